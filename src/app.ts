@@ -1,0 +1,30 @@
+import type { Logger } from 'pino'
+import type { Config } from './config/schema.ts'
+import type { ServerName } from './core/ids.ts'
+import type { SigningKey } from './core/keys.ts'
+import type { Database } from './db/database.ts'
+import type { PasswordHasher } from './live/password-hasher.ts'
+import type { RateLimiter } from './live/rate-limit.ts'
+import type { RoomTips } from './live/room-tip.ts'
+import type { Clock, Random, Timers } from './live/time.ts'
+import type { Waiters } from './live/waiters.ts'
+
+/** The context handed to everything. Only `open-app.ts` makes one. */
+export interface App {
+  readonly config: Config
+  readonly serverName: ServerName
+  readonly log: Logger
+  readonly db: Database
+  readonly key: SigningKey
+  readonly clock: Clock
+  readonly random: Random
+  readonly timers: Timers
+  readonly live: {
+    readonly roomTips: RoomTips
+    readonly waiters: Waiters
+    readonly rateLimiter: RateLimiter
+    readonly passwordHasher: PasswordHasher
+    /** Changes with every start: a token of an earlier one is told from ours. */
+    readonly boot: string
+  }
+}

@@ -1,0 +1,79 @@
+import type { Static, TSchema } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { App } from '../app.ts'
+import type { ServerName, UserId } from '../core/ids.ts'
+
+/** Who asks, as the endpoint's `auth` narrows it. */
+export interface Requester {
+  readonly userId: UserId
+  readonly deviceId: string
+  readonly sessionId: number
+  readonly admin: boolean
+  readonly guest: boolean
+}
+
+export type Auth = 'none' | 'access-token' | 'access-token-optional' | 'federation-signature' | 'appservice-token'
+
+type Caller<A extends Auth> = A extends 'access-token'
+  ? { readonly user: Requester }
+  : A extends 'access-token-optional'
+    ? { readonly user: Requester | undefined }
+    : A extends 'federation-signature'
+      ? { readonly origin: ServerName }
+      : object
+
+type Read<S extends TSchema | undefined> = S extends TSchema ? Static<S> : undefined
+
+/** One (method, path) of the specification, read like its page. `handle` answers with the 200 body, or uses `reply`. */
+export interface Endpoint<
+  A extends Auth = Auth,
+  P extends TSchema | undefined = TSchema | undefined,
+  Q extends TSchema | undefined = TSchema | undefined,
+  B extends TSchema | undefined = TSchema | undefined,
+> {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** As in the specification, with `{roomId}` for parameters: `/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`. */
+  readonly path: string
+  /** Older paths that answer the same: version segments as in `r0`. */
+  readonly aliases?: readonly string[]
+  readonly auth: A
+  /** The budget that a call is counted against; none: not limited. */
+  readonly rateLimit?: RateLimitClass
+  /** Guests may call it. */
+  readonly guest?: boolean
+  readonly params?: P
+  readonly query?: Q
+  readonly body?: B
+  handle(app: App, request: EndpointRequest<A, P, Q, B>): Promise<unknown>
+}
+
+export type RateLimitClass = 'message' | 'join' | 'invite' | 'login' | 'registration' | 'room-creation' | 'other'
+
+export type EndpointRequest<
+  A extends Auth,
+  P extends TSchema | undefined,
+  Q extends TSchema | undefined,
+  B extends TSchema | undefined,
+> = Caller<A> & {
+  readonly params: Read<P>
+  readonly query: Read<Q>
+  readonly body: Read<B>
+  /** Address of the client, the trusted proxies already looked through. */
+  readonly ip: string
+  readonly raw: FastifyRequest
+  readonly reply: FastifyReply
+  /** Aborted when the client hangs up or the server stops. */
+  readonly signal: AbortSignal
+}
+
+export function endpoint<
+  A extends Auth,
+  P extends TSchema | undefined = undefined,
+  Q extends TSchema | undefined = undefined,
+  B extends TSchema | undefined = undefined,
+>(spec: Endpoint<A, P, Q, B>): Endpoint<A, P, Q, B> {
+  return spec
+}
+
+/** An endpoint whatever its types, as the server and the tests list it. */
+export type AnyEndpoint = Endpoint<never, never, never, never>
