@@ -1,0 +1,107 @@
+import { type TSchema, Type } from '@sinclair/typebox'
+import { choice, duration, flag, ignored, list, number, secret, section, text } from './schema-types.ts'
+
+const PRIVATE_NETWORKS = [
+  '127.0.0.1/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  '169.254.0.0/16',
+  '::1/128',
+  'fe80::/64',
+  'fc00::/7',
+]
+
+export function clientApi() {
+  return section('What clients may do.', {
+    registration_disabled: flag(true, 'Nobody may register, except by the shared secret.'),
+    registration_requires_token: flag(false, 'Registering takes a registration token.'),
+    registration_shared_secret: secret('', 'Secret of `/_synapse/admin/v1/register`; empty: switched off.'),
+    guests_disabled: flag(true, 'Nobody may register as a guest.'),
+    enable_registration_captcha: flag(false, 'Registering takes a solved captcha.'),
+    recaptcha_public_key: text('', 'Site key of the captcha.'),
+    recaptcha_private_key: secret('', 'Secret key of the captcha.'),
+    recaptcha_bypass_secret: secret('', 'Answer that is always accepted; empty: none.'),
+    recaptcha_siteverify_api: text('', 'URL that checks an answer; empty: Google.'),
+    recaptcha_api_js_url: text('', 'URL of the script; empty: Google.'),
+    recaptcha_form_field: text('', 'Field of the form that holds the answer.'),
+    recaptcha_sitekey_class: text('', 'Class of the HTML element.'),
+    turn: section('Relays for calls.', {
+      turn_user_lifetime: duration('5m0s', 'How long the credentials are good.'),
+      turn_uris: list(Type.String(), [], 'Addresses, `turn:…`; empty: no relay.'),
+      turn_shared_secret: secret('', 'Secret shared with the relay.'),
+      turn_username: text('', 'Fixed user name, instead of the secret.'),
+      turn_password: secret('', 'Its password.'),
+    }),
+    rate_limiting: section('Limits for clients. Administrators and application services are exempt.', {
+      enabled: flag(true, 'Switch them on.'),
+      threshold: number(20, 'Requests in a row before the limit is felt.', { minimum: 1 }),
+      cooloff_ms: number(500, 'Milliseconds after which one more is allowed.', { minimum: 1 }),
+      exempt_user_ids: list(Type.String(), [], 'Users without limits.'),
+    }),
+  })
+}
+
+export function federationApi<D extends TSchema>(database: D) {
+  return section('Other servers.', {
+    send_max_retries: number(16, 'Failures after which a server is taken for gone until it speaks again.', {
+      minimum: 1,
+    }),
+    disable_tls_validation: flag(false, 'Accept any certificate from other servers. Only for tests.'),
+    disable_http_keepalives: flag(false, 'A new connection for each request.'),
+    prefer_direct_fetch: flag(false, 'Ask a server itself for its keys before the notaries.'),
+    key_perspectives: list(
+      Type.Object({
+        server_name: Type.String(),
+        keys: Type.Array(Type.Object({ key_id: Type.String(), public_key: Type.String() }), { default: [] }),
+      }),
+      [],
+      'Notary servers.',
+    ),
+    deny_networks: list(Type.String(), PRIVATE_NETWORKS, 'Networks never contacted for others.'),
+    allow_networks: list(Type.String(), ['0.0.0.0/0', '::/0'], 'Networks that may be; `deny_networks` wins.'),
+    enable_relays: ignored('Relays are not implemented.'),
+    p2p_retries_until_assumed_offline: ignored('Relays are not implemented.'),
+    database,
+  })
+}
+
+export function mediaApi<D extends TSchema>(database: D) {
+  return section('Uploaded files.', {
+    base_path: text('media_store', 'Directory of the files.', { minLength: 1 }),
+    max_file_size_bytes: number(52_428_800, 'Largest upload; 0: any size.', { minimum: 0 }),
+    dynamic_thumbnails: flag(false, 'Make thumbnails of other sizes when asked.'),
+    max_thumbnail_generators: number(2, 'Thumbnails made at once.', { minimum: 1 }),
+    thumbnail_sizes: list(
+      Type.Object({
+        width: Type.Integer({ minimum: 1 }),
+        height: Type.Integer({ minimum: 1 }),
+        method: choice(['crop', 'scale'], 'scale', 'Fill the size, or fit into it.'),
+      }),
+      [
+        { width: 32, height: 32, method: 'crop' },
+        { width: 96, height: 96, method: 'crop' },
+        { width: 640, height: 480, method: 'scale' },
+      ],
+      'Sizes made of each image.',
+    ),
+    database,
+  })
+}
+
+export function userApi<D extends TSchema>(database: D) {
+  return section('Accounts.', {
+    bcrypt_cost: number(10, 'Cost that old bcrypt hashes are made with; new ones are argon2id.', {
+      minimum: 4,
+      maximum: 31,
+    }),
+    password_hashing: choice(['normal', 'cheap'], 'normal', '`cheap` makes weak hashes fast. Only for tests.'),
+    openid_token_lifetime_ms: number(3_600_000, 'How long an OpenID token is good.', { minimum: 1 }),
+    auto_join_rooms: list(Type.String(), [], 'Rooms that new users join.'),
+    push_gateway_disable_tls_validation: flag(false, 'Accept any certificate from push gateways. Only for tests.'),
+    worker_count: ignored('The program decides by itself.'),
+    account_database: database,
+    device_database: database,
+  })
+}
