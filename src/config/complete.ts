@@ -1,0 +1,157 @@
+import { Ajv, type ErrorObject } from 'ajv'
+import { type Config, ConfigSchema } from './schema.ts'
+import { parseDuration, parseSize } from './units.ts'
+import { childSchema, isObject, type SchemaNode, walkKeys } from './walk.ts'
+
+export interface Fault {
+  readonly path: readonly string[]
+  readonly message: string
+}
+
+/**
+ * Checks `value` against the schema and fills in what is missing. `readFile` reads the file that a `<secret>_file` key
+ * names. `config` is only good when there are no faults.
+ */
+export function complete(
+  value: unknown,
+  readFile: (path: string) => string,
+): { config: Config; faults: Fault[]; warnings: Fault[] } {
+  const faults: Fault[] = []
+  const warnings: Fault[] = []
+  const root = dropNulls(value)
+  if (!isObject(root)) {
+    return { config: {} as Config, faults: [{ path: [], message: 'The configuration must be a mapping.' }], warnings }
+  }
+  if (root.version === undefined) faults.push({ path: ['version'], message: 'is missing: write `version: 2`' })
+  readSecrets(root, readFile, faults)
+  adoptComponentDatabase(root, faults)
+  noteKeysWithoutEffect(root, warnings)
+  validate(root, faults)
+  convertUnits(root, faults)
+  checkMeaning(root, faults)
+  return { config: root as Config, faults, warnings }
+}
+
+/** A key without a value counts as absent, as in the Go Dendrite. */
+function dropNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(dropNulls)
+  if (!isObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => (inner === null ? [] : [[key, dropNulls(inner)]])),
+  )
+}
+
+function readSecrets(root: Record<string, unknown>, readFile: (path: string) => string, faults: Fault[]): void {
+  const found: { key: string; at: Record<string, unknown>; path: readonly string[] }[] = []
+  walkKeys(root, ConfigSchema as SchemaNode, (key, at, known, path) => {
+    if (known === undefined && key.endsWith('_file')) found.push({ key, at, path })
+  })
+  for (const { key, at, path } of found) {
+    const target = key.slice(0, -'_file'.length)
+    let parent: SchemaNode | undefined = ConfigSchema as SchemaNode
+    for (const step of path.slice(0, -1)) parent = parent === undefined ? undefined : childSchema(parent, step)
+    if (parent === undefined || childSchema(parent, target)?.secret !== true) continue
+    try {
+      at[target] = readFile(String(at[key])).trimEnd()
+      delete at[key]
+    } catch (error) {
+      faults.push({ path, message: `names a file that cannot be read: ${(error as NodeJS.ErrnoException).code}` })
+    }
+  }
+}
+
+const COMPONENT_DATABASES = [
+  ['app_service_api', 'database'],
+  ['federation_api', 'database'],
+  ['key_server', 'database'],
+  ['media_api', 'database'],
+  ['mscs', 'database'],
+  ['relay_api', 'database'],
+  ['room_server', 'database'],
+  ['sync_api', 'database'],
+  ['user_api', 'account_database'],
+  ['user_api', 'device_database'],
+] as const
+
+/** A file of the Go Dendrite may name a database for each component; we have one, so it must be the same everywhere. */
+function adoptComponentDatabase(root: Record<string, unknown>, faults: Fault[]): void {
+  if (connectionString(root, 'global', 'database') !== undefined) return
+  const named = COMPONENT_DATABASES.map(([component, key]) => connectionString(root, component, key))
+  const distinct = [...new Set(named.filter((one) => one !== undefined))]
+  if (distinct.length === 0) return
+  if (distinct.length > 1) {
+    const message = 'is missing, and the components name different databases; this server keeps everything in one'
+    faults.push({ path: ['global', 'database', 'connection_string'], message })
+    return
+  }
+  const global = isObject(root.global) ? root.global : {}
+  root.global = {
+    ...global,
+    database: { ...(isObject(global.database) ? global.database : {}), connection_string: distinct[0] },
+  }
+}
+
+function connectionString(root: Record<string, unknown>, component: string, key: string): string | undefined {
+  const section = root[component]
+  const database = isObject(section) ? section[key] : undefined
+  const found = isObject(database) ? database.connection_string : undefined
+  return typeof found === 'string' && found !== '' ? found : undefined
+}
+
+function noteKeysWithoutEffect(root: Record<string, unknown>, warnings: Fault[]): void {
+  walkKeys(root, ConfigSchema as SchemaNode, (_key, _at, known, path) => {
+    if (known === undefined) warnings.push({ path, message: 'is unknown and has no effect' })
+    else if (known.ignored !== undefined) warnings.push({ path, message: `has no effect. ${known.ignored}` })
+  })
+}
+
+function validate(root: Record<string, unknown>, faults: Fault[]): void {
+  const ajv = new Ajv({ allErrors: true, useDefaults: true, coerceTypes: true, strict: false })
+  const check = ajv.compile<Config>(ConfigSchema)
+  if (!check(root)) faults.push(...(check.errors ?? []).map(toFault))
+}
+
+function toFault(error: ErrorObject): Fault {
+  const path = error.instancePath.split('/').slice(1)
+  if (error.keyword === 'required') {
+    return { path: [...path, String(error.params.missingProperty)], message: 'is missing' }
+  }
+  if (error.keyword === 'enum') {
+    return { path, message: `must be one of ${(error.params.allowedValues as string[]).join(', ')}` }
+  }
+  return { path, message: error.message ?? 'is wrong' }
+}
+
+function convertUnits(root: Record<string, unknown>, faults: Fault[]): void {
+  walkKeys(root, ConfigSchema as SchemaNode, (key, at, known, path) => {
+    if (known?.unit === undefined) return
+    const given = at[key]
+    if (typeof given !== 'string' && typeof given !== 'number') return
+    const converted = known.unit === 'duration' ? parseDuration(given === '' ? 0 : given) : parseSize(given)
+    if (converted !== undefined) at[key] = converted
+    else faults.push({ path, message: `must be a ${known.unit} such as ${String(known.default)}` })
+  })
+}
+
+const SERVER_NAME = /^(?:[0-9A-Za-z.-]{1,230}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
+
+function checkMeaning(root: Record<string, unknown>, faults: Fault[]): void {
+  const serverName = textAt(root, 'global', 'server_name')
+  if (serverName !== undefined && !SERVER_NAME.test(serverName)) {
+    faults.push({ path: ['global', 'server_name'], message: 'must be a host name, with a port if need be' })
+  }
+  const database = connectionString(root, 'global', 'database')
+  if (database !== undefined && !/^(file:|postgres(ql)?:\/\/)/.test(database)) {
+    const message = 'must be file:NAME for SQLite or a postgres:// URI'
+    faults.push({ path: ['global', 'database', 'connection_string'], message })
+  }
+  if (((textAt(root, 'http', 'tls_cert') ?? '') === '') !== ((textAt(root, 'http', 'tls_key') ?? '') === '')) {
+    faults.push({ path: ['http', 'tls_cert'], message: 'and http.tls_key go together' })
+  }
+}
+
+function textAt(root: Record<string, unknown>, name: string, key: string): string | undefined {
+  const section = root[name]
+  const value = isObject(section) ? section[key] : undefined
+  return typeof value === 'string' ? value : undefined
+}
