@@ -25,9 +25,10 @@ export interface Batch {
   readonly log: readonly LogRow[]
   /**
    * The batch, still queued or already committed, whose outcome this one builds on. It falls with it. Guards about
-   * a thing that the earlier batch guards too are not asked again while both stand in one group.
+   * a thing that the earlier batch guards too are not asked again while both stand in one group. Who queued the batch
+   * clears it after the commit, so that no chain of old batches is kept alive.
    */
-  readonly basedOn?: Batch | undefined
+  basedOn?: Batch | undefined
 }
 
 /** `positions` are those of the batch's log rows, in order. `failed`: a guard did not hold, or the batch it stood on fell. */
@@ -39,9 +40,8 @@ export interface Database {
   readonly dialect: Dialect
   /** Runs one query. Errors: DatabaseUnavailable when the engine cannot be reached or has no room. */
   read<R = Row>(query: Sql): Promise<R[]>
-  /** Queues the batch for the next group; resolves once it is durable (on SQLite: synced to disk). Rejects with DatabaseUnavailable, or with the engine's own error for a batch that no engine would take. */
+  /** Queues the batch for the next group; resolves once it is durable (on SQLite: synced to disk). Rejects with DatabaseUnavailable, or with the engine's own error for a batch that no engine would take. Resolution order is commit order. */
   commit(batch: Batch): Promise<CommitOutcome>
-  /** Like `commit` for the caller who needs to know what was queued: resolution order is commit order. */
   /** The last position that is durable and that every lower position precedes. Views read up to here. */
   safePosition(): number
   /** Calls back whenever `safePosition()` grew, by this process or by another. Returns the way to stop. */
@@ -62,6 +62,8 @@ export class DatabaseUnavailable extends Error {
 export interface DatabaseOptions {
   readonly connectionString: string
   readonly maxOpenConnections?: number
+  /** SQLite: refuses a second process that says so too. The server sets it; commands beside the server do not. */
+  readonly exclusive?: boolean
   /** `NORMAL` alone, without the awaited sync: only for the test that shows what it loses. */
   readonly unsafeNoSync?: boolean
 }

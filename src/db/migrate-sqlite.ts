@@ -1,0 +1,80 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { DatabaseUnavailable } from './database.ts'
+import { CREATE_SCHEMA_MIGRATIONS, type SchemaConnection } from './migrate.ts'
+import { openFile, type Time } from './sqlite.ts'
+
+const LOCK_PATIENCE_MS = 30_000
+const LOCK_RETRY_MS = 100
+
+/** `look` opens an existing file read-only, and gives undefined when there is none (or names beside it only). */
+export async function sqliteSchema(
+  path: string,
+  time: Time,
+  mode: 'create' | 'look',
+): Promise<SchemaConnection | undefined> {
+  const exists = existsSync(path)
+  if (!exists && mode === 'look' && neighbours(path).length === 0) return undefined
+  // Nothing is created or switched to WAL before the checks have passed: they look at a read-only connection.
+  let db = exists ? new Sqlite(path, { readonly: true }) : undefined
+  let unlock: (() => void) | undefined
+  return {
+    dialect: 'sqlite',
+    async lock() {
+      unlock = await migrationLock(path, time)
+      if (db === undefined && existsSync(path)) db = new Sqlite(path, { readonly: true })
+    },
+    async names() {
+      const tables = db?.prepare(`SELECT name FROM sqlite_master WHERE type = 'table'`).pluck().all() ?? []
+      return [...(tables as string[]), ...neighbours(path)]
+    },
+    async applied() {
+      const table = db?.prepare(`SELECT 1 FROM sqlite_master WHERE name = 'schema_migrations'`).get()
+      if (table === undefined) return undefined
+      return db!.prepare('SELECT number FROM schema_migrations ORDER BY number').pluck().all() as number[]
+    },
+    async apply(statements, row) {
+      if (db === undefined || db.readonly) {
+        db?.close()
+        db = openFile(path)
+      }
+      const writable = db
+      writable
+        .transaction(() => {
+          writable.exec(CREATE_SCHEMA_MIGRATIONS)
+          for (const statement of statements) writable.exec(statement)
+          writable.prepare('INSERT INTO schema_migrations VALUES (?, ?, ?)').run(row.number, row.name, row.appliedAt)
+        })
+        .immediate()
+    },
+    async close() {
+      db?.close()
+      unlock?.()
+    },
+  }
+}
+
+function neighbours(path: string): string[] {
+  const directory = dirname(path)
+  if (!existsSync(directory)) return []
+  return readdirSync(directory).filter((name) => name.endsWith('.db') && name !== basename(path))
+}
+
+/** A lock of its own: the database itself may not be written before the checks have passed. */
+async function migrationLock(path: string, time: Time): Promise<() => void> {
+  const db = new Sqlite(`${path}.migrate-lock`, { timeout: 0 })
+  const start = time.clock.monotonic()
+  for (;;) {
+    try {
+      db.exec('BEGIN EXCLUSIVE')
+      return () => db.close()
+    } catch (error) {
+      if (time.clock.monotonic() - start > LOCK_PATIENCE_MS) {
+        db.close()
+        throw new DatabaseUnavailable('Another process migrates the database', { cause: error })
+      }
+    }
+    await time.timers.sleep(LOCK_RETRY_MS)
+  }
+}

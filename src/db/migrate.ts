@@ -1,0 +1,121 @@
+import type { DatabaseOptions } from './database.ts'
+import { DatabaseTooNew, ForeignDatabase } from './errors.ts'
+import { sqliteSchema } from './migrate-sqlite.ts'
+import { sqlitePath } from './open.ts'
+import type { Dialect } from './sql.ts'
+import type { Time } from './sqlite.ts'
+
+/** One step of the schema. Forward only; what was released is never edited. */
+export interface Migration {
+  readonly number: number
+  readonly name: string
+  /** The statements, run in order in one transaction together with the migration's own row. */
+  up(dialect: Dialect): readonly string[]
+}
+
+export interface MigrationStatus {
+  /** The number of the last migration applied, 0 for an empty database or none at all. */
+  readonly current: number
+  readonly pending: readonly Migration[]
+}
+
+/** What each engine does for `migrate`, on a connection of its own. */
+export interface SchemaConnection {
+  readonly dialect: Dialect
+  /** Waits for the lock that keeps a second process from migrating at the same time. */
+  lock(): Promise<void>
+  /** The names of tables and, for SQLite, of files beside the database. */
+  names(): Promise<readonly string[]>
+  /** The numbers in `schema_migrations`, ascending; undefined without such a table. */
+  applied(): Promise<readonly number[] | undefined>
+  /** All statements in one transaction. */
+  apply(statements: readonly string[], row: { number: number; name: string; appliedAt: number }): Promise<void>
+  close(): Promise<void>
+}
+
+export const CREATE_SCHEMA_MIGRATIONS = `CREATE TABLE IF NOT EXISTS schema_migrations
+  (number BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`
+
+/**
+ * Brings the schema up to the last migration and returns those applied. Two processes that try at once take turns.
+ * Errors: DatabaseTooNew and ForeignDatabase, the database untouched; DatabaseUnavailable.
+ */
+export async function migrate(
+  options: DatabaseOptions,
+  migrations: readonly Migration[],
+  dir: string,
+  time: Time,
+): Promise<readonly Migration[]> {
+  const schema = await connect(options, dir, time, 'create')
+  if (schema === undefined) throw new Error('A schema connection that may create always exists')
+  try {
+    await schema.lock()
+    const { pending } = await statusOf(schema, migrations)
+    for (const migration of pending) {
+      const row = { number: migration.number, name: migration.name, appliedAt: time.clock.now() }
+      await schema.apply(migration.up(schema.dialect), row)
+    }
+    return pending
+  } finally {
+    await schema.close()
+  }
+}
+
+/** What `migrate` would do; writes nothing and creates no file. Errors: as `migrate`. */
+export async function migrationStatus(
+  options: DatabaseOptions,
+  migrations: readonly Migration[],
+  dir: string,
+  time: Time,
+): Promise<MigrationStatus> {
+  const schema = await connect(options, dir, time, 'look')
+  if (schema === undefined) return { current: 0, pending: inOrder(migrations) }
+  try {
+    return await statusOf(schema, migrations)
+  } finally {
+    await schema.close()
+  }
+}
+
+async function connect(
+  options: DatabaseOptions,
+  dir: string,
+  time: Time,
+  mode: 'create' | 'look',
+): Promise<SchemaConnection | undefined> {
+  const path = sqlitePath(options.connectionString, dir)
+  if (path === undefined) throw new Error('PostgreSQL is not there yet')
+  return sqliteSchema(path, time, mode)
+}
+
+async function statusOf(schema: SchemaConnection, migrations: readonly Migration[]): Promise<MigrationStatus> {
+  const ordered = inOrder(migrations)
+  const applied = await schema.applied()
+  if (applied === undefined) {
+    refuseForeign(await schema.names())
+    return { current: 0, pending: ordered }
+  }
+  const newest = ordered.at(-1)?.number ?? 0
+  const current = applied.at(-1) ?? 0
+  if (current > newest) {
+    throw new DatabaseTooNew(`The database has schema ${current}, this version of the program knows up to ${newest}`)
+  }
+  const known = new Set(applied)
+  return { current, pending: ordered.filter(({ number }) => !known.has(number)) }
+}
+
+function inOrder(migrations: readonly Migration[]): Migration[] {
+  return [...migrations].sort((a, b) => a.number - b.number)
+}
+
+const GO_COMPONENTS =
+  'appservice|federationapi|keyserver|mediaapi|mscs|naffka|pushserver|relayapi|roomserver|syncapi|userapi'
+const GO_FILES = new RegExp(`^(dendrite_.+|(${GO_COMPONENTS}|userapi_accounts|userapi_devices))\\.db$`)
+const GO_TABLES = new RegExp(`^(db_migrations$|(${GO_COMPONENTS})_)`)
+
+/** A database without our table of migrations that holds what the Dendrite written in Go makes is not ours to change. */
+function refuseForeign(names: readonly string[]): void {
+  const foreign = names.find((name) => GO_FILES.test(name) || GO_TABLES.test(name))
+  if (foreign === undefined) return
+  throw new ForeignDatabase(`Found ${foreign}: the database of the Dendrite written in Go cannot be used here`)
+}

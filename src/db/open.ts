@@ -1,0 +1,44 @@
+import { isAbsolute, resolve } from 'node:path'
+import type { Database, DatabaseOptions } from './database.ts'
+import { lockFile } from './lock-file.ts'
+import { openSqlite, type SqliteHooks, type Time } from './sqlite.ts'
+
+/** Ends the process when the disk failed a sync: EX_IOERR of sysexits.h. */
+const EXIT_IO_ERROR = 74
+
+const exitOnSyncFailure: SqliteHooks = {
+  onSyncFailure(error) {
+    process.stderr.write(`The database could not be synced to disk: ${error.message}\n`)
+    process.exit(EXIT_IO_ERROR)
+  },
+}
+
+/**
+ * Opens a database that was migrated before. Errors: DatabaseNotMigrated; DatabaseLocked (SQLite with `exclusive`,
+ * within 5 s); DatabaseUnavailable.
+ */
+export async function openDatabase(
+  options: DatabaseOptions,
+  dir: string,
+  time: Time,
+  hooks: SqliteHooks = exitOnSyncFailure,
+): Promise<Database> {
+  const path = sqlitePath(options.connectionString, dir)
+  if (path === undefined) throw new Error('PostgreSQL is not there yet')
+  const unlock = options.exclusive ? await lockFile(path, time) : () => undefined
+  try {
+    const db = await openSqlite(path, time, options.unsafeNoSync ?? false, hooks)
+    const close = () => db.close().finally(unlock)
+    return Object.create(db, { close: { value: close } })
+  } catch (error) {
+    unlock()
+    throw error
+  }
+}
+
+/** The path of the SQLite file, or undefined for PostgreSQL. */
+export function sqlitePath(connectionString: string, dir: string): string | undefined {
+  if (/^postgres(ql)?:\/\//.test(connectionString)) return undefined
+  const path = connectionString.startsWith('file:') ? connectionString.slice('file:'.length) : connectionString
+  return isAbsolute(path) ? path : resolve(dir, path)
+}

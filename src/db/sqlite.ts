@@ -1,0 +1,288 @@
+import { watch } from 'node:fs'
+import Sqlite from 'better-sqlite3'
+import type { Clock, Timers } from '../live/time.ts'
+import { commitQueue, type Engine, fellWithBase, guardHolds, type Member, type Result } from './commit.ts'
+import { type Batch, type Database, DatabaseUnavailable, type LogRow } from './database.ts'
+import { DatabaseNotMigrated } from './errors.ts'
+import { type Growth, growth } from './growth.ts'
+import { idBlocks } from './id-blocks.ts'
+import { render, type Statement } from './render.ts'
+import { type Row, type Sql, sql } from './sql.ts'
+import { startCheckpointer } from './wal-checkpoint.ts'
+import { openWalSync, type WalSync } from './wal-sync.ts'
+
+export interface SqliteHooks {
+  /** The log could not be synced: the process has to end, because what it shows may be lost. */
+  readonly onSyncFailure: (error: Error) => void
+}
+
+/** How long one call waits for another process's transaction; those who can wait longer do so without blocking the loop. */
+const BUSY_TIMEOUT_MS = 20
+const BEGIN_RETRY_MS = 5
+const BEGIN_PATIENCE_MS = 5000
+const POLL_MS = 1000
+const CACHE_KIB = 16_000
+
+interface Connection {
+  readonly db: Sqlite.Database
+  readonly prepared: WeakMap<Statement, Sqlite.Statement>
+  readonly time: Time
+  /** The last position applied, by us or by another process, synced or not. */
+  head: number
+  queries: number
+}
+
+export interface Time {
+  readonly timers: Timers
+  readonly clock: Clock
+}
+
+/** Opens a migrated database file. Errors: DatabaseNotMigrated; DatabaseUnavailable. */
+export async function openSqlite(
+  path: string,
+  time: Time,
+  unsafeNoSync: boolean,
+  hooks: SqliteHooks,
+): Promise<Database> {
+  const connection = connect(path, time)
+  await beginImmediate(connection)
+  connection.db.exec('COMMIT')
+  const sync = unsafeNoSync
+    ? { synced: () => Promise.resolve(), close: () => undefined }
+    : openWalSync(path, hooks.onSyncFailure)
+  await sync.synced()
+  const log = growth(connection.head)
+  const queue = commitQueue(engine(connection, sync, log))
+  const checkpointer = startCheckpointer(path)
+  const stopWatching = watchOthers(path, connection, sync, log)
+  let closed: Promise<void> | undefined
+  return {
+    dialect: 'sqlite',
+    read: async <R>(query: Sql) => unlessUnavailable(() => all(connection, query)) as R[],
+    commit: queue.commit,
+    safePosition: log.safePosition,
+    onGrown: log.onGrown,
+    nextId: idBlocks((kind, size) => reserve(connection, kind, size)),
+    get queryCount() {
+      return connection.queries
+    },
+    close() {
+      closed ??= (async () => {
+        await queue.close()
+        await stopWatching()
+        await checkpointer.close()
+        await sync.synced()
+        sync.close()
+        connection.db.close()
+      })()
+      return closed
+    },
+  }
+}
+
+function connect(path: string, time: Time): Connection {
+  const db = openFile(path)
+  const tables = db.prepare(`SELECT name FROM sqlite_master WHERE name IN ('log', 'log_head', 'id_blocks')`).all()
+  if (tables.length < 3) {
+    db.close()
+    throw new DatabaseNotMigrated(`${path} was never migrated`)
+  }
+  const head = db.prepare('SELECT position FROM log_head').pluck().get() as number
+  return { db, prepared: new WeakMap(), time, head, queries: 0 }
+}
+
+/** A connection as every part of the program opens one. */
+export function openFile(path: string, options: Sqlite.Options = {}): Sqlite.Database {
+  const db = unlessUnavailable(() => new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, ...options }))
+  db.pragma('journal_mode = WAL')
+  db.pragma('synchronous = NORMAL')
+  db.pragma('foreign_keys = ON')
+  db.pragma('wal_autocheckpoint = 0')
+  db.pragma('temp_store = MEMORY')
+  db.pragma(`cache_size = -${CACHE_KIB}`)
+  return db
+}
+
+function engine(connection: Connection, sync: WalSync, log: Growth): Engine {
+  return {
+    async apply(group) {
+      await beginImmediate(connection)
+      return unlessUnavailable(() => applyGroup(connection, group))
+    },
+    async durable() {
+      const { head } = connection
+      await sync.synced()
+      log.raise(head)
+    },
+  }
+}
+
+/** Another process holds the write lock for less than 50 ms at a time: tried again and again, the loop runs meanwhile. */
+async function beginImmediate(connection: Connection): Promise<void> {
+  const { clock, timers } = connection.time
+  const start = clock.monotonic()
+  for (;;) {
+    try {
+      connection.db.exec('BEGIN IMMEDIATE')
+      return
+    } catch (error) {
+      if (!isBusy(error) || clock.monotonic() - start > BEGIN_PATIENCE_MS) throw asUnavailable(error)
+    }
+    await timers.sleep(BEGIN_RETRY_MS)
+  }
+}
+
+/** The whole group inside the transaction that was begun; no other code runs until it has ended. */
+function applyGroup(connection: Connection, group: readonly Member[]): Result[] {
+  try {
+    const start = all(connection, READ_HEAD)[0]!.position as number
+    const results: Result[] = []
+    let head = start
+    for (const member of group) {
+      const result = fellWithBase(member, results) ?? applyMember(connection, member, head)
+      results.push(result)
+      if ('committed' in result && result.committed) head += member.batch.log.length
+    }
+    if (head > start) run(connection, sql`UPDATE log_head SET position = ${head}`)
+    connection.db.exec('COMMIT')
+    connection.head = head
+    return results
+  } finally {
+    if (connection.db.inTransaction) connection.db.exec('ROLLBACK')
+  }
+}
+
+const READ_HEAD = sql`SELECT position FROM log_head`
+
+function applyMember(connection: Connection, member: Member, head: number): Result {
+  for (const guard of member.guards) {
+    if (!guardHolds(guard, all(connection, guard.query))) return { committed: false, failed: guard.about }
+  }
+  connection.db.exec('SAVEPOINT batch')
+  try {
+    const positions = writeBatch(connection, member.batch, head)
+    connection.db.exec('RELEASE batch')
+    return { committed: true, positions }
+  } catch (error) {
+    if (isUnavailable(error) || !connection.db.inTransaction) throw error
+    connection.db.exec('ROLLBACK TO batch')
+    connection.db.exec('RELEASE batch')
+    return { error: error as Error }
+  }
+}
+
+function writeBatch(connection: Connection, batch: Batch, head: number): number[] {
+  const positions = batch.log.map((_row, index) => head + 1 + index)
+  for (const [index, row] of batch.log.entries()) run(connection, insertLog(positions[index]!, row))
+  for (const write of batch.writes) run(connection, write, positions)
+  return positions
+}
+
+function insertLog(position: number, row: LogRow): Sql {
+  return sql`INSERT INTO log (position, kind, room, user_id, device_id, subject) VALUES (${position}, ${row.kind},
+    ${row.room ?? null}, ${row.user ?? null}, ${row.device ?? null}, ${row.subject ?? null})`
+}
+
+async function reserve(connection: Connection, kind: string, size: number): Promise<number> {
+  await beginImmediate(connection)
+  return unlessUnavailable(() => {
+    try {
+      const rows = all(
+        connection,
+        sql`INSERT INTO id_blocks (kind, next_id) VALUES (${kind}, ${1 + size})
+        ON CONFLICT (kind) DO UPDATE SET next_id = next_id + ${size} RETURNING next_id`,
+      )
+      connection.db.exec('COMMIT')
+      return rows[0]!.next_id as number
+    } finally {
+      if (connection.db.inTransaction) connection.db.exec('ROLLBACK')
+    }
+  })
+}
+
+/** Notices what other processes wrote: by a watch on the `-wal` file, and by a poll in case the watch misses something. */
+function watchOthers(path: string, connection: Connection, sync: WalSync, log: Growth): () => Promise<void> {
+  const version = connection.db.prepare('PRAGMA data_version').pluck()
+  let seen = version.get()
+  let stopped = false
+  let looking: Promise<void> = Promise.resolve()
+  const look = async (): Promise<void> => {
+    const now = version.get()
+    if (now === seen) return
+    seen = now
+    const head = all(connection, READ_HEAD)[0]!.position as number
+    connection.head = Math.max(connection.head, head)
+    await sync.synced()
+    log.raise(head)
+  }
+  const lookSoon = (): void => {
+    if (stopped || connection.db.inTransaction) return
+    // What cannot be read now is read by a later poll.
+    looking = look().catch(() => undefined)
+  }
+  let cancelPoll: () => void
+  const poll = (): void => {
+    cancelPoll = connection.time.timers.after(POLL_MS, () => {
+      lookSoon()
+      if (!stopped) poll()
+    })
+  }
+  poll()
+  const watcher = watch(`${path}-wal`, { persistent: false }, lookSoon)
+  watcher.on('error', () => watcher.close())
+  return async () => {
+    stopped = true
+    cancelPoll()
+    watcher.close()
+    await looking
+  }
+}
+
+function all(connection: Connection, query: Sql): Row[] {
+  const { statement, values } = render(query, 'sqlite')
+  connection.queries += 1
+  return prepared(connection, statement).all(...values) as Row[]
+}
+
+/** Runs a write; the rows of a RETURNING are dropped. */
+function run(connection: Connection, query: Sql, positions?: readonly number[]): void {
+  const { statement, values } = render(query, 'sqlite', positions)
+  connection.queries += 1
+  prepared(connection, statement).run(...values)
+}
+
+function prepared(connection: Connection, statement: Statement): Sqlite.Statement {
+  let found = connection.prepared.get(statement)
+  if (found === undefined) {
+    found = connection.db.prepare(statement.text)
+    connection.prepared.set(statement, found)
+  }
+  return found
+}
+
+function unlessUnavailable<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw isUnavailable(error) || isClosed(error) ? asUnavailable(error) : error
+  }
+}
+
+function asUnavailable(error: unknown): Error {
+  if (error instanceof DatabaseUnavailable) return error
+  return new DatabaseUnavailable((error as Error).message, { cause: error })
+}
+
+const UNAVAILABLE = /^SQLITE_(FULL|IOERR|BUSY|LOCKED|NOMEM|CANTOPEN|READONLY|CORRUPT|NOTADB|PROTOCOL)/
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof Sqlite.SqliteError && UNAVAILABLE.test(error.code)
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Sqlite.SqliteError && error.code.startsWith('SQLITE_BUSY')
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof TypeError && error.message === 'The database connection is not open'
+}
