@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { DatabaseUnavailable } from './database.ts'
-import { CREATE_SCHEMA_MIGRATIONS, type SchemaConnection } from './migrate.ts'
+import type { SchemaConnection } from './migrate.ts'
 import { openFile, type Time } from './sqlite.ts'
 
 const LOCK_PATIENCE_MS = 30_000
@@ -42,7 +42,6 @@ export async function sqliteSchema(
       const writable = db
       writable
         .transaction(() => {
-          writable.exec(CREATE_SCHEMA_MIGRATIONS)
           for (const statement of statements) writable.exec(statement)
           writable.prepare('INSERT INTO schema_migrations VALUES (?, ?, ?)').run(row.number, row.name, row.appliedAt)
         })

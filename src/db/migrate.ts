@@ -1,5 +1,6 @@
 import type { DatabaseOptions } from './database.ts'
 import { DatabaseTooNew, ForeignDatabase } from './errors.ts'
+import { postgresSchema } from './migrate-postgres.ts'
 import { sqliteSchema } from './migrate-sqlite.ts'
 import { sqlitePath } from './open.ts'
 import type { Dialect } from './sql.ts'
@@ -33,9 +34,6 @@ export interface SchemaConnection {
   close(): Promise<void>
 }
 
-export const CREATE_SCHEMA_MIGRATIONS = `CREATE TABLE IF NOT EXISTS schema_migrations
-  (number BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)`
-
 /**
  * Brings the schema up to the last migration and returns those applied. Two processes that try at once take turns.
  * Errors: DatabaseTooNew and ForeignDatabase, the database untouched; DatabaseUnavailable.
@@ -53,7 +51,7 @@ export async function migrate(
     const { pending } = await statusOf(schema, migrations)
     for (const migration of pending) {
       const row = { number: migration.number, name: migration.name, appliedAt: time.clock.now() }
-      await schema.apply(migration.up(schema.dialect), row)
+      await schema.apply([createTable(schema.dialect), ...migration.up(schema.dialect)], row)
     }
     return pending
   } finally {
@@ -77,6 +75,12 @@ export async function migrationStatus(
   }
 }
 
+function createTable(dialect: Dialect): string {
+  const text = dialect === 'postgres' ? 'TEXT COLLATE "C"' : 'TEXT'
+  return `CREATE TABLE IF NOT EXISTS schema_migrations
+    (number BIGINT PRIMARY KEY, name ${text} NOT NULL, applied_at BIGINT NOT NULL)`
+}
+
 async function connect(
   options: DatabaseOptions,
   dir: string,
@@ -84,8 +88,7 @@ async function connect(
   mode: 'create' | 'look',
 ): Promise<SchemaConnection | undefined> {
   const path = sqlitePath(options.connectionString, dir)
-  if (path === undefined) throw new Error('PostgreSQL is not there yet')
-  return sqliteSchema(path, time, mode)
+  return path === undefined ? postgresSchema(options.connectionString) : sqliteSchema(path, time, mode)
 }
 
 async function statusOf(schema: SchemaConnection, migrations: readonly Migration[]): Promise<MigrationStatus> {

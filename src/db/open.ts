@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import type { Database, DatabaseOptions } from './database.ts'
 import { lockFile } from './lock-file.ts'
+import { openPostgres } from './postgres.ts'
 import { openSqlite, type SqliteHooks, type Time } from './sqlite.ts'
 
 /** Ends the process when the disk failed a sync: EX_IOERR of sysexits.h. */
@@ -24,12 +25,10 @@ export async function openDatabase(
   hooks: SqliteHooks = exitOnSyncFailure,
 ): Promise<Database> {
   const path = sqlitePath(options.connectionString, dir)
-  if (path === undefined) throw new Error('PostgreSQL is not there yet')
+  if (path === undefined) return openPostgres(options.connectionString, time, options.maxOpenConnections)
   const unlock = options.exclusive ? await lockFile(path, time) : () => undefined
   try {
-    const db = await openSqlite(path, time, options.unsafeNoSync ?? false, hooks)
-    const close = () => db.close().finally(unlock)
-    return Object.create(db, { close: { value: close } })
+    return await openSqlite(path, time, { ...hooks, onClosed: unlock, unsafeNoSync: options.unsafeNoSync ?? false })
   } catch (error) {
     unlock()
     throw error

