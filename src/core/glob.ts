@@ -1,5 +1,7 @@
 const STAR = 0x2a
 const QUESTION_MARK = 0x3f
+/** Equal to no unit of any text. */
+const NO_UNIT = -1
 
 /**
  * Steps that a series of matches may spend on going back in the text. A pattern of 1,024 characters over a body of
@@ -11,6 +13,8 @@ export interface GlobBudget {
 
 export interface GlobOptions {
   readonly ignoreCase?: boolean
+  /** `?` is a character like any other, as in the types of a filter. */
+  readonly literalQuestionMark?: boolean
   readonly budget?: GlobBudget
 }
 
@@ -19,8 +23,9 @@ export interface GlobOptions {
  * exactly one code point. Two pointers and one place to go back to: no recursion, and never exponential.
  */
 export function globMatches(pattern: string, text: string, options: GlobOptions = {}): boolean {
-  if (options.ignoreCase) return wholeMatches(pattern.toLowerCase(), text.toLowerCase(), options.budget)
-  return wholeMatches(pattern, text, options.budget)
+  const anyOne = options.literalQuestionMark ? NO_UNIT : QUESTION_MARK
+  if (!options.ignoreCase) return wholeMatches(pattern, text, anyOne, options.budget)
+  return wholeMatches(pattern.toLowerCase(), text.toLowerCase(), anyOne, options.budget)
 }
 
 /**
@@ -51,17 +56,17 @@ export function wordsOccur(words: string, text: string): boolean {
   return false
 }
 
-function wholeMatches(pattern: string, text: string, budget: GlobBudget | undefined): boolean {
+function wholeMatches(pattern: string, text: string, anyOne: number, budget: GlobBudget | undefined): boolean {
   let p = 0
   let t = 0
   let star = -1
   let retry = 0
   while (t < text.length) {
-    const wanted = p < pattern.length ? pattern.charCodeAt(p) : -1
+    const wanted = p < pattern.length ? pattern.charCodeAt(p) : NO_UNIT
     if (wanted === STAR) {
       star = p++
       retry = t
-    } else if (wanted === QUESTION_MARK) {
+    } else if (wanted === anyOne && p < pattern.length) {
       p++
       t += widthAt(text, t)
     } else if (wanted === text.charCodeAt(t)) {

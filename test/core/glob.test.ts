@@ -40,6 +40,13 @@ describe('globMatches', () => {
     expect(globMatches(pattern, text, { ignoreCase: true })).toBe(expected)
   })
 
+  test('a question mark can be a plain character', () => {
+    const options = { literalQuestionMark: true }
+    expect(globMatches('a?*', 'abc', options)).toBe(false)
+    expect(globMatches('a?*', 'a?c', options)).toBe(true)
+    expect(globMatches('a', 'ab', options)).toBe(false)
+  })
+
   test('agrees with a table of all prefixes', () => {
     const pieces = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '😀'), maxLength: 8 })
     const texts = fc.string({ unit: fc.constantFrom('a', 'b', '*', '😀'), maxLength: 10 })
