@@ -6,5 +6,7 @@ export default defineConfig({
     exclude: ['test/**/*.full.test.ts', 'node_modules/**'],
     disableConsoleIntercept: true,
     pool: 'forks',
+    globalSetup: ['test/helpers/postgres-setup.ts'],
+    reporters: ['default', './test/helpers/tally-reporter.ts'],
   },
 })
