@@ -1,0 +1,19 @@
+// Around `npm pack`: the bundle and the manifest of its commands are made before, the manifest is taken away after. A
+// manifest in the tree would hide commands added later.
+import { spawnSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+if (process.argv[2] === 'after') {
+  rmSync(new URL('../oclif.manifest.json', import.meta.url), { force: true })
+} else {
+  run('scripts/build.js', '--force')
+  run('node_modules/oclif/bin/run.js', 'manifest')
+}
+
+function run(...args) {
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] })
+  if (status !== 0) process.exit(status ?? 1)
+}
