@@ -94,7 +94,7 @@ async function commitGroup(state: State, members: readonly Member[], entries: re
     const results = await state.engine.apply(members)
     for (const [index, entry] of entries.entries()) {
       const result = results[index]!
-      state.fates.set(entry.batch, 'committed' in result && result.committed ? 'committed' : 'fallen')
+      decide(state, entry.batch, 'committed' in result && result.committed ? 'committed' : 'fallen')
     }
     const settled = state.engine.durable().then(
       () => settle(entries, results),
@@ -103,9 +103,15 @@ async function commitGroup(state: State, members: readonly Member[], entries: re
     state.settling.add(settled)
     void settled.then(() => state.settling.delete(settled))
   } catch (error) {
-    for (const { batch } of entries) state.fates.set(batch, 'fallen')
+    for (const { batch } of entries) decide(state, batch, 'fallen')
     rejectAll(entries, error as Error)
   }
+}
+
+/** Cuts the batch from its base, which no longer matters: a busy room would otherwise keep a chain of all it ever wrote. */
+function decide(state: State, batch: Batch, fate: 'committed' | 'fallen'): void {
+  state.fates.set(batch, fate)
+  Reflect.deleteProperty(batch, 'basedOn')
 }
 
 function settle(entries: readonly Entry[], results: readonly Result[]): void {
@@ -124,7 +130,7 @@ function rejectAll(entries: readonly Entry[], error: Error): void {
 function dropFallen(state: State): Entry[] {
   return state.waiting.filter(({ batch, resolve }) => {
     if (batch.basedOn === undefined || state.fates.get(batch.basedOn) !== 'fallen') return true
-    state.fates.set(batch, 'fallen')
+    decide(state, batch, 'fallen')
     resolve({ committed: false, failed: 'basedOn' })
     return false
   })

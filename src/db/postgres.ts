@@ -79,16 +79,17 @@ export function clientConfig(uri: string): pg.ClientConfig {
 
 /** The writing connection, made anew when the last one broke. */
 function writerOf(connections: Connections): Promise<pg.Client> {
-  connections.writer ??= connectWriter(connections)
-  return connections.writer
+  if (connections.writer !== undefined) return connections.writer
+  const writer: Promise<pg.Client> = connectWriter(connections, () => {
+    if (connections.writer === writer) connections.writer = undefined
+  })
+  connections.writer = writer
+  return writer
 }
 
-async function connectWriter(connections: Connections): Promise<pg.Client> {
+async function connectWriter(connections: Connections, forget: () => void): Promise<pg.Client> {
   const config = { ...clientConfig(connections.uri), pipeline: true, query_timeout: WRITE_TIMEOUT_MS }
   const client = new pg.Client(config as pg.ClientConfig)
-  const forget = () => {
-    connections.writer = undefined
-  }
   client.on('error', forget)
   client.on('end', forget)
   client.on('notification', ({ payload }) => {
@@ -131,7 +132,7 @@ async function applyGroup(connections: Connections, group: readonly Member[]): P
     return results
   } catch (error) {
     if (isUnavailable(error)) {
-      connections.writer = undefined
+      if ((await connections.writer?.catch(() => undefined)) === client) connections.writer = undefined
       void client.end().catch(() => undefined)
       throw asUnavailable(error)
     }

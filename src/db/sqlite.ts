@@ -9,11 +9,13 @@ import { idBlocks } from './id-blocks.ts'
 import { render, type Statement } from './render.ts'
 import { type Row, type Sql, sql } from './sql.ts'
 import { startCheckpointer } from './wal-checkpoint.ts'
-import { openWalSync, type WalSync } from './wal-sync.ts'
+import { type Fdatasync, openWalSync, type WalSync } from './wal-sync.ts'
 
 export interface SqliteHooks {
   /** The log could not be synced: the process has to end, because what it shows may be lost. */
   readonly onSyncFailure: (error: Error) => void
+  /** Instead of the system's own. */
+  readonly fdatasync?: Fdatasync
 }
 
 interface SqliteOptions extends SqliteHooks {
@@ -32,6 +34,7 @@ interface Connection {
   readonly db: Sqlite.Database
   readonly prepared: WeakMap<Statement, Sqlite.Statement>
   readonly time: Time
+  readonly onSyncFailure: SqliteHooks['onSyncFailure']
   /** The last position applied, by us or by another process, synced or not. */
   head: number
   queries: number
@@ -44,14 +47,14 @@ export interface Time {
 
 /** Opens a migrated database file. Errors: DatabaseNotMigrated; DatabaseUnavailable. */
 export async function openSqlite(path: string, time: Time, options: SqliteOptions): Promise<Database> {
-  const connection = connect(path, time)
-  // The first transaction makes the `-wal` file.
-  await inTransaction(connection, () => undefined)
-  const sync = options.unsafeNoSync ? noSync : openWalSync(path, options.onSyncFailure)
-  await sync.synced()
+  const connection = unlessUnavailable(() => connect(path, time, options.onSyncFailure))
+  const sync = await openSync(path, connection, options).catch((error: unknown) => {
+    connection.db.close()
+    throw error
+  })
   const log = growth(connection.head)
   const queue = commitQueue(engine(connection, sync, log))
-  const checkpointer = startCheckpointer(path)
+  const checkpointer = startCheckpointer(path, time.timers, options.onSyncFailure)
   const stopWatching = watchOthers(path, connection, sync, log)
   let closed: Promise<void> | undefined
   return {
@@ -79,9 +82,18 @@ export async function openSqlite(path: string, time: Time, options: SqliteOption
   }
 }
 
+async function openSync(path: string, connection: Connection, options: SqliteOptions): Promise<WalSync> {
+  // The first transaction makes the `-wal` file.
+  await inTransaction(connection, () => undefined)
+  if (options.unsafeNoSync) return noSync
+  const sync = openWalSync(path, options.onSyncFailure, options.fdatasync)
+  await sync.synced()
+  return sync
+}
+
 const noSync: WalSync = { synced: () => Promise.resolve(), close: () => undefined }
 
-function connect(path: string, time: Time): Connection {
+function connect(path: string, time: Time, onSyncFailure: SqliteHooks['onSyncFailure']): Connection {
   const db = openFile(path)
   const tables = db.prepare(`SELECT name FROM sqlite_master WHERE name IN ('log', 'log_head', 'id_blocks')`).all()
   if (tables.length < 3) {
@@ -89,7 +101,7 @@ function connect(path: string, time: Time): Connection {
     throw new DatabaseNotMigrated(`${path} was never migrated`)
   }
   const head = db.prepare('SELECT position FROM log_head').pluck().get() as number
-  return { db, prepared: new WeakMap(), time, head, queries: 0 }
+  return { db, prepared: new WeakMap(), time, onSyncFailure, head, queries: 0 }
 }
 
 /** A connection as every part of the program opens one. */
@@ -136,6 +148,9 @@ async function inTransaction<T>(connection: Connection, work: () => T): Promise<
       const result = work()
       connection.db.exec('COMMIT')
       return result
+    } catch (error) {
+      if (error instanceof Sqlite.SqliteError && error.code.endsWith('FSYNC')) connection.onSyncFailure(error)
+      throw error
     } finally {
       if (connection.db.inTransaction) connection.db.exec('ROLLBACK')
     }
@@ -207,7 +222,8 @@ function reserve(connection: Connection, kind: string, size: number): Promise<nu
 function watchOthers(path: string, connection: Connection, sync: WalSync, log: Growth): () => Promise<void> {
   const version = connection.db.prepare('PRAGMA data_version').pluck()
   const readHead = connection.db.prepare('SELECT position FROM log_head').pluck()
-  let seen = version.get()
+  // Whatever was written since the position was read at the start counts as new.
+  let seen: unknown
   let stopped = false
   let looking: Promise<void> = Promise.resolve()
   const look = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
+import type { Timers } from '../live/time.ts'
 
 export interface Checkpointer {
   /** Closes the worker's connection. */
@@ -10,20 +11,35 @@ const INTERVAL_MS = 500
 /** From here on a checkpoint waits for readers so that the log starts over. In bytes. */
 const WAL_CAP = 64 * 1024 * 1024
 
-/** Copies the write-ahead log into the database file, in a thread with its own connection: the loop never waits for it. */
-export function startCheckpointer(databasePath: string): Checkpointer {
-  const worker = new Worker(SOURCE, {
-    eval: true,
-    workerData: { library: libraryPath(), databasePath, interval: INTERVAL_MS, cap: WAL_CAP },
-    execArgv: [],
-  })
-  worker.unref()
-  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-  // A checkpoint that fails (a full disk) is tried again; a worker that died is replaced by the one of the next start,
-  // and until then the log grows.
-  worker.on('error', () => undefined)
+const RESTART_WORKER_MS = 1000
+
+/**
+ * Copies the write-ahead log into the database file, in a thread with its own connection: the loop never waits for it.
+ * A checkpoint that fails (a full disk) is tried again. `onSyncFailure` is called when the database file could not be
+ * synced: a second try would succeed without the lost pages.
+ */
+export function startCheckpointer(path: string, timers: Timers, onSyncFailure: (error: Error) => void): Checkpointer {
+  let closing = false
+  let cancel = (): void => undefined
+  let worker: Worker
+  let ended: Promise<void>
+  const start = (): void => {
+    const workerData = { library: libraryPath(), path, interval: INTERVAL_MS, cap: WAL_CAP }
+    worker = new Worker(SOURCE, { eval: true, workerData, execArgv: [] })
+    worker.unref()
+    worker.on('message', (message: string) => onSyncFailure(new Error(message)))
+    // A thread that died says so with its exit, too.
+    worker.on('error', () => undefined)
+    ended = new Promise((resolve) => worker.once('exit', () => resolve()))
+    void ended.then(() => {
+      if (!closing) cancel = timers.after(RESTART_WORKER_MS, start)
+    })
+  }
+  start()
   return {
     close() {
+      closing = true
+      cancel()
       worker.ref()
       worker.postMessage('close')
       return ended
@@ -34,21 +50,22 @@ export function startCheckpointer(databasePath: string): Checkpointer {
 /** Plain text, so that it runs from the sources and from one bundled file alike. */
 const SOURCE = `
 const { parentPort, workerData } = require('node:worker_threads')
-const { statSync } = require('node:fs')
 const Database = require(workerData.library)
-const db = new Database(workerData.databasePath, { fileMustExist: true, timeout: 50 })
+const db = new Database(workerData.path, { fileMustExist: true, timeout: 50 })
 db.pragma('synchronous = NORMAL')
 db.pragma('wal_autocheckpoint = 0')
-let checkpointed = -1
+const pageSize = db.pragma('page_size', { simple: true })
+let done = -1
 function tick() {
   try {
     const version = db.pragma('data_version', { simple: true })
-    if (version === checkpointed) return
-    const size = statSync(workerData.databasePath + '-wal').size
+    if (version === done) return
     const [result] = db.pragma('wal_checkpoint(PASSIVE)')
-    if (result.busy === 0 && result.log === result.checkpointed) checkpointed = version
-    if (size >= workerData.cap) db.pragma('wal_checkpoint(TRUNCATE)')
-  } catch {}
+    if (result.busy === 0 && result.log === result.checkpointed) done = version
+    if (result.log * pageSize >= workerData.cap) db.pragma('wal_checkpoint(RESTART)')
+  } catch (error) {
+    if (String(error.code).endsWith('FSYNC')) parentPort.postMessage(error.message)
+  }
 }
 const timer = setInterval(tick, workerData.interval)
 parentPort.on('message', () => {

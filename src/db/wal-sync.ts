@@ -9,11 +9,17 @@ export interface WalSync {
   close(): void
 }
 
+export type Fdatasync = (fd: number, done: (error: Error | null) => void) => void
+
 /**
  * Opens the `-wal` file of a database that has one. `onFailure` is called when a sync failed: what was written since
  * the last one may be lost although it can be read, so that the process has to end.
  */
-export function openWalSync(databasePath: string, onFailure: (error: Error) => void): WalSync {
+export function openWalSync(
+  databasePath: string,
+  onFailure: (error: Error) => void,
+  sync: Fdatasync = fdatasync,
+): WalSync {
   const walPath = `${databasePath}-wal`
   if (!existsSync(walPath)) throw new Error(`There is no ${walPath}`)
   syncDirectory(dirname(databasePath))
@@ -25,9 +31,9 @@ export function openWalSync(databasePath: string, onFailure: (error: Error) => v
     busy = true
     const served = waiting
     waiting = []
-    fdatasync(fd, (error) => {
+    sync(fd, (error) => {
       busy = false
-      if (error !== null && error !== undefined) return onFailure(error)
+      if (error) return onFailure(error)
       for (const resolve of served) resolve()
       next()
     })
