@@ -38,8 +38,8 @@ export function strippedEvent(event: StrippedSource): JsonObject {
 
 /** The same as JSON text, around the exact text of the content. */
 export function strippedEventJson(event: Omit<StrippedSource, 'content'> & { readonly contentText: string }): string {
-  const { contentText, sender, stateKey, type } = event
-  return `{"content":${contentText},"sender":${JSON.stringify(sender)},"state_key":${JSON.stringify(stateKey)},"type":${JSON.stringify(type)}}`
+  const [sender, stateKey, type] = [event.sender, event.stateKey, event.type].map((text) => JSON.stringify(text))
+  return `{"content":${event.contentText},"sender":${sender},"state_key":${stateKey},"type":${type}}`
 }
 
 /**
