@@ -20,8 +20,9 @@ export class ConfigError extends Error {
 
 export interface LoadedConfig {
   readonly config: Config
-  /** The file; undefined when everything came from the environment. */
-  readonly file: string | undefined
+  readonly file: string
+  /** Where the relative paths of the configuration start. */
+  readonly dir: string
   /** Unknown keys and keys without effect, one sentence each. */
   readonly warnings: readonly string[]
 }
@@ -29,18 +30,24 @@ export interface LoadedConfig {
 const FILE_NAMES = ['dendrite.yaml', 'dendrite.yml', 'dendrite.json']
 
 /**
- * Reads the configuration: `file`, or the first `dendrite.yaml` upwards from `dir`, then in the user's and the
- * system's configuration directory. Environment variables `DENDRITE_<SECTION>__<KEY>` win over it.
- * Errors: ConfigError. Answers undefined when there is no file to be found and none was named.
+ * Reads the configuration: `file`; or `dendrite.yaml` in `dir`; or the first one upwards from the working directory,
+ * then in the user's and the system's configuration directory. Relative paths in it start from `dir`; without, from the
+ * working directory for a file that was named (as in the Go Dendrite), from the file's own directory for one found.
+ * Environment variables `DENDRITE_<SECTION>__<KEY>` win over it. Errors: ConfigError. Undefined: there is no file.
  */
-export function loadConfig(options: { file?: string | undefined; dir: string }): LoadedConfig | undefined {
+export function loadConfig(options: { file?: string | undefined; dir?: string | undefined }): LoadedConfig | undefined {
   const file = options.file === undefined ? findConfigFile(options.dir) : resolve(options.file)
   if (file === undefined) return undefined
-  return readConfig(readText(file), file, process.env)
+  const dir = resolve(options.dir ?? (options.file === undefined ? dirname(file) : '.'))
+  return { ...readConfig(readText(file), file, process.env), dir }
 }
 
 /** The configuration in a text. `source` names it in messages; `environment` overrides its keys. */
-export function readConfig(text: string, source: string, environment: NodeJS.ProcessEnv = {}): LoadedConfig {
+export function readConfig(
+  text: string,
+  source: string,
+  environment: NodeJS.ProcessEnv = {},
+): Omit<LoadedConfig, 'dir'> {
   const { value, lines, errors } = parseYaml(text)
   if (errors.length > 0) throw new ConfigError(source, errors)
   const overlay = overlayEnvironment(value, environment)
@@ -63,23 +70,19 @@ export function configFrom(values: Readonly<Record<string, unknown>>): Config {
   return completed.config
 }
 
-/** The file that `loadConfig` would read when none is named. Nothing found is ever executed. */
-export function findConfigFile(dir: string): string | undefined {
-  const explorer = cosmiconfigSync('dendrite', {
-    searchPlaces: FILE_NAMES,
-    searchStrategy: 'global',
-    stopDir: homedir(),
-    loaders: { '.yaml': keepText, '.yml': keepText, '.json': keepText },
-  })
-  const found = explorer.search(dir)?.filepath
-  if (found !== undefined) return found
+/** The file that `loadConfig` reads when none is named. Nothing found is ever executed. */
+function findConfigFile(dir: string | undefined): string | undefined {
+  const loaders = { '.yaml': keepText, '.yml': keepText, '.json': keepText }
+  const options = { searchPlaces: FILE_NAMES, loaders }
+  const here = cosmiconfigSync('dendrite', { ...options, searchStrategy: 'none' })
+  if (dir !== undefined) return here.search(dir)?.filepath
+  const upwards = cosmiconfigSync('dendrite', { ...options, searchStrategy: 'global', stopDir: homedir() })
   const configHome = process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config')
-  return explorer.search(join(configHome, 'dendrite'))?.filepath ?? explorer.search('/etc/dendrite')?.filepath
-}
+  return upwards.search()?.filepath ?? [join(configHome, 'dendrite'), '/etc/dendrite'].map(searchIn).find((one) => one)
 
-/** Environment variables that belong to the command line and not to a key, by their name without `DENDRITE_`. */
-export function commandVariable(name: 'CONFIG' | 'PASSWORD' | 'LOG_FORMAT'): string | undefined {
-  return process.env[`DENDRITE_${name}`]
+  function searchIn(place: string): string | undefined {
+    return here.search(place)?.filepath
+  }
 }
 
 function keepText(_path: string, content: string): { text: string } {
