@@ -8,13 +8,15 @@ export interface Dice {
   readonly shuffle: <Item>(items: readonly Item[]) => Item[]
 }
 
-/** A linear congruential generator modulo 2^48; its upper 31 bits are good enough to build rooms with. */
+/** Marsaglia's xorshift with 32 bits: good enough to build rooms with, and cheap. */
 export function diceOf(seed: number): Dice {
-  // The multiplication spreads neighbouring seeds, whose first choices would be alike otherwise.
-  let state = BigInt(seed) * 0x5_851f_42d5n + 0x1405_7b7en
+  // The multiplication spreads neighbouring seeds, whose first choices would be alike otherwise; 0 would stay 0.
+  let state = Math.imul(seed + 1, 0x9e3779b1) || 1
   const below = (limit: number): number => {
-    state = BigInt.asUintN(48, state * 25_214_903_917n + 11n)
-    return Math.floor((Number(state >> 17n) / 2 ** 31) * limit)
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return Math.floor(((state >>> 0) / 2 ** 32) * limit)
   }
   const pick = <Item>(items: readonly Item[]): Item => {
     if (items.length === 0) throw new Error('nothing to pick from')

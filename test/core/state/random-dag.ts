@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { authorise } from '../../../src/core/auth/authorise.ts'
 import { authStateKeys } from '../../../src/core/auth/select.ts'
@@ -40,7 +41,6 @@ const HEADS_MAX = 5
 const ATTEMPTS_MAX = 40
 const EXTRA_SETS_MAX = 4
 const START_TIME = 1_700_000_000_000
-const ID_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
 /** Rooms by seed and size. A smaller size with the same seed gives the beginning of the same room, so it shrinks. */
 export function randomRooms(shape: RoomShape, minEvents: number, maxEvents: number): fc.Arbitrary<RandomRoom> {
@@ -64,14 +64,14 @@ export function randomRoom(shape: RoomShape, seed: number, size: number): Random
 
 function startRoom(version: RoomVersion, dice: Dice): Growing {
   const events = new Map<EventId, NaiveEvent>()
-  const createId = newEventId(version, dice, CREATOR)
+  const createId = newEventId(version, dice, CREATOR, 0)
   const roomId = (version.roomIdIsCreateHash ? `!${createId.slice(1)}` : '!room:one.example') as RoomId
   const resolve = naiveResolver(version, events)
   const room: Growing = { version, dice, roomId, events, stateAfter: new Map(), merges: [], resolve, heads: [] }
   for (const draft of firstDrafts(version, dice)) {
     const state = room.heads.length === 0 ? new Map<string, EventId>() : room.stateAfter.get(room.heads[0]!)!
     const event = eventFrom(room, draft, room.heads, state, room.events.size === 0 ? createId : undefined)
-    if (!isAllowed(room, event, state)) throw new Error(`the room cannot begin with ${event.type}`)
+    if (!isAllowed(room, event, viewOf(room, state))) throw new Error(`the room cannot begin with ${event.type}`)
     add(room, event, state)
   }
   return room
@@ -87,9 +87,10 @@ function grow(room: Growing): void {
   }
   const view = viewOf(room, state)
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const event = eventFrom(room, randomDraft(room.version, room.dice, view), previous, state)
-    if (!isAllowed(room, event, state)) continue
-    add(room, event, state)
+    const draft = randomDraft(room.version, room.dice, view)
+    // Only the attempt that is allowed gets its id and auth events, which cost more than all the rest.
+    if (!isAllowed(room, { ...bareEvent(room, previous), ...draft }, view)) continue
+    add(room, eventFrom(room, draft, previous, state), state)
     return
   }
   // Nobody can do what the dice wanted: a message, which changes no state, keeps the graph growing.
@@ -121,7 +122,7 @@ function eventFrom(
   draft: Draft,
   previous: readonly EventId[],
   state: NaiveState,
-  eventId: EventId = newEventId(room.version, room.dice, draft.sender),
+  eventId: EventId = newEventId(room.version, room.dice, draft.sender, room.events.size),
 ): NaiveEvent {
   const depth = Math.max(0, ...previous.map((id) => room.events.get(id)!.depth)) + 1
   const authEvents =
@@ -142,15 +143,22 @@ function eventFrom(
   }
 }
 
-function newEventId(version: RoomVersion, dice: Dice, sender: UserId): EventId {
-  const length = version.eventIdFormat === 'server' ? 12 : 43
-  const opaque = Array.from({ length }, () => ID_ALPHABET[dice.below(ID_ALPHABET.length)]).join('')
-  const serverName = sender.slice(sender.indexOf(':') + 1)
-  return (version.eventIdFormat === 'server' ? `$${opaque}:${serverName}` : `$${opaque}`) as EventId
+/** Of no meaning, like the real ones. The count of the events before it keeps it apart from them. */
+function newEventId(version: RoomVersion, dice: Dice, sender: UserId, eventsBefore: number): EventId {
+  const opaque = createHash('sha256')
+    .update(`${eventsBefore} ${dice.below(2 ** 32)}`)
+    .digest('base64url')
+  if (version.eventIdFormat !== 'server') return `$${opaque}` as EventId
+  return `$${opaque.slice(0, 12)}:${sender.slice(sender.indexOf(':') + 1)}` as EventId
 }
 
-function isAllowed(room: Growing, event: AuthEvent, state: NaiveState): boolean {
-  return authorise(room.version, event, viewOf(room, state)).allowed
+function bareEvent(room: Growing, prevEvents: readonly EventId[]): Omit<AuthEvent, keyof Draft> {
+  const eventId = '$attempt' as EventId
+  return { eventId, roomId: room.roomId, originServerTs: START_TIME, depth: 1, prevEvents, authEvents: [] }
+}
+
+function isAllowed(room: Growing, event: AuthEvent, view: RoomView): boolean {
+  return authorise(room.version, event, view).allowed
 }
 
 function add(room: Growing, event: NaiveEvent, before: NaiveState): void {
