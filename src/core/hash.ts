@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import type { EventId } from './ids.ts'
+import { canonicalJson, type JsonObject, own } from './json.ts'
+import { redactPdu } from './redact.ts'
+import type { RoomVersion } from './room-version.ts'
+
+/** Unpadded base64 of the content hash (Server-Server API, "Calculating the content hash for an event"). */
+export function contentHash(pdu: JsonObject): string {
+  return unpadded(sha256(canonicalJson(without(pdu, ['unsigned', 'signatures', 'hashes']))))
+}
+
+/** The 32 bytes of the reference hash (Server-Server API, "Calculating the reference hash for an event"). */
+export function referenceHash(version: RoomVersion, pdu: JsonObject): Uint8Array {
+  return sha256(signedText(version, pdu))
+}
+
+/** The event's id: in room versions 1 and 2 as its server chose it ('' if it did not), later from the hash. */
+export function eventIdOf(version: RoomVersion, pdu: JsonObject): EventId {
+  if (version.eventIdFormat === 'server') {
+    const eventId = own(pdu, 'event_id')
+    return (typeof eventId === 'string' ? eventId : '') as EventId
+  }
+  return eventIdFromText(version, signedText(version, pdu))
+}
+
+/** The text that signatures and the reference hash of an event cover. */
+export function signedText(version: RoomVersion, pdu: JsonObject): string {
+  return canonicalJson(without(redactPdu(version, pdu), ['signatures', 'unsigned']))
+}
+
+/** The id of an event of room version 3 or later, from its `signedText`. */
+export function eventIdFromText(version: RoomVersion, text: string): EventId {
+  const digest = sha256(text)
+  return `$${version.eventIdFormat === 'base64' ? unpadded(digest) : digest.toString('base64url')}` as EventId
+}
+
+/** A shallow copy without some keys. The rest stands in order already when it did in the original. */
+export function without(object: JsonObject, keys: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)))
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text, 'utf8').digest()
+}
+
+/** Standard base64 without padding (Appendices, "Unpadded Base64"). */
+export function unpadded(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64').replace(/=+$/, '')
+}
