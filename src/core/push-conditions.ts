@@ -33,7 +33,7 @@ export interface PushEventSource {
   readonly content: JsonObject
 }
 
-/** What a user without any entry in `notifications` of the power levels needs: Client-Server API, m.room.power_levels. */
+/** What a sender needs where `notifications` of the power levels says nothing (m.room.power_levels). */
 const DEFAULT_NOTIFICATION_LEVEL = 50
 /** Longest path of a condition that is looked up, in UTF-16 units; a longer one matches nothing. */
 const MAX_PATH_LENGTH = 1_024
@@ -128,7 +128,7 @@ export function notificationLevel(powerLevels: JsonObject | undefined, key: stri
   return isDecimal ? Number(level) : DEFAULT_NOTIFICATION_LEVEL
 }
 
-/** Appendices, "Dot-separated property paths": `\.` and `\\` stand for the characters; other backslashes are literal. */
+/** Appendices, "Dot-separated property paths": `\.` and `\\` are the characters, other backslashes are literal. */
 export function splitPath(path: string): readonly string[] {
   const names: string[] = []
   let name = ''

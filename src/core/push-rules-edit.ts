@@ -80,7 +80,7 @@ export function deletePushRule(ruleset: PushRuleset, kind: PushRuleKind, ruleId:
   return { ...ruleset, [kind]: ruleset[kind].filter((candidate) => candidate !== rule) }
 }
 
-/** The answer to `PUT …/enabled`; `enabled` is what the body holds. Throws M_NOT_FOUND, M_MISSING_PARAM, M_BAD_JSON. */
+/** For `PUT …/enabled`; `enabled` is what the body holds. Throws M_NOT_FOUND, M_MISSING_PARAM, M_BAD_JSON. */
 export function setPushRuleEnabled(
   ruleset: PushRuleset,
   kind: PushRuleKind,
@@ -92,7 +92,7 @@ export function setPushRuleEnabled(
   return changeRule(ruleset, kind, ruleId, { enabled })
 }
 
-/** The answer to `PUT …/actions`. Throws M_NOT_FOUND, M_MISSING_PARAM, M_BAD_JSON, M_INVALID_PARAM. */
+/** For `PUT …/actions`. Throws M_NOT_FOUND, M_MISSING_PARAM, M_BAD_JSON, M_INVALID_PARAM. */
 export function setPushRuleActions(
   ruleset: PushRuleset,
   kind: PushRuleKind,
