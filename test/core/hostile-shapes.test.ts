@@ -44,18 +44,16 @@ const { tree } = fc.letrec<{ tree: JsonValue; leaf: JsonValue }>((tie) => ({
 const object = fc.array(fc.tuple(fc.constantFrom(...KEYS), tree), { maxLength: 12 }).map(jsonObject)
 
 /** Rules of about the right shape, with anything in their places. */
-const rule = fc
-  .tuple(object, fc.array(tree, { maxLength: 3 }), fc.array(object, { maxLength: 3 }))
-  .map(
-    ([rest, actions, conditions]): JsonObject => ({
-      ...rest,
-      rule_id: 'r',
-      enabled: true,
-      pattern: '*',
-      actions,
-      conditions,
-    }),
-  )
+const rule = fc.tuple(object, fc.array(tree, { maxLength: 3 }), fc.array(object, { maxLength: 3 })).map(
+  ([rest, actions, conditions]): JsonObject => ({
+    ...rest,
+    rule_id: 'r',
+    enabled: true,
+    pattern: '*',
+    actions,
+    conditions,
+  }),
+)
 const stored = fc
   .array(rule, { maxLength: 4 })
   .map((rules): JsonObject => ({ global: { override: rules, content: rules } }))
