@@ -1,0 +1,23 @@
+import { Flags } from '@oclif/core'
+import { BaseCommand } from '../../src/cli/base-command.ts'
+
+export default class ConfigShow extends BaseCommand {
+  static override summary = 'Print every key of the configuration with its value.'
+  static override description = 'What comes from the file, the environment and the defaults, as one YAML document.'
+  static override examples = ['<%= config.bin %> <%= command.id %>', '<%= config.bin %> <%= command.id %> --json']
+
+  static override flags = {
+    dir: Flags.string({ summary: 'Directory of the server.', helpValue: 'DIR' }),
+    secrets: Flags.boolean({ summary: 'Show passwords and secrets.' }),
+  }
+
+  async run(): Promise<Record<string, unknown>> {
+    const { flags } = await this.parse(ConfigShow)
+    const { config } = await this.loadConfig({ file: flags.config, dir: flags.dir })
+    const { toPlainConfig } = await import('../../src/config/show.ts')
+    const { stringify } = await import('yaml')
+    const plain = toPlainConfig(config, { secrets: flags.secrets })
+    this.log(stringify(plain).trimEnd())
+    return plain
+  }
+}

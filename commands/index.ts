@@ -1,0 +1,20 @@
+import ConfigCheck from './config/check.ts'
+import ConfigInit from './config/init.ts'
+import ConfigShow from './config/show.ts'
+import CreateAccount from './create-account.ts'
+import GenerateKeys from './generate-keys.ts'
+import Migrate from './migrate/index.ts'
+import MigrateStatus from './migrate/status.ts'
+import Serve from './serve.ts'
+
+/** Every command by its name, as oclif wants them from a bundle. */
+export const COMMANDS = {
+  serve: Serve,
+  'create-account': CreateAccount,
+  'generate-keys': GenerateKeys,
+  migrate: Migrate,
+  'migrate:status': MigrateStatus,
+  'config:init': ConfigInit,
+  'config:check': ConfigCheck,
+  'config:show': ConfigShow,
+}

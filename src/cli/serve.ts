@@ -1,0 +1,138 @@
+import { chmodSync, existsSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import closeWithGrace from 'close-with-grace'
+import type { Logger } from 'pino'
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import { startServer } from '../http/server.ts'
+import { systemClock } from '../live/time.ts'
+import { openApp } from '../open-app.ts'
+import { CommandError, EXIT } from './exit-codes.ts'
+import { prepareFirstStart } from './first-start.ts'
+import { type ListenFlags, listenOptions } from './listen-options.ts'
+import { openLog } from './log.ts'
+import { migrateToLatest } from './migrations.ts'
+
+/** A graceful stop that takes longer ends in a hard one. */
+const STOP_WITHIN_MS = 30_000
+const DEFAULT_SERVER_NAME = 'localhost'
+
+export interface ServeFlags extends ListenFlags {
+  readonly config?: string | undefined
+  readonly dir?: string | undefined
+  readonly 'server-name'?: string | undefined
+  readonly 'really-enable-open-registration': boolean
+  readonly migrate: boolean
+  readonly 'log-level'?: string | undefined
+  readonly 'log-format': 'auto' | 'json' | 'pretty'
+}
+
+interface Program {
+  /** Directory of the package. */
+  readonly root: string
+  readonly version: string
+  readonly note: (line: string) => void
+}
+
+/** Runs the server until a signal ends the process. Errors: whatever keeps it from starting. */
+export async function serve(flags: ServeFlags, program: Program): Promise<void> {
+  const startedAt = systemClock.monotonic()
+  const loaded = await loadOrCreate(flags, program)
+  const { config, dir } = loaded
+  const log = await openLog(config, { level: flags['log-level'], format: flags['log-format'] })
+  for (const warning of loaded.warnings) log.warn(warning)
+  checkRegistration(config, flags['really-enable-open-registration'])
+  checkKeyFile(resolve(dir, config.global.private_key), log)
+  const listen = listenOptions(flags, config, dir)
+  if (flags.migrate && config.global.database.auto_migrate) await migrateToLatest(config, dir, log)
+  const app = await openApp({ config, dir, log, exclusive: true })
+  const server = await startServer(app, listen).catch(async (error) => {
+    await app.close()
+    throw error
+  })
+  const tookMs = Math.round(systemClock.monotonic() - startedAt)
+  log.info(
+    { version: program.version, node: process.version, server_name: config.global.server_name },
+    `listening on ${server.addresses.join(', ')} after ${tookMs} ms`,
+  )
+  stopOnSignal(log, async () => {
+    await server.stop()
+    await app.close()
+  })
+}
+
+async function loadOrCreate(flags: ServeFlags, program: Program): Promise<LoadedConfig> {
+  const wanted = { file: flags.config, dir: flags.dir }
+  const found = loadConfig(wanted)
+  if (found !== undefined) return found
+  const dir = resolve(flags.dir ?? '.')
+  const serverName = flags['server-name'] ?? DEFAULT_SERVER_NAME
+  if (existsSync(join(dir, 'dendrite.db'))) {
+    throw new CommandError(`${dir} holds a database but no dendrite.yaml.`, {
+      exit: EXIT.config,
+      code: 'NO_CONFIG',
+      suggestion: 'restore the configuration, or choose an empty directory with --dir',
+    })
+  }
+  program.note('There is no configuration: setting up a new server.')
+  await prepareFirstStart(dir, { root: program.root, serverName, note: program.note })
+  program.note(`Next: make an account with \`dendrite create-account --dir ${dir} --username NAME --admin\`.`)
+  program.note(`Before federating: set global.server_name to your domain and start with an empty database.`)
+  const created = loadConfig({ dir })
+  if (created === undefined) throw new Error(`${dir} lost its configuration`)
+  return created
+}
+
+/** As in the Go Dendrite: neither the configuration nor the flag alone opens a server to everybody. */
+function checkRegistration(config: Config, really: boolean): void {
+  const { registration_disabled, registration_requires_token, enable_registration_captcha } = config.client_api
+  if (registration_disabled || registration_requires_token || enable_registration_captcha || really) return
+  throw new CommandError('The configuration lets anybody register, without captcha or token.', {
+    exit: EXIT.config,
+    code: 'OPEN_REGISTRATION',
+    suggestion: 'set client_api.registration_disabled, or start with --really-enable-open-registration',
+  })
+}
+
+const OTHERS_MAY_READ = 0o077
+
+function checkKeyFile(path: string, log: Logger): void {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) {
+    throw new CommandError(`The signing key ${path} is missing.`, {
+      exit: EXIT.config,
+      code: 'NO_SIGNING_KEY',
+      suggestion: `make one with \`dendrite generate-keys --private-key ${path}\``,
+    })
+  }
+  if (process.platform === 'win32' || (stat.mode & OTHERS_MAY_READ) === 0) return
+  try {
+    chmodSync(path, 0o600)
+    log.warn(`${path} could be read by others; its mode is 0600 now`)
+  } catch {
+    throw new CommandError(`The signing key ${path} can be read by others.`, {
+      exit: EXIT.config,
+      code: 'KEY_READABLE',
+      suggestion: `run: chmod 600 ${path}`,
+    })
+  }
+}
+
+function stopOnSignal(log: Logger, stop: () => Promise<void>): void {
+  closeWithGrace(
+    {
+      delay: STOP_WITHIN_MS,
+      logger: false,
+      skip: ['beforeExit'],
+      onSecondSignal: (signal) => log.warn(`second ${signal}: stopping at once`),
+      onTimeout: () => log.error('the stop took too long: stopping at once'),
+    },
+    async ({ signal, err }) => {
+      if (err === undefined) log.info(`${signal}: stopping`)
+      else log.fatal({ err }, 'a fault of the program: stopping')
+      await stop()
+      if (err === undefined) log.info('stopped')
+      else process.exitCode = EXIT.failed
+    },
+  )
+}
