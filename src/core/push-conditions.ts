@@ -111,7 +111,7 @@ export function eventMatches(
   if (typeof key !== 'string' || typeof pattern !== 'string') return false
   const value = event.property(key)
   if (typeof value !== 'string') return false
-  if (value === pattern && key !== 'content.body') return true
+  if (value === pattern) return true
   const text = event.lowered(value)
   if (key === 'content.body') return wordGlobMatches(pattern, text, budget)
   return globMatches(pattern.toLowerCase(), text, { budget })

@@ -68,6 +68,8 @@ describe('clientEventJson', () => {
     const json = clientEventJson({ ...REDACTION, contentText, version: { redactsInContent: true } }, undefined)
     expect(json).toContain(`"content":${contentText},`)
     expect(JSON.parse(json).redacts).toBe('$gone')
+    const bare = clientEventJson({ ...REDACTION, version: { redactsInContent: true } }, undefined)
+    expect(JSON.parse(bare).content).toEqual({})
   })
 
   test('another type never shows a redacts key', () => {
