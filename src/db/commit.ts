@@ -27,6 +27,8 @@ export interface CommitQueue {
 }
 
 const MAX_GROUP = 256
+/** On SQLite a group holds up the loop, and on both other processes wait for it: some tens of milliseconds. */
+const MAX_GROUP_WRITES = 2000
 const MAX_WAITING = 20_000
 
 interface Entry {
@@ -150,6 +152,7 @@ function chooseGroup(waiting: readonly Entry[], fates: State['fates']): Choice {
   const choice: Choice = { members: [], entries: [], rest: [] }
   const places = new Map<Batch, number>()
   const holders = new Map<string, Batch | 'put off'>()
+  let writes = 0
   for (const entry of waiting) {
     const { batch } = entry
     const after = batch.basedOn && places.get(batch.basedOn)
@@ -159,12 +162,14 @@ function chooseGroup(waiting: readonly Entry[], fates: State['fates']): Choice {
       const holder = holders.get(about)
       return holder === undefined || (holder !== 'put off' && earlier.has(holder))
     })
-    const fits = free && !baseWaits && choice.members.length < MAX_GROUP
+    const small = writes === 0 || writes + batch.writes.length <= MAX_GROUP_WRITES
+    const fits = free && !baseWaits && small && choice.members.length < MAX_GROUP
     for (const { about } of batch.guards) holders.set(about, fits ? batch : 'put off')
     if (!fits) {
       choice.rest.push(entry)
       continue
     }
+    writes += batch.writes.length
     places.set(batch, choice.members.length)
     choice.entries.push(entry)
     choice.members.push({ batch, guards: guardsToAsk(batch, earlier), after })

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { DatabaseUnavailable } from './database.ts'
@@ -37,6 +37,7 @@ export async function sqliteSchema(
     async apply(statements, row) {
       if (db === undefined || db.readonly) {
         db?.close()
+        if (!existsSync(path)) createPrivate(path)
         db = openFile(path)
       }
       const writable = db
@@ -52,6 +53,11 @@ export async function sqliteSchema(
       unlock?.()
     },
   }
+}
+
+/** Only the owner may read what holds sessions and password hashes; the files that SQLite adds take over the mode. */
+function createPrivate(path: string): void {
+  closeSync(openSync(path, 'wx', 0o600))
 }
 
 function neighbours(path: string): string[] {

@@ -20,7 +20,7 @@ const MAX_NAMED_STATEMENTS = 2000
 
 /**
  * The text and the values for one engine. `positions` are those that the commit gave to the batch's log rows.
- * Throws TypeError for a number that is no integer within ±(2^53−1).
+ * Throws TypeError for a number that is no integer within ±(2^53−1), and for PostgreSQL for a text with a NUL character.
  */
 export function render(query: Sql, dialect: Dialect, positions: readonly number[] = []): Rendered {
   const values: BoundValue[] = []
@@ -81,13 +81,23 @@ function siteOf(strings: readonly string[]): number {
 }
 
 function boundValue(hole: SqlValue | List | LogPosition, dialect: Dialect, positions: readonly number[]): BoundValue {
-  if (isList(hole))
+  if (isList(hole)) {
+    for (const item of hole.values) check(item, dialect)
     return dialect === 'sqlite' ? JSON.stringify(hole.values) : ([...hole.values] as string[] | number[])
+  }
   const value = isLogPosition(hole) ? positions[hole.logRow] : hole
   if (value === undefined)
     throw new TypeError('A hole of a query has no value, or names a log row that the batch lacks')
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new TypeError(`${value} is no integer to store`)
+  check(value, dialect)
   return value
+}
+
+function check(value: SqlValue, dialect: Dialect): void {
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new TypeError(`${value} is no integer to store`)
+  // Refused here, so that what a remote sends does not make a whole group fail and be replayed.
+  if (dialect === 'postgres' && typeof value === 'string' && value.includes('\0')) {
+    throw new TypeError('PostgreSQL stores no text with a NUL character')
+  }
 }
 
 function textOf(query: Sql, dialect: Dialect, count: { holes: number }): string {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Batch, Database } from '../../src/db/database.ts'
 import type { Migration } from '../../src/db/migrate.ts'
 import { intList, logPosition, perDialect, type Sql, sql, textList } from '../../src/db/sql.ts'
-import { eachEngine } from '../helpers/databases.ts'
+import { eachEngine, grownTo } from '../helpers/databases.ts'
 import { logTables } from './log-tables.ts'
 
 const MIGRATIONS: readonly Migration[] = [logTables]
@@ -194,15 +194,4 @@ async function commit(db: Database, writes: Sql[]): Promise<void> {
 async function names(db: Database): Promise<string[]> {
   const rows = await db.read<{ name: string }>(sql`SELECT name FROM things ORDER BY name`)
   return rows.map(({ name }) => name)
-}
-
-function grownTo(db: Database, position: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (db.safePosition() >= position) return resolve()
-    const stop = db.onGrown((now) => {
-      if (now < position) return
-      stop()
-      resolve()
-    })
-  })
 }

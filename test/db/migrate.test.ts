@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
@@ -44,6 +44,12 @@ eachEngine((name, fresh) => {
       { number: 2, name: 'second' },
     ])
     expect(await db.read(sql`SELECT x FROM more`)).toEqual([{ x: 1 }])
+  })
+
+  test.runIf(name === 'sqlite')('nobody else may read the file', async () => {
+    const database = await fresh()
+    await run(database, [logTables])
+    expect(statSync(join(database.dir, 'dendrite.db')).mode & 0o777).toBe(0o600)
   })
 
   test('two processes that migrate at once take turns', async () => {

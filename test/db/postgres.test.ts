@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import type { Batch, Database } from '../../src/db/database.ts'
 import { sql } from '../../src/db/sql.ts'
-import { freshPostgres } from '../helpers/databases.ts'
+import { freshPostgres, grownTo } from '../helpers/databases.ts'
 import { startPostgres } from '../helpers/postgres.ts'
 import { logTables } from './log-tables.ts'
 
@@ -17,7 +17,9 @@ test('a server that is gone is told within five seconds, and one that is back is
   const database = await freshPostgres(undo, server.uri)
   const [db, other] = [await database.open([logTables]), await database.open([logTables])]
   await db.commit(insert('before'))
+  const third = await database.open([logTables])
   await server.kill()
+  await third.close()
   const gone = performance.now()
   await expect(db.commit(insert('lost'))).rejects.toMatchObject({ name: 'DatabaseUnavailable' })
   await expect(db.read(sql`SELECT 1 AS one`)).rejects.toMatchObject({ name: 'DatabaseUnavailable' })
@@ -71,15 +73,4 @@ async function eventually<T>(work: () => Promise<T>): Promise<T> {
       if (attempt === 10) throw error
     }
   }
-}
-
-function grownTo(db: Database, position: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (db.safePosition() >= position) return resolve()
-    const stop = db.onGrown((now) => {
-      if (now < position) return
-      stop()
-      resolve()
-    })
-  })
 }

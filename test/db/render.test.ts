@@ -33,6 +33,8 @@ test('a call site is rendered once per shape', () => {
 
 test('what cannot be stored alike on both engines is refused', () => {
   for (const value of [0.5, Number.NaN, 2 ** 53]) expect(() => render(sql`${value}`, 'sqlite')).toThrow(TypeError)
+  expect(() => render(sql`${'a\0'}`, 'postgres')).toThrow(TypeError)
+  expect(() => render(sql`${textList(['a\0'])}`, 'postgres')).toThrow(TypeError)
   expect(() => render(sql`${logPosition(0)}`, 'postgres')).toThrow(TypeError)
   expect(() => render(sql`${undefined as unknown as string}`, 'sqlite')).toThrow(TypeError)
 })

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import type { Batch, Database } from '../../src/db/database.ts'
 import { sql } from '../../src/db/sql.ts'
-import { freshSqlite } from '../helpers/databases.ts'
+import { freshSqlite, grownTo } from '../helpers/databases.ts'
 import { logTables } from './log-tables.ts'
 
 const undo: (() => Promise<void>)[] = []
@@ -107,6 +107,22 @@ test('what was acknowledged before a kill is there after it, without gaps', asyn
   }
   expect(acknowledged).toBeGreaterThanOrEqual(120)
 }, 60_000)
+
+test('two processes write at once: one order, no gaps, and each hears of the other', async () => {
+  const database = await freshSqlite(undo)
+  const db = await database.open([logTables])
+  const child = writer(database.dir)
+  await grownTo(db, 1)
+  for (let i = 0; i < 100; i++) await db.commit(insert(`n${i}`))
+  await grownTo(db, db.safePosition() + 20)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  await db.commit(insert('last'))
+  const rows = await db.read<{ position: number }>(sql`SELECT position FROM log ORDER BY position`)
+  expect(rows.map(({ position }) => position)).toEqual(rows.map((_row, index) => index + 1))
+  expect(rows).toHaveLength(await count(db))
+  expect(db.safePosition()).toBe(rows.length)
+}, 30_000)
 
 function writer(dir: string): ChildProcess {
   const script = fileURLToPath(new URL('./writer-process.ts', import.meta.url))

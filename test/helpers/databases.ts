@@ -74,3 +74,15 @@ function testDatabase(options: DatabaseOptions, dir: string, undo: (() => Promis
     },
   }
 }
+
+/** Resolves once the database has heard of the position. */
+export function grownTo(db: Database, position: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (db.safePosition() >= position) return resolve()
+    const stop = db.onGrown((now) => {
+      if (now < position) return
+      stop()
+      resolve()
+    })
+  })
+}

@@ -49,12 +49,16 @@ export async function startPostgres(): Promise<TestPostgres> {
     running.kill(signal)
     await ended
   }
+  // A run that crashes leaves no server behind.
+  const killAtExit = () => void server?.kill('SIGQUIT')
+  process.once('exit', killAtExit)
   await start()
   return {
     uri,
     kill: () => end('SIGQUIT'),
     start,
     async stop() {
+      process.off('exit', killAtExit)
       await end('SIGINT')
       rmSync(directory, { recursive: true, force: true })
     },
