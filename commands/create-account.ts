@@ -4,7 +4,8 @@ import { BaseCommand } from '../src/cli/base-command.ts'
 export default class CreateAccount extends BaseCommand {
   static override summary = 'Make accounts, or set a password.'
   static override description =
-    'Works while the server runs and while it does not. A new account can log in at once. Passwords have 8 to 512 characters.'
+    'Works while the server runs and while it does not. A new account can log in at once. ' +
+    'Passwords have 8 to 512 characters.'
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> --username alice --admin',

@@ -4,7 +4,8 @@ import { BaseCommand } from '../src/cli/base-command.ts'
 export default class Serve extends BaseCommand {
   static override summary = 'Run the homeserver.'
   static override description =
-    'Without a configuration it writes one, with a signing key, a self-signed certificate and an SQLite file, and starts. ' +
+    'Without a configuration it writes one, with a signing key, a self-signed certificate and an SQLite file, ' +
+    'and starts. ' +
     'SIGTERM and SIGINT stop it within 30 seconds; a second one stops it at once.'
 
   static override examples = [

@@ -5,7 +5,8 @@ import { EXIT } from '../../src/cli/exit-codes.ts'
 export default class Migrate extends BaseCommand {
   static override summary = 'Bring the database up to date.'
   static override description =
-    '`serve` does it, too. Forward only. Beside a running server it exits 75. With --dry-run it changes nothing, and exits 10 if there is something to do.'
+    '`serve` does it, too. Forward only. Beside a running server it exits 75. ' +
+    'With --dry-run it changes nothing, and exits 10 if there is something to do.'
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> --dry-run',

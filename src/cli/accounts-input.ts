@@ -26,7 +26,10 @@ const MAX_PASSWORD_LENGTH = 512
 const MAX_ACCOUNTS = 100_000
 const STDIN = 0
 
-/** The accounts that the flags ask for. Errors: CommandError for bad input, or when a password is wanted and nobody there to type it. */
+/**
+ * The accounts that the flags ask for. Errors: CommandError for bad input, or when a password is wanted and nobody
+ * there to type it.
+ */
 export async function readAccounts(flags: AccountFlags, interactive: boolean): Promise<AccountInput[]> {
   const file = flags['from-file']
   if (file !== undefined) return readAccountsFile(readFileSync(file === '-' ? STDIN : file, 'utf8'))

@@ -38,7 +38,9 @@ export abstract class BaseCommand extends Command {
     if (!this.jsonEnabled()) process.stderr.write(`${message}\n`)
   }
 
-  /** The configuration named by `--config`, or found from `dir`. Says its warnings. Errors: ConfigError, CommandError. */
+  /**
+   * The configuration named by `--config`, or found from `dir`. Says its warnings. Errors: ConfigError, CommandError.
+   */
   protected async loadConfig(options: { file: string | undefined; dir: string | undefined }): Promise<LoadedConfig> {
     const { loadConfig } = await import('../config/load.ts')
     const loaded = loadConfig(options)

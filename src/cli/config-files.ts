@@ -19,7 +19,7 @@ export function renderConfig(root: string, choices: ConfigChoices): string {
     ['tls_key', choices.tls?.key ?? ''],
   ])
   // JSON's strings are YAML's.
-  return template.replace(/\{\{(\w+)\}\}/g, (_, name: string) => JSON.stringify(values.get(name) ?? ''))
+  return template.replace(/"\{\{(\w+)\}\}"/g, (_, name: string) => JSON.stringify(values.get(name) ?? ''))
 }
 
 /**

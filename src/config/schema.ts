@@ -4,7 +4,8 @@ import { choice, duration, flag, ignored, list, number, secret, section, size, t
 
 /**
  * `dendrite.yaml` version 2: the Go Dendrite's format, and our own keys. Each key has its type, default and
- * description here; the loader, `config show` and the manual are made from it. `load.ts` fills in the defaults and turns
+ * description here; the loader, `config show` and the manual are made from it. `load.ts` fills in the defaults and
+ * turns
  * durations into milliseconds and sizes into bytes. Relative paths start from the data directory (`dir` of `openApp`).
  */
 export const ConfigSchema = Type.Object(

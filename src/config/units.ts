@@ -10,7 +10,9 @@ const NANOSECONDS: Readonly<Record<string, number>> = {
 
 const BYTES: Readonly<Record<string, number>> = { '': 1, b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30, tb: 2 ** 40 }
 
-/** A Go duration such as `168h0m0s` or `1.5h`, or an integer of nanoseconds, in milliseconds; undefined if it is none. */
+/**
+ * A Go duration such as `168h0m0s` or `1.5h`, or an integer of nanoseconds, in milliseconds; undefined if it is none.
+ */
 export function parseDuration(value: string | number): number | undefined {
   const text = String(value).trim()
   if (/^\d+$/.test(text)) return Number(text) / 1e6
