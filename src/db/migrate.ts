@@ -49,14 +49,29 @@ export async function migrate(
   try {
     await schema.lock()
     const { pending } = await statusOf(schema, migrations)
-    for (const migration of pending) {
-      const row = { number: migration.number, name: migration.name, appliedAt: time.clock.now() }
-      await schema.apply([createTable(schema.dialect), ...migration.up(schema.dialect)], row)
-    }
+    if (pending.length > 0) await run(schema, pending, time)
     return pending
   } finally {
     await schema.close()
   }
+}
+
+/** umzug is loaded only when there is something to do: most starts have nothing. */
+async function run(schema: SchemaConnection, pending: readonly Migration[], { clock }: Time): Promise<void> {
+  const { Umzug } = await import('umzug')
+  const umzug = new Umzug({
+    migrations: pending.map((migration) => ({
+      name: `${String(migration.number).padStart(4, '0')}-${migration.name}`,
+      up: async () => {
+        const row = { number: migration.number, name: migration.name, appliedAt: clock.now() }
+        await schema.apply([createTable(schema.dialect), ...migration.up(schema.dialect)], row)
+      },
+    })),
+    // Each migration writes its row in its own transaction: what umzug would note afterwards could get lost between.
+    storage: { executed: async () => [], logMigration: async () => undefined, unlogMigration: async () => undefined },
+    logger: undefined,
+  })
+  await umzug.up()
 }
 
 /** What `migrate` would do; writes nothing and creates no file. Errors: as `migrate`. */
