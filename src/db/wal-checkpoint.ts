@@ -16,32 +16,39 @@ const RESTART_WORKER_MS = 1000
 /**
  * Copies the write-ahead log into the database file, in a thread with its own connection: the loop never waits for it.
  * A checkpoint that fails (a full disk) is tried again. `onSyncFailure` is called when the database file could not be
- * synced: a second try would succeed without the lost pages.
+ * synced: a second try would succeed without the lost pages. The thread starts a little later: a command is done by then.
  */
 export function startCheckpointer(path: string, timers: Timers, onSyncFailure: (error: Error) => void): Checkpointer {
   let closing = false
   let cancel = (): void => undefined
-  let worker: Worker
-  let ended: Promise<void>
+  let worker: Worker | undefined
+  let ended = Promise.resolve()
   const start = (): void => {
-    const workerData = { library: libraryPath(), path, interval: INTERVAL_MS, cap: WAL_CAP }
-    worker = new Worker(SOURCE, { eval: true, workerData, execArgv: [] })
-    worker.unref()
-    worker.on('message', (message: string) => onSyncFailure(new Error(message)))
+    const workerData = { library: libraryPath(), path, cap: WAL_CAP }
+    const thread = new Worker(SOURCE, { eval: true, workerData, execArgv: [] })
+    worker = thread
+    thread.unref()
+    thread.on('message', (message: string) => onSyncFailure(new Error(message)))
     // A thread that died says so with its exit, too.
-    worker.on('error', () => undefined)
-    ended = new Promise((resolve) => worker.once('exit', () => resolve()))
+    thread.on('error', () => undefined)
+    ended = new Promise((resolve) => thread.once('exit', () => resolve()))
+    const next = (): void => {
+      thread.postMessage('checkpoint')
+      cancel = timers.after(INTERVAL_MS, next)
+    }
+    next()
     void ended.then(() => {
+      cancel()
       if (!closing) cancel = timers.after(RESTART_WORKER_MS, start)
     })
   }
-  start()
+  cancel = timers.after(INTERVAL_MS, start)
   return {
     close() {
       closing = true
       cancel()
-      worker.ref()
-      worker.postMessage('close')
+      worker?.ref()
+      worker?.postMessage('close')
       return ended
     },
   }
@@ -56,7 +63,7 @@ db.pragma('synchronous = NORMAL')
 db.pragma('wal_autocheckpoint = 0')
 const pageSize = db.pragma('page_size', { simple: true })
 let done = -1
-function tick() {
+function checkpoint() {
   try {
     const version = db.pragma('data_version', { simple: true })
     if (version === done) return
@@ -67,9 +74,8 @@ function tick() {
     if (String(error.code).endsWith('FSYNC')) parentPort.postMessage(error.message)
   }
 }
-const timer = setInterval(tick, workerData.interval)
-parentPort.on('message', () => {
-  clearInterval(timer)
+parentPort.on('message', (message) => {
+  if (message !== 'close') return checkpoint()
   db.close()
   parentPort.close()
 })

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import pg from 'pg'
+import { systemTimers } from '../../src/live/time.ts'
 
 export interface TestPostgres {
   /** Of the superuser, on the database `postgres`. */
@@ -104,7 +105,7 @@ async function reachable(uri: string): Promise<void> {
       return
     } catch (error) {
       if (attempt >= START_TRIES) throw error
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await systemTimers.sleep(50)
     }
   }
 }
