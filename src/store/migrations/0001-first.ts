@@ -11,7 +11,17 @@ export const first = {
   up: (dialect: Dialect): readonly string[] => {
     const text = dialect === 'postgres' ? 'TEXT COLLATE "C"' : 'TEXT'
     const bytes = dialect === 'postgres' ? 'BYTEA' : 'BLOB'
-    const statements = [...log, ...rooms, ...events, ...state, ...members, ...accounts, ...personal, ...keys, ...federation]
+    const statements = [
+      ...log,
+      ...rooms,
+      ...events,
+      ...state,
+      ...members,
+      ...accounts,
+      ...personal,
+      ...keys,
+      ...federation,
+    ]
     return statements.map((statement) => statement.replaceAll(' TEXT', ` ${text}`).replaceAll(' BYTES', ` ${bytes}`))
   },
 }
@@ -59,7 +69,8 @@ const events = [
   `CREATE TABLE event_prev (event BIGINT NOT NULL, prev_event_id TEXT NOT NULL, PRIMARY KEY (event, prev_event_id))`,
   `CREATE INDEX event_prev_of ON event_prev (prev_event_id)`,
   `CREATE TABLE event_auth (event BIGINT NOT NULL, auth_event BIGINT NOT NULL, PRIMARY KEY (event, auth_event))`,
-  `CREATE TABLE heads (room BIGINT NOT NULL, event BIGINT NOT NULL, PRIMARY KEY (room, event))`,
+  // The forward extremities, each with the state after it.
+  `CREATE TABLE heads (room BIGINT NOT NULL, event BIGINT NOT NULL, snapshot BIGINT, PRIMARY KEY (room, event))`,
   `CREATE TABLE gaps (room BIGINT NOT NULL, event BIGINT NOT NULL, missing_event_id TEXT NOT NULL, PRIMARY KEY (room, missing_event_id, event))`,
   `CREATE TABLE transactions (user_id TEXT NOT NULL, device_id TEXT NOT NULL, endpoint TEXT NOT NULL, room_id TEXT NOT NULL,
     txn_id TEXT NOT NULL, event_id TEXT, created_ts BIGINT NOT NULL,

@@ -133,7 +133,7 @@ function required(scene: Scene): number {
   const special = levels === undefined ? undefined : own(keyed(levels, 'events'), scene.event.type)
   if (special !== undefined) return Number(special)
   if (scene.event.stateKey === null) return namedLevel(scene, 'events_default', 0)
-  return namedLevel(scene, 'state_default', levels === undefined ? 0 : 50)
+  return namedLevel(scene, 'state_default', 50)
 }
 
 export function levelOf(scene: Scene, user: string): number {

@@ -1,0 +1,85 @@
+import type { App } from '../app.ts'
+import type { Event } from '../core/event.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { roomVersion } from '../core/room-version.ts'
+import type { CommitOutcome } from '../db/database.ts'
+import type { RoomTip } from '../live/room-tip.ts'
+import { type RoomRow, roomById } from '../store/rooms.ts'
+import { loadTip, type RoomWriter, roomWriter } from './room-writer.ts'
+import { enqueue } from './write.ts'
+
+/** Tries at the most when other processes keep changing the room first. */
+const MAX_TRIES = 20
+
+/**
+ * The only way into a room. `compose` adds events to the writer, alone in the room; it runs again, on a fresh writer,
+ * when another process changed the room first. Resolves with the events once they are durable.
+ * Errors: what `compose` throws, M_NOT_FOUND for an unknown room, M_UNKNOWN when the room cannot be written to.
+ */
+export async function append(
+  app: App,
+  roomId: string,
+  compose: (writer: RoomWriter) => Promise<void>,
+): Promise<readonly Event[]> {
+  const row = await roomById(app.db, roomId)
+  if (row === undefined || row.version === null)
+    throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
+  if (row.blocked === 1) throw new MatrixError('M_FORBIDDEN', 'The room is blocked on this server.')
+  const version = roomVersion(row.version)
+  if (version === undefined)
+    throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `Room version ${row.version} is not known.`)
+  for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+    const queued = await app.live.roomTips.exclusively(row.room, async (known) => {
+      const tip = known ?? (await loadTip(app, row, version))
+      return queueBatch(app, tip, compose)
+    })
+    const outcome = await settle(app, row, queued.outcome)
+    if (outcome.committed) return queued.events
+  }
+  throw new MatrixError('M_UNKNOWN', 'The room is being changed too quickly; try again.', {}, 503)
+}
+
+/** Makes a room that does not exist yet: `compose` begins with the create event. */
+export async function appendNewRoom(
+  app: App,
+  start: RoomTip,
+  compose: (writer: RoomWriter) => Promise<void>,
+): Promise<readonly Event[]> {
+  const queued = await app.live.roomTips.exclusively(start.room, () => queueBatch(app, start, compose))
+  const outcome = await queued.outcome
+  if (!outcome.committed) throw new MatrixError('M_ROOM_IN_USE', `The room could not be made: ${outcome.failed}`)
+  return queued.events
+}
+
+interface Queued {
+  readonly outcome: Promise<CommitOutcome>
+  readonly events: readonly Event[]
+}
+
+/** Queues the batch and lets go of the room before it is durable: the next writer builds on the tip it leaves. */
+async function queueBatch(
+  app: App,
+  tip: RoomTip,
+  compose: (writer: RoomWriter) => Promise<void>,
+): Promise<{ tip: RoomTip; result: Queued }> {
+  const writer = roomWriter(app, tip)
+  await compose(writer)
+  const built = writer.finish()
+  if (built.events.length === 0) return { tip, result: { outcome: nothing, events: [] } }
+  const outcome = enqueue(app, built.batch)
+  outcome.catch(() => app.live.roomTips.drop(tip.room))
+  return { tip: built.tip, result: { outcome, events: built.events } }
+}
+
+const nothing: Promise<CommitOutcome> = Promise.resolve({ committed: true, positions: [] })
+
+async function settle(app: App, row: RoomRow, outcome: Promise<CommitOutcome>): Promise<CommitOutcome> {
+  try {
+    const result = await outcome
+    if (!result.committed) app.live.roomTips.drop(row.room)
+    return result
+  } catch (error) {
+    app.live.roomTips.drop(row.room)
+    throw error
+  }
+}

@@ -1,0 +1,53 @@
+import type { App } from '../app.ts'
+import type { EventId, UserId } from '../core/ids.ts'
+import { canonicalJson, type JsonObject } from '../core/json.ts'
+import {
+  type ClientTransaction,
+  eventOfTransaction,
+  insertTransaction,
+  transactionIsNew,
+} from '../store/transactions.ts'
+import { append } from './append.ts'
+import type { RoomWriter } from './room-writer.ts'
+
+export interface Sending {
+  readonly roomId: string
+  readonly sender: UserId
+  readonly type: string
+  readonly stateKey: string | null
+  readonly content: JsonObject
+  readonly redacts?: EventId
+  /** The client's transaction: sent again, it gives the first event's id. */
+  readonly transaction?: ClientTransaction
+}
+
+/**
+ * Sends one event as a local user and resolves with its id once it is durable. A state event equal to the current one
+ * is not sent again. Errors: M_FORBIDDEN, M_NOT_FOUND, M_TOO_LARGE, M_BAD_JSON.
+ */
+export async function sendEvent(app: App, sending: Sending): Promise<EventId> {
+  const { transaction } = sending
+  const earlier = transaction && (await eventOfTransaction(app.db, transaction))
+  if (earlier !== undefined) return earlier as EventId
+  let known: EventId | undefined
+  const events = await append(app, sending.roomId, async (writer) => {
+    known = await alreadySent(app, sending, writer)
+    if (known !== undefined) return
+    const event = await writer.add(sending)
+    if (transaction === undefined) return
+    const writes = [insertTransaction(transaction, event.eventId, app.clock.now())]
+    writer.also({ writes, guards: [transactionIsNew(transaction)] })
+  })
+  return known ?? events[0]!.eventId
+}
+
+/** The event that this sending would repeat: an equal state event, or the same transaction, queued a moment ago. */
+async function alreadySent(app: App, sending: Sending, writer: RoomWriter): Promise<EventId | undefined> {
+  if (sending.stateKey !== null) {
+    const current = (await writer.state(sending.type, sending.stateKey))?.value
+    if (current?.sender === sending.sender && canonicalJson(current.content) === canonicalJson(sending.content))
+      return current.eventId
+  }
+  if (sending.transaction === undefined) return undefined
+  return (await eventOfTransaction(app.db, sending.transaction)) as EventId | undefined
+}

@@ -1,0 +1,34 @@
+import { Type } from '@sinclair/typebox'
+import { parseEventFilter, parseEventFilterText } from '../../core/filter.ts'
+import { messages } from '../../views/messages.ts'
+import { endpoint } from '../endpoint.ts'
+
+const DEFAULT_LIMIT = 10
+const MAX_LIMIT = 1_000
+
+/** Client-Server API, "Getting events for a room". */
+export const getRoomEvents = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/rooms/{roomId}/messages',
+  aliases: ['r0'],
+  auth: 'access-token',
+  guest: true,
+  params: Type.Object({ roomId: Type.String() }),
+  query: Type.Object({
+    dir: Type.Union([Type.Literal('b'), Type.Literal('f')]),
+    from: Type.Optional(Type.String()),
+    to: Type.Optional(Type.String()),
+    limit: Type.Optional(Type.Integer()),
+    filter: Type.Optional(Type.String()),
+  }),
+  handle: (app, { user, params, query }) =>
+    messages(app, {
+      viewer: user,
+      roomId: params.roomId,
+      dir: query.dir,
+      from: query.from,
+      to: query.to,
+      limit: Math.min(Math.max(query.limit ?? DEFAULT_LIMIT, 1), MAX_LIMIT),
+      filter: query.filter === undefined ? parseEventFilter(undefined) : parseEventFilterText(query.filter),
+    }),
+})

@@ -1,0 +1,42 @@
+import { Type } from '@sinclair/typebox'
+import type { App } from '../../app.ts'
+import { type Filter, parseFilter, parseFilterText } from '../../core/filter.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
+import { storedFilter } from '../../store/filters.ts'
+import { sync as view } from '../../views/sync/sync.ts'
+import { endpoint } from '../endpoint.ts'
+
+/** Client-Server API, "Syncing". */
+export const sync = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/sync',
+  aliases: ['r0'],
+  auth: 'access-token',
+  guest: true,
+  query: Type.Object({
+    filter: Type.Optional(Type.String()),
+    since: Type.Optional(Type.String()),
+    full_state: Type.Optional(Type.Boolean()),
+    set_presence: Type.Optional(Type.Union(['offline', 'online', 'unavailable'].map((name) => Type.Literal(name)))),
+    timeout: Type.Optional(Type.Integer()),
+  }),
+  async handle(app, { user, query, signal }) {
+    return view(app, {
+      viewer: user,
+      since: query.since,
+      filter: await filterOf(app, user.userId, query.filter),
+      fullState: query.full_state ?? false,
+      timeoutMs: query.timeout ?? 0,
+      signal,
+    })
+  },
+})
+
+/** A filter is given as JSON, or by the id under which it was stored. */
+async function filterOf(app: App, userId: string, filter: string | undefined): Promise<Filter> {
+  if (filter === undefined || filter === '') return parseFilter({})
+  if (filter.startsWith('{')) return parseFilterText(filter)
+  const stored = /^\d{1,15}$/.test(filter) ? await storedFilter(app.db, userId, Number(filter)) : undefined
+  if (stored === undefined) throw new MatrixError('M_INVALID_PARAM', 'No filter is stored under this id.')
+  return parseFilterText(stored)
+}

@@ -1,0 +1,82 @@
+import type { AuthEvent, EventId, RoomId } from '../core/event.ts'
+import type { RoomVersion } from '../core/room-version.ts'
+import type { Batch } from '../db/database.ts'
+
+/** An event of the room's state: what the rules read of it, and its number. */
+export interface StateEntry {
+  readonly event: number
+  readonly value: AuthEvent
+}
+
+/**
+ * The growing end of a room as this process knows it, queued batches included. It is a cache that the guard on the
+ * heads checks at every commit: when another process was faster, the tip is dropped and read afresh.
+ */
+export interface RoomTip {
+  readonly room: number
+  readonly roomId: RoomId
+  readonly version: RoomVersion
+  readonly heads: readonly { readonly event: number; readonly eventId: EventId }[]
+  /** Of the heads: the highest place in the order of history, and the highest depth. */
+  readonly topo: number
+  readonly depth: number
+  /** The snapshots from the state after the heads down to the full one, newest first; `number` counts the room's changes. */
+  readonly snapshots: readonly { readonly snapshot: number; readonly number: number }[]
+  /** State entries read so far, by state map key; null: the room has none. */
+  readonly state: Map<string, StateEntry | null>
+  /** The last batch queued for the room, which the next one builds on. */
+  readonly batch: Batch | undefined
+}
+
+/** Entries that a tip may gather before it is dropped to free memory. */
+const MAX_ENTRIES = 2_000
+/** Tips kept at the most: the least recently used goes first. */
+const MAX_TIPS = 500
+
+/** The rooms being written to: one writer at a time in each, in order of arrival. */
+export interface RoomTips {
+  /** Runs `body` alone in the room. It is handed the tip, if known, and answers with the one to keep. */
+  exclusively<T>(
+    room: number,
+    body: (tip: RoomTip | undefined) => Promise<{ tip: RoomTip | undefined; result: T }>,
+  ): Promise<T>
+  /** Forgets what is known of the room, for instance because a guard failed. */
+  drop(room: number): void
+}
+
+export function createRoomTips(): RoomTips {
+  const tips = new Map<number, RoomTip>()
+  const queues = new Map<number, Promise<unknown>>()
+
+  async function run<T>(
+    room: number,
+    body: (tip: RoomTip | undefined) => Promise<{ tip: RoomTip | undefined; result: T }>,
+  ) {
+    const known = tips.get(room)
+    try {
+      const { tip, result } = await body(known)
+      tips.delete(room)
+      if (tip !== undefined && tip.state.size <= MAX_ENTRIES) tips.set(room, tip)
+      const oldest = tips.keys().next()
+      if (tips.size > MAX_TIPS && !oldest.done) tips.delete(oldest.value)
+      return result
+    } catch (error) {
+      tips.delete(room)
+      throw error
+    }
+  }
+
+  return {
+    exclusively(room, body) {
+      const before = queues.get(room) ?? Promise.resolve()
+      const mine = before.then(() => run(room, body))
+      const settled = mine.catch(() => undefined)
+      queues.set(room, settled)
+      void settled.then(() => {
+        if (queues.get(room) === settled) queues.delete(room)
+      })
+      return mine
+    },
+    drop: (room) => void tips.delete(room),
+  }
+}

@@ -1,0 +1,167 @@
+import type { AuthEvent, Event, EventId, RoomId, UserId } from '../core/event.ts'
+import { canonicalJson, isObject, type JsonObject, own, parseJson } from '../core/json.ts'
+import type { Database } from '../db/database.ts'
+import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+
+/** Where a new event stands: its number, its place in history, the state before it. */
+export interface EventPlace {
+  readonly event: number
+  readonly room: number
+  readonly position: LogPosition | number | null
+  readonly topo: number
+  readonly snapshot: number | null
+  readonly historyVisibility: string
+  /** The event that this one replaced in the room's state. */
+  readonly previous: number | null
+}
+
+/** The event and its edges, as statements of a batch. */
+export function insertEvent(event: Event, place: EventPlace, authEvents: readonly number[]): Sql[] {
+  const relation = relationOf(event.content)
+  const { content, ...envelope } = event.pdu as Record<string, JsonObject>
+  const statements = [
+    sql`INSERT INTO events (event, event_id, room, position, topo, type, state_key, sender, origin_server_ts, depth,
+      content, envelope, redacts, relates_to, rel_type, thread_root, history_visibility, snapshot, previous)
+      VALUES (${place.event}, ${event.eventId}, ${place.room}, ${place.position}, ${place.topo}, ${event.type},
+      ${event.stateKey}, ${event.sender}, ${event.originServerTs}, ${event.depth}, ${canonicalJson(content!)},
+      ${canonicalJson(envelope)}, ${event.redacts ?? null}, ${relation.eventId}, ${relation.type}, ${relation.thread},
+      ${place.historyVisibility}, ${place.snapshot}, ${place.previous})`,
+  ]
+  for (const prev of event.prevEvents) {
+    statements.push(sql`INSERT INTO event_prev (event, prev_event_id) VALUES (${place.event}, ${prev})`)
+  }
+  if (authEvents.length > 0) {
+    statements.push(sql`INSERT INTO event_auth (event, auth_event)
+      SELECT ${place.event}, event FROM events WHERE event IN ${intList(authEvents)}`)
+  }
+  return statements
+}
+
+function relationOf(content: JsonObject): { eventId: string | null; type: string | null; thread: string | null } {
+  const relation = own(content, 'm.relates_to')
+  if (relation === undefined || !isObject(relation)) return { eventId: null, type: null, thread: null }
+  const eventId = own(relation, 'event_id')
+  const type = own(relation, 'rel_type')
+  if (typeof eventId !== 'string' || typeof type !== 'string') return { eventId: null, type: null, thread: null }
+  return { eventId, type, thread: type === 'm.thread' ? eventId : null }
+}
+
+/** A row as the views serve it. `content` is the exact JSON text. */
+export interface EventRow {
+  readonly event: number
+  readonly event_id: EventId
+  readonly room: number
+  readonly position: number | null
+  readonly topo: number
+  readonly type: string
+  readonly state_key: string | null
+  readonly sender: UserId
+  readonly origin_server_ts: number
+  readonly content: string
+  readonly redacts: string | null
+  readonly redacted_by: number | null
+  readonly history_visibility: string | null
+  readonly snapshot: number | null
+  readonly previous: number | null
+}
+
+const COLUMNS = sql`event, event_id, room, position, topo, type, state_key, sender, origin_server_ts, content, redacts,
+  redacted_by, history_visibility, snapshot, previous`
+const SHOWN = sql`rejected = 0 AND soft_failed = 0 AND outlier = 0`
+
+export function eventsById(db: Database, eventIds: readonly string[]): Promise<EventRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE event_id IN ${textList(eventIds)}`)
+}
+
+export function eventsByNumber(db: Database, events: readonly number[]): Promise<EventRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE event IN ${intList(events)}`)
+}
+
+/** A place in the order of history of a room. */
+export interface HistoryPlace {
+  readonly topo: number
+  readonly event: number
+}
+
+/** Up to `limit` events before the place, newest first, of those that `to` covers. */
+export function eventsBefore(
+  db: Database,
+  room: number,
+  place: HistoryPlace,
+  to: number,
+  limit: number,
+): Promise<EventRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE room = ${room} AND (topo, event) < (${place.topo}, ${place.event})
+    AND (position IS NULL OR position <= ${to}) AND ${SHOWN} ORDER BY topo DESC, event DESC LIMIT ${limit}`)
+}
+
+/** Up to `limit` events at and after the place, oldest first, of those that `to` covers. */
+export function eventsAfter(
+  db: Database,
+  room: number,
+  place: HistoryPlace,
+  to: number,
+  limit: number,
+): Promise<EventRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE room = ${room} AND (topo, event) >= (${place.topo}, ${place.event})
+    AND (position IS NULL OR position <= ${to}) AND ${SHOWN} ORDER BY topo, event LIMIT ${limit}`)
+}
+
+/** The place just after the last event of the room with a position up to `position`. */
+export async function placeAfterPosition(db: Database, room: number, position: number): Promise<HistoryPlace> {
+  const rows = await db.read<HistoryPlace>(sql`SELECT topo, event FROM events
+    WHERE room = ${room} AND position <= ${position} AND ${SHOWN} ORDER BY topo DESC, event DESC LIMIT 1`)
+  const last = rows[0]
+  return last === undefined ? { topo: 0, event: 0 } : { topo: last.topo, event: last.event + 1 }
+}
+
+/** For each room the newest `limit` events with positions in (since, to], oldest first, in one query. */
+export function newestEvents(
+  db: Database,
+  rooms: readonly number[],
+  since: number,
+  to: number,
+  limit: number,
+): Promise<EventRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM (
+    SELECT ${COLUMNS}, ROW_NUMBER() OVER (PARTITION BY room ORDER BY position DESC) AS place FROM events
+    WHERE room IN ${intList(rooms)} AND position > ${since} AND position <= ${to} AND ${SHOWN}) AS numbered
+    WHERE place <= ${limit} ORDER BY room, position`)
+}
+
+interface AuthRow {
+  event: number
+  event_id: EventId
+  type: string
+  state_key: string | null
+  sender: UserId
+  content: string
+  envelope: string
+  origin_server_ts: number
+  depth: number
+}
+
+export const AUTH_COLUMNS = sql`e.event, e.event_id, e.type, e.state_key, e.sender, e.content, e.envelope, e.origin_server_ts, e.depth`
+
+/** What the rules read of an event, from a row with AUTH_COLUMNS. */
+export function authEventOf(row: AuthRow, roomId: RoomId): AuthEvent {
+  const envelope = parseJson(row.envelope) as JsonObject
+  return {
+    eventId: row.event_id,
+    roomId,
+    type: row.type,
+    stateKey: row.state_key,
+    sender: row.sender,
+    content: parseJson(row.content) as JsonObject,
+    originServerTs: row.origin_server_ts,
+    depth: row.depth,
+    prevEvents: referencesOf(own(envelope, 'prev_events')),
+    authEvents: referencesOf(own(envelope, 'auth_events')),
+  }
+}
+
+function referencesOf(value: unknown): EventId[] {
+  return Array.isArray(value) ? value.map((item) => (Array.isArray(item) ? item[0] : item) as EventId) : []
+}
+
+export type { AuthRow }

@@ -1,0 +1,106 @@
+import type { UserId } from '../core/ids.ts'
+import type { Database } from '../db/database.ts'
+import { intList, type LogPosition, type Sql, sql } from '../db/sql.ts'
+
+export interface MembershipRow {
+  readonly room: number
+  readonly user_id: UserId
+  readonly membership: string
+  readonly event: number | null
+  readonly sender: UserId
+  readonly position: number
+  readonly forgotten: number
+  readonly stripped_state: string | null
+  readonly displayname: string | null
+  readonly avatar_url: string | null
+}
+
+const COLUMNS = sql`room, user_id, membership, event, sender, position, forgotten, stripped_state, displayname, avatar_url`
+
+export async function membershipOf(db: Database, room: number, userId: string): Promise<MembershipRow | undefined> {
+  const rows = await db.read<MembershipRow>(
+    sql`SELECT ${COLUMNS} FROM memberships WHERE room = ${room} AND user_id = ${userId}`,
+  )
+  return rows[0]
+}
+
+export interface RoomOfUser {
+  readonly room: number
+  readonly room_id: string
+  readonly version: string | null
+  readonly membership: string
+  readonly event: number | null
+  readonly position: number
+  readonly stripped_state: string | null
+}
+
+/** Rooms that a sync of the user may speak of: those joined, invited to or knocked on, and those left after `since`. */
+export function roomsOfUser(db: Database, userId: string, since: number, withLeft: boolean): Promise<RoomOfUser[]> {
+  return db.read(sql`SELECT m.room, r.room_id, r.version, m.membership, m.event, m.position, m.stripped_state
+    FROM memberships m JOIN rooms r ON r.room = m.room
+    WHERE m.user_id = ${userId} AND m.forgotten = 0
+      AND (m.membership IN ('join', 'invite', 'knock') OR m.position > ${withLeft ? -1 : since})`)
+}
+
+export function joinedRooms(db: Database, userId: string): Promise<{ room_id: string }[]> {
+  return db.read(sql`SELECT r.room_id FROM memberships m JOIN rooms r ON r.room = m.room
+    WHERE m.user_id = ${userId} AND m.membership = 'join' ORDER BY m.room`)
+}
+
+export function membersOf(db: Database, room: number, membership: string, limit: number): Promise<MembershipRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM memberships WHERE room = ${room} AND membership = ${membership}
+    ORDER BY position LIMIT ${limit}`)
+}
+
+/** What changes when a membership changes. `counts` are kept by the caller. */
+export interface MembershipChange {
+  readonly room: number
+  readonly userId: string
+  readonly membership: string
+  readonly event: number
+  readonly sender: string
+  readonly position: LogPosition
+  readonly strippedState: string | null
+  readonly displayname: string | null
+  readonly avatarUrl: string | null
+}
+
+export function changeMembership(change: MembershipChange): Sql[] {
+  return [
+    sql`INSERT INTO memberships (room, user_id, membership, event, sender, position, stripped_state, displayname, avatar_url)
+      VALUES (${change.room}, ${change.userId}, ${change.membership}, ${change.event}, ${change.sender}, ${change.position},
+      ${change.strippedState}, ${change.displayname}, ${change.avatarUrl})
+      ON CONFLICT (room, user_id) DO UPDATE SET membership = excluded.membership, event = excluded.event,
+      sender = excluded.sender, position = excluded.position, stripped_state = excluded.stripped_state,
+      displayname = excluded.displayname, avatar_url = excluded.avatar_url, forgotten = 0, out_of_band = 0`,
+    sql`INSERT INTO membership_history (room, user_id, position, membership, event)
+      VALUES (${change.room}, ${change.userId}, ${change.position}, ${change.membership}, ${change.event})`,
+  ]
+}
+
+export function forget(room: number, userId: string): Sql {
+  return sql`UPDATE memberships SET forgotten = 1 WHERE room = ${room} AND user_id = ${userId} AND membership IN ('leave', 'ban')`
+}
+
+/** How the user's membership of the rooms changed over time, oldest first. */
+export function membershipHistory(
+  db: Database,
+  userId: string,
+  rooms: readonly number[],
+): Promise<{ room: number; position: number; membership: string }[]> {
+  return db.read(sql`SELECT room, position, membership FROM membership_history
+    WHERE room IN ${intList(rooms)} AND user_id = ${userId} ORDER BY room, position`)
+}
+
+/** Heroes and counts for a room's summary: members other than the user, the longest there first. */
+export function heroesOf(db: Database, room: number, userId: string): Promise<{ user_id: string }[]> {
+  return db.read(sql`SELECT user_id FROM memberships WHERE room = ${room} AND membership IN ('join', 'invite')
+    AND user_id <> ${userId} ORDER BY position LIMIT 5`)
+}
+
+export async function memberCounts(db: Database, room: number): Promise<{ joined: number; invited: number }> {
+  const rows = await db.read<{ joined_members: number; invited_members: number }>(
+    sql`SELECT joined_members, invited_members FROM rooms WHERE room = ${room}`,
+  )
+  return { joined: rows[0]?.joined_members ?? 0, invited: rows[0]?.invited_members ?? 0 }
+}

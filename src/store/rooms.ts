@@ -1,0 +1,107 @@
+import type { EventId, RoomId } from '../core/ids.ts'
+import type { Database, Guard } from '../db/database.ts'
+import { type Sql, sql, textList } from '../db/sql.ts'
+
+export interface RoomRow {
+  readonly room: number
+  readonly room_id: RoomId
+  readonly version: string | null
+  readonly create_event: number | null
+  readonly blocked: number
+}
+
+const COLUMNS = sql`room, room_id, version, create_event, blocked`
+
+export async function roomById(db: Database, roomId: string): Promise<RoomRow | undefined> {
+  const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms WHERE room_id = ${roomId}`)
+  return rows[0]
+}
+
+export async function roomByAlias(db: Database, alias: string): Promise<RoomRow | undefined> {
+  const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms
+    WHERE room = (SELECT room FROM aliases WHERE alias = ${alias})`)
+  return rows[0]
+}
+
+export function insertRoom(room: number, roomId: RoomId, version: string, createEvent: number, nowMs: number): Sql {
+  return sql`INSERT INTO rooms (room, room_id, version, create_event, last_activity)
+    VALUES (${room}, ${roomId}, ${version}, ${createEvent}, ${nowMs})`
+}
+
+/** The columns of `rooms` that repeat the current state, by the event type that sets them. */
+const SUMMARY: ReadonlyMap<string, (room: number, value: string | null) => Sql> = new Map([
+  ['m.room.name', (room, value) => sql`UPDATE rooms SET name = ${value} WHERE room = ${room}`],
+  ['m.room.topic', (room, value) => sql`UPDATE rooms SET topic = ${value} WHERE room = ${room}`],
+  ['m.room.avatar', (room, value) => sql`UPDATE rooms SET avatar_url = ${value} WHERE room = ${room}`],
+  ['m.room.canonical_alias', (room, value) => sql`UPDATE rooms SET canonical_alias = ${value} WHERE room = ${room}`],
+  ['m.room.encryption', (room, value) => sql`UPDATE rooms SET encryption = ${value} WHERE room = ${room}`],
+  ['m.room.join_rules', (room, value) => sql`UPDATE rooms SET join_rule = ${value} WHERE room = ${room}`],
+  ['m.room.guest_access', (room, value) => sql`UPDATE rooms SET guest_access = ${value} WHERE room = ${room}`],
+  [
+    'm.room.history_visibility',
+    (room, value) => sql`UPDATE rooms SET history_visibility = ${value} WHERE room = ${room}`,
+  ],
+  ['m.room.create', (room, value) => sql`UPDATE rooms SET room_type = ${value} WHERE room = ${room}`],
+])
+
+/** The statement that keeps the room's summary in step with a state event of this type, if there is one. */
+export function updateSummary(room: number, type: string, value: string | null): Sql | undefined {
+  return SUMMARY.get(type)?.(room, value)
+}
+
+export function countMembers(room: number): Sql {
+  return sql`UPDATE rooms SET
+    joined_members = (SELECT count(*) FROM memberships WHERE room = ${room} AND membership = 'join'),
+    invited_members = (SELECT count(*) FROM memberships WHERE room = ${room} AND membership = 'invite') WHERE room = ${room}`
+}
+
+export function addMembers(room: number, joined: number, invited: number): Sql {
+  return sql`UPDATE rooms SET joined_members = joined_members + ${joined},
+    invited_members = invited_members + ${invited} WHERE room = ${room}`
+}
+
+export function publishRoom(room: number, published: boolean): Sql {
+  return sql`UPDATE rooms SET published = ${published ? 1 : 0} WHERE room = ${room}`
+}
+
+export function insertAlias(alias: string, room: number, creator: string, nowMs: number): Sql {
+  return sql`INSERT INTO aliases (alias, room, creator, created_ts) VALUES (${alias}, ${room}, ${creator}, ${nowMs})`
+}
+
+export function aliasIsFree(alias: string): Guard {
+  return { about: `alias:${alias}`, query: sql`SELECT alias FROM aliases WHERE alias = ${alias}`, expect: [] }
+}
+
+/** The forward extremities, and the guard that they are still these. */
+export interface HeadRow {
+  readonly event: number
+  readonly event_id: EventId
+  readonly topo: number
+  readonly depth: number
+  /** The state after it. */
+  readonly snapshot: number | null
+}
+
+export function headsOf(db: Database, room: number): Promise<HeadRow[]> {
+  return db.read(sql`SELECT e.event, e.event_id, e.topo, e.depth, h.snapshot FROM heads h JOIN events e ON e.event = h.event
+    WHERE h.room = ${room} ORDER BY e.event`)
+}
+
+export function headsAreStill(room: number, events: readonly number[]): Guard {
+  return {
+    about: `heads:${room}`,
+    query: sql`SELECT event FROM heads WHERE room = ${room} ORDER BY event`,
+    expect: [...events].sort((a, b) => a - b).map((event) => ({ event })),
+  }
+}
+
+export function replaceHeads(room: number, head: number, snapshot: number | null): Sql[] {
+  return [
+    sql`DELETE FROM heads WHERE room = ${room}`,
+    sql`INSERT INTO heads (room, event, snapshot) VALUES (${room}, ${head}, ${snapshot})`,
+  ]
+}
+
+export function roomIdsOf(db: Database, roomIds: readonly string[]): Promise<RoomRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM rooms WHERE room_id IN ${textList(roomIds)}`)
+}

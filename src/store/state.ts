@@ -1,0 +1,134 @@
+import type { Database } from '../db/database.ts'
+import { intList, type LogPosition, type Sql, sql } from '../db/sql.ts'
+import { AUTH_COLUMNS, type AuthRow } from './events.ts'
+
+/** One link of the chain that makes a state: it holds what changed since its parent. */
+export interface SnapshotLink {
+  readonly snapshot: number
+  readonly number: number
+}
+
+/** The snapshots that make the state at this one, newest first: at most one for each binary digit of `number`. */
+export function snapshotChain(db: Database, snapshot: number): Promise<SnapshotLink[]> {
+  return db.read(sql`WITH RECURSIVE chain (snapshot, number, parent) AS (
+      SELECT snapshot, number, parent FROM snapshots WHERE snapshot = ${snapshot}
+      UNION ALL SELECT s.snapshot, s.number, s.parent FROM snapshots s JOIN chain c ON s.snapshot = c.parent)
+    SELECT snapshot, number FROM chain ORDER BY number DESC`)
+}
+
+/** The state of the room as the snapshot has it: the event of every (type, state_key). */
+export function stateAt(db: Database, snapshot: number): Promise<{ type: string; state_key: string; event: number }[]> {
+  return db.read(sql`WITH RECURSIVE chain (snapshot, number, parent) AS (
+      SELECT snapshot, number, parent FROM snapshots WHERE snapshot = ${snapshot}
+      UNION ALL SELECT s.snapshot, s.number, s.parent FROM snapshots s JOIN chain c ON s.snapshot = c.parent)
+    SELECT type, state_key, event FROM (
+      SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type, c.state_key ORDER BY n.number DESC) AS place
+      FROM chain n JOIN snapshot_changes c ON c.snapshot = n.snapshot) AS numbered
+    WHERE place = 1 AND event IS NOT NULL`)
+}
+
+/**
+ * The n-th change of a room hangs on the change n & (n−1), so that a chain has as many links as n has binary ones.
+ * `chain` is that of the change before, newest first; the answer is the new chain and the statements that store it.
+ */
+export function insertSnapshot(
+  room: number,
+  snapshot: number,
+  chain: readonly SnapshotLink[],
+  change: { readonly type: string; readonly stateKey: string; readonly event: number },
+): { chain: SnapshotLink[]; writes: Sql[] } {
+  const number = (chain[0]?.number ?? 0) + 1
+  const parentNumber = number & (number - 1)
+  const merged = chain.filter((link) => link.number > parentNumber)
+  const kept = chain.filter((link) => link.number <= parentNumber)
+  const writes = [
+    sql`INSERT INTO snapshots (snapshot, room, number, parent) VALUES (${snapshot}, ${room}, ${number}, ${kept[0]?.snapshot ?? null})`,
+    sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
+      VALUES (${snapshot}, ${change.type}, ${change.stateKey}, ${change.event})`,
+  ]
+  if (merged.length > 0)
+    writes.push(
+      mergeChanges(
+        snapshot,
+        merged.map((link) => link.snapshot),
+        change,
+      ),
+    )
+  return { chain: [{ snapshot, number }, ...kept], writes }
+}
+
+function mergeChanges(snapshot: number, from: readonly number[], change: { type: string; stateKey: string }): Sql {
+  return sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
+    SELECT ${snapshot}, type, state_key, event FROM (
+      SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type, c.state_key ORDER BY s.number DESC) AS place
+      FROM snapshot_changes c JOIN snapshots s ON s.snapshot = c.snapshot WHERE c.snapshot IN ${intList(from)}) AS numbered
+    WHERE place = 1 AND NOT (type = ${change.type} AND state_key = ${change.stateKey})`
+}
+
+/** Puts the event into the current state, and tells of the change. */
+export function changeState(
+  room: number,
+  type: string,
+  stateKey: string,
+  event: number,
+  previous: number | null,
+  position: LogPosition,
+): Sql[] {
+  return [
+    sql`INSERT INTO current_state (room, type, state_key, event) VALUES (${room}, ${type}, ${stateKey}, ${event})
+      ON CONFLICT (room, type, state_key) DO UPDATE SET event = excluded.event`,
+    sql`INSERT INTO state_changes (position, room, type, state_key, event, previous)
+      VALUES (${position}, ${room}, ${type}, ${stateKey}, ${event}, ${previous})`,
+  ]
+}
+
+/** The current state events under these keys, as the rules read them. */
+export async function currentAuthRows(
+  db: Database,
+  room: number,
+  keys: readonly (readonly [string, string])[],
+): Promise<AuthRow[]> {
+  const found: AuthRow[] = []
+  for (const [type, stateKey] of keys) {
+    const rows =
+      await db.read<AuthRow>(sql`SELECT ${AUTH_COLUMNS} FROM current_state c JOIN events e ON e.event = c.event
+      WHERE c.room = ${room} AND c.type = ${type} AND c.state_key = ${stateKey}`)
+    found.push(...rows)
+  }
+  return found
+}
+
+/** Numbers of the events of the current state; with `type`, of that type alone. */
+export function currentState(
+  db: Database,
+  room: number,
+  type?: string,
+): Promise<{ type: string; state_key: string; event: number }[]> {
+  return type === undefined
+    ? db.read(sql`SELECT type, state_key, event FROM current_state WHERE room = ${room}`)
+    : db.read(sql`SELECT type, state_key, event FROM current_state WHERE room = ${room} AND type = ${type}`)
+}
+
+export async function currentStateEvent(
+  db: Database,
+  room: number,
+  type: string,
+  stateKey: string,
+): Promise<number | undefined> {
+  const rows = await db.read<{ event: number }>(sql`SELECT event FROM current_state
+    WHERE room = ${room} AND type = ${type} AND state_key = ${stateKey}`)
+  return rows[0]?.event
+}
+
+/** For each room, the last change of each key with a position in (since, before). */
+export function stateChangesBetween(
+  db: Database,
+  room: number,
+  since: number,
+  before: number,
+): Promise<{ type: string; state_key: string; event: number | null }[]> {
+  return db.read(sql`SELECT type, state_key, event FROM (
+      SELECT type, state_key, event, ROW_NUMBER() OVER (PARTITION BY type, state_key ORDER BY position DESC) AS place
+      FROM state_changes WHERE room = ${room} AND position > ${since} AND position < ${before}) AS numbered
+    WHERE place = 1`)
+}

@@ -1,0 +1,42 @@
+import type { Database, Guard } from '../db/database.ts'
+import { type Sql, sql, textList } from '../db/sql.ts'
+
+/** A client's own name for a request: the same again is the same request (Client-Server API, Transaction identifiers). */
+export interface ClientTransaction {
+  readonly userId: string
+  readonly deviceId: string
+  readonly endpoint: string
+  readonly roomId: string
+  readonly txnId: string
+}
+
+export async function eventOfTransaction(db: Database, t: ClientTransaction): Promise<string | undefined> {
+  const rows = await db.read<{ event_id: string }>(find(t))
+  return rows[0]?.event_id
+}
+
+export function transactionIsNew(t: ClientTransaction): Guard {
+  const about = JSON.stringify(['txn', t.userId, t.deviceId, t.endpoint, t.roomId, t.txnId])
+  return { about, query: find(t), expect: [] }
+}
+
+export function insertTransaction(t: ClientTransaction, eventId: string, nowMs: number): Sql {
+  return sql`INSERT INTO transactions (user_id, device_id, endpoint, room_id, txn_id, event_id, created_ts)
+    VALUES (${t.userId}, ${t.deviceId}, ${t.endpoint}, ${t.roomId}, ${t.txnId}, ${eventId}, ${nowMs})`
+}
+
+/** Which of these events the device sent, and under which transaction id. */
+export function transactionsOfEvents(
+  db: Database,
+  userId: string,
+  deviceId: string,
+  eventIds: readonly string[],
+): Promise<{ event_id: string; txn_id: string }[]> {
+  return db.read(sql`SELECT event_id, txn_id FROM transactions WHERE event_id IN ${textList(eventIds)}
+    AND user_id = ${userId} AND device_id = ${deviceId}`)
+}
+
+function find(t: ClientTransaction): Sql {
+  return sql`SELECT event_id FROM transactions WHERE user_id = ${t.userId} AND device_id = ${t.deviceId}
+    AND endpoint = ${t.endpoint} AND room_id = ${t.roomId} AND txn_id = ${t.txnId}`
+}

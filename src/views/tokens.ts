@@ -1,0 +1,29 @@
+import type { App } from '../app.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { type HistoryPlace, placeAfterPosition } from '../store/events.ts'
+
+/** Tokens are opaque to clients: `s` is a position of the log, `t` a place in the history of one room. */
+const SYNC_TOKEN = /^s(\d{1,16})_([A-Za-z0-9-]{0,40})\.(\d{1,16})$/
+const PLACE_TOKEN = /^t(\d{1,16})_(\d{1,16})$/
+
+export function syncToken(app: App, position: number): string {
+  return `s${position}_${app.live.boot}.0`
+}
+
+/** The position in a sync token. Errors: M_INVALID_PARAM when it is none. */
+export function positionOf(token: string): number {
+  const match = SYNC_TOKEN.exec(token)
+  if (match === null) throw new MatrixError('M_INVALID_PARAM', 'The token is not one of this server.')
+  return Number(match[1])
+}
+
+export function placeToken(place: HistoryPlace): string {
+  return `t${place.topo}_${place.event}`
+}
+
+/** The place that a token of either kind names in the room's history. Errors: M_INVALID_PARAM. */
+export async function placeOf(app: App, room: number, token: string): Promise<HistoryPlace> {
+  const match = PLACE_TOKEN.exec(token)
+  if (match === null) return placeAfterPosition(app.db, room, positionOf(token))
+  return { topo: Number(match[1]), event: Number(match[2]) }
+}
