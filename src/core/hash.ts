@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { EventId } from './ids.ts'
-import { canonicalJson, type JsonObject, own } from './json.ts'
+import { canonicalJson, type JsonObject, type JsonValue, own } from './json.ts'
 import { redactPdu } from './redact.ts'
 import type { RoomVersion } from './room-version.ts'
 
@@ -34,9 +34,13 @@ export function eventIdFromText(version: RoomVersion, text: string): EventId {
   return `$${version.eventIdFormat === 'base64' ? unpadded(digest) : digest.toString('base64url')}` as EventId
 }
 
-/** A shallow copy without some keys. The rest stands in order already when it did in the original. */
+/** A shallow copy without some keys, the others in canonical order so that they need not be sorted again. */
 export function without(object: JsonObject, keys: readonly string[]): JsonObject {
-  return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)))
+  const kept: [string, JsonValue][] = []
+  for (const key of Object.keys(object).sort()) {
+    if (!keys.includes(key)) kept.push([key, object[key] as JsonValue])
+  }
+  return Object.fromEntries(kept)
 }
 
 function sha256(text: string): Buffer {

@@ -38,11 +38,10 @@ export function parseJson(source: Uint8Array | string): JsonValue {
  * Lone surrogates, which have no UTF-8 form, are written as escapes.
  */
 export function canonicalJson(value: JsonValue): string {
-  const depth = depthIfOrdered(value)
-  if (depth <= JSON_DEPTH_MAX) {
+  if (depthIfOrdered(value, isOrdered) <= JSON_DEPTH_MAX) {
     const text = JSON.stringify(value)
     // The order of UTF-16 is the order of code points unless surrogates occur; Latin-1 text is not even searched.
-    if (!SURROGATE.test(text)) return text
+    if (!SURROGATE.test(text) || depthIfOrdered(value, isOrderedByCodePoint) <= JSON_DEPTH_MAX) return text
   }
   return writeCanonical(value)
 }
@@ -54,7 +53,7 @@ export function canonicalJson(value: JsonValue): string {
 export function strictFault(value: JsonValue, depthMax = JSON_DEPTH_MAX): string | undefined {
   let level: JsonValue[] = [value]
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > depthMax) return `JSON is nested deeper than ${depthMax} levels`
+    if (depth >= depthMax) return `JSON is nested deeper than ${depthMax} levels`
     const next: JsonValue[] = []
     for (const item of level) {
       const fault = faultOf(item, next)
@@ -69,12 +68,12 @@ export function strictFault(value: JsonValue, depthMax = JSON_DEPTH_MAX): string
 export function isDeeperThan(value: JsonValue, levels: number): boolean {
   let level: JsonValue[] = [value]
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > levels) return true
+    if (depth >= levels) return true
     const next: JsonValue[] = []
     for (const item of level) {
-      if (typeof item !== 'object' || item === null || isRawNumber(item)) continue
+      if (typeof item !== 'object' || item === null) continue
       for (const child of Array.isArray(item) ? item : Object.values(item)) {
-        if (typeof child === 'object' && child !== null) next.push(child)
+        if (typeof child === 'object' && child !== null && !isRawNumber(child)) next.push(child)
       }
     }
     level = next
@@ -100,12 +99,12 @@ function decodeUtf8(bytes: Uint8Array): string {
 }
 
 /** The depth of a value that `JSON.stringify` writes canonically, surrogates aside; otherwise Infinity. */
-function depthIfOrdered(value: JsonValue): number {
+function depthIfOrdered(value: JsonValue, ordered: (item: JsonValue, next: JsonValue[]) => boolean): number {
   let level: JsonValue[] = [value]
   let depth = 0
   for (; level.length > 0 && depth <= JSON_DEPTH_MAX; depth++) {
     const next: JsonValue[] = []
-    for (const item of level) if (!isOrdered(item, next)) return Number.POSITIVE_INFINITY
+    for (const item of level) if (!ordered(item, next)) return Number.POSITIVE_INFINITY
     level = next
   }
   return depth
@@ -120,13 +119,20 @@ function isOrdered(item: JsonValue, next: JsonValue[]): boolean {
   }
   if (isRawNumber(item)) return false
   let before = ''
-  for (const key of Object.keys(item)) {
+  // Faster than `Object.keys`; values of JSON inherit no keys.
+  for (const key in item) {
     if (key < before) return false
     before = key
     const child = (item as JsonObject)[key]
     if (typeof child === 'object' && child !== null) next.push(child)
   }
   return true
+}
+
+function isOrderedByCodePoint(item: JsonValue, next: JsonValue[]): boolean {
+  if (!isOrdered(item, next)) return false
+  const keys = isObject(item) ? Object.keys(item) : []
+  return keys.every((key, at) => at === 0 || byCodePoint(keys[at - 1] ?? '', key) < 0)
 }
 
 interface OpenContainer {
