@@ -125,6 +125,8 @@ export function parseAuthorization(header: string): XMatrix | undefined {
     const parameter = PARAMETER.exec(header)
     if (parameter === null) return undefined
     const [, name = '', quoted, token = ''] = parameter
+    // Of two values servers could read different ones.
+    if (parameters.has(name.toLowerCase())) return undefined
     parameters.set(name.toLowerCase(), quoted === undefined ? token : quoted.replace(/\\(.)/g, '$1'))
   }
   const origin = parameters.get('origin')
