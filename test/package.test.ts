@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
@@ -47,3 +48,17 @@ test('scripts use no shell syntax', () => {
   expect(scripts.length).toBeGreaterThan(5)
   expect(scripts.filter((script) => /[&|;<>$`]/.test(script))).toEqual([])
 })
+
+test('the package holds the program and nothing of its surroundings', () => {
+  const npm = ['pack', '--dry-run', '--json', '--ignore-scripts']
+  const [packed] = JSON.parse(
+    execFileSync('npm', npm, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+  )
+  const paths: string[] = packed.files.map((file: { path: string }) => file.path)
+  expect(paths).toEqual(expect.arrayContaining(['package.json', 'bin/run.js', 'LICENSE', 'templates/dendrite.yaml']))
+  expect(paths.filter((path) => !BELONGS.test(path))).toEqual([])
+  expect(packed.size).toBeLessThan(5_000_000)
+}, 60_000)
+
+const BELONGS =
+  /^(?:package\.json|README\.md|LICENSE|bin\/run\.js|dist\/dendrite\.cjs|oclif\.manifest\.json|man\/.*|templates\/.*)$/
