@@ -14,7 +14,8 @@ import type { Time } from './sqlite.ts'
 const DEFAULT_MAX_CONNECTIONS = 10
 /** Twice this stays below the five seconds in which a request hears that the database is gone. */
 const CONNECT_TIMEOUT_MS = 2000
-const WRITE_TIMEOUT_MS = 10_000
+const WRITE_TIMEOUT_MS = 4500
+const IDLE_TRANSACTION_MS = 10_000
 const READ_TIMEOUT_MS = 20_000
 const POLL_MS = 1000
 const MAX_POLL_MS = 4000
@@ -102,7 +103,7 @@ async function connectWriter(connections: Connections, forget: () => void): Prom
       client.query<{ position: number }>('SELECT position FROM log_head'),
       client.query('LISTEN dendrite_log'),
       // A process that stops in the middle of a transaction holds the lock of the log: the others get it back.
-      client.query(`SET idle_in_transaction_session_timeout = ${WRITE_TIMEOUT_MS}`),
+      client.query(`SET idle_in_transaction_session_timeout = ${IDLE_TRANSACTION_MS}`),
     ])
     connections.log.raise(head.rows[0]!.position)
     return client

@@ -248,13 +248,23 @@ function watchOthers(path: string, connection: Connection, sync: WalSync, log: G
     })
   }
   poll()
-  const watcher = watch(`${path}-wal`, { persistent: false }, lookSoon)
-  watcher.on('error', () => watcher.close())
+  const stopWatching = watchFile(`${path}-wal`, lookSoon)
   return async () => {
     stopped = true
     cancelPoll()
-    watcher.close()
+    stopWatching()
     await looking
+  }
+}
+
+/** The poll alone has to do where the system gives no watch. */
+function watchFile(path: string, changed: () => void): () => void {
+  try {
+    const watcher = watch(path, { persistent: false }, changed)
+    watcher.on('error', () => watcher.close())
+    return () => watcher.close()
+  } catch {
+    return () => undefined
   }
 }
 
