@@ -94,7 +94,7 @@ function standsAbove(scene: Scene, target: string, name: 'ban' | 'kick'): boolea
 function levelsAllowed(scene: Scene): boolean {
   const { version, event, create, view } = scene
   const users = keyed(event.content, 'users')
-  if (version.privilegedCreators && creators(create).some((creator) => Object.hasOwn(users, creator))) return false
+  if (version.privilegedCreators && creators(create).some((creator) => Object.hasOwn(users, `${creator}`))) return false
   const before = view('m.room.power_levels', '')?.content
   if (before === undefined) return true
   const mine = levelOf(scene, event.sender)
