@@ -1,4 +1,4 @@
-import { ID_BYTES_MAX, isEventId, isHistoricalUserId, isRoomId, serverNameOf } from './ids.ts'
+import { ID_BYTES_MAX, isEventId, isHistoricalUserId, serverNameOf } from './ids.ts'
 import {
   isDeeperThan,
   isObject,
@@ -16,14 +16,16 @@ export const PDU_BYTES_MAX = 65_536
 export const PREV_EVENTS_MAX = 20
 export const AUTH_EVENTS_MAX = 10
 
+/** What databases cannot keep as text, and what separates type from state key in our maps. */
+const UNSTORABLE = /[\0\p{Surrogate}]/u
 const INTEGER = /^-?[0-9]+$/
-const LIMITED_KEYS = ['sender', 'room_id', 'event_id', 'type', 'state_key']
+const TEXT_KEYS = ['sender', 'room_id', 'event_id', 'type', 'state_key']
 
 /** What is wrong with the format of a PDU (the room version's page, "Event format"), or undefined. Sizes of keys too. */
 export function eventFault(version: RoomVersion, pdu: JsonObject): string | undefined {
   return (
     jsonFault(version, pdu) ??
-    keySizeFault(version, pdu) ??
+    textFault(version, pdu) ??
     idFault(version, pdu) ??
     fieldFault(pdu) ??
     integerFault(pdu, 'origin_server_ts', -(2n ** 63n), 2n ** 63n - 1n) ??
@@ -35,7 +37,7 @@ export function eventFault(version: RoomVersion, pdu: JsonObject): string | unde
 
 /** Which key of the PDU is longer than 255 bytes, as a sentence, or undefined. */
 export function bytesOverLimit(pdu: JsonObject): string | undefined {
-  for (const key of LIMITED_KEYS) {
+  for (const key of TEXT_KEYS) {
     const value = own(pdu, key)
     if (typeof value !== 'string' || value.length * 3 <= ID_BYTES_MAX) continue
     if (Buffer.byteLength(value) > ID_BYTES_MAX) return `${key} has more than ${ID_BYTES_MAX} bytes`
@@ -48,9 +50,13 @@ function jsonFault(version: RoomVersion, pdu: JsonObject): string | undefined {
   return isDeeperThan(pdu, JSON_DEPTH_MAX) ? `JSON is nested deeper than ${JSON_DEPTH_MAX} levels` : undefined
 }
 
-function keySizeFault(version: RoomVersion, pdu: JsonObject): string | undefined {
+function textFault(version: RoomVersion, pdu: JsonObject): string | undefined {
+  for (const key of TEXT_KEYS) {
+    const value = own(pdu, key)
+    if (typeof value === 'string' && UNSTORABLE.test(value)) return `${key} holds NUL or half of a surrogate pair`
+  }
   if (version.strictByteLimits) return bytesOverLimit(pdu)
-  for (const key of LIMITED_KEYS) {
+  for (const key of TEXT_KEYS) {
     const value = own(pdu, key)
     if (typeof value !== 'string' || value.length <= ID_BYTES_MAX) continue
     if ([...value].length > ID_BYTES_MAX) return `${key} has more than ${ID_BYTES_MAX} characters`
@@ -71,13 +77,9 @@ function idFault(version: RoomVersion, pdu: JsonObject): string | undefined {
   if (version.roomIdIsCreateHash && own(pdu, 'type') === 'm.room.create') {
     return roomId === undefined ? undefined : 'room_id does not belong into the create event of this room version'
   }
-  if (typeof roomId !== 'string' || !startsLikeRoomId(version, roomId)) return 'room_id is not a room id'
+  // Whether the room exists is for authorisation to say; rooms of old versions have ids that no grammar allows today.
+  if (typeof roomId !== 'string' || !roomId.startsWith('!')) return 'room_id is not a room id'
   return undefined
-}
-
-/** Rooms of old versions may have ids that no grammar allows today. */
-function startsLikeRoomId(version: RoomVersion, roomId: string): boolean {
-  return version.strictByteLimits ? isRoomId(roomId) : roomId.startsWith('!')
 }
 
 function fieldFault(pdu: JsonObject): string | undefined {

@@ -1,6 +1,6 @@
 import { bytesOverLimit, eventFault, PDU_BYTES_MAX } from './event-format.ts'
 import { contentHash, eventIdFromText, eventIdOf, signedText } from './hash.ts'
-import type { EventId, RoomId, ServerName, UserId } from './ids.ts'
+import { type EventId, isEventId, type RoomId, type ServerName, type UserId } from './ids.ts'
 import { canonicalJson, isRawNumber, type JsonObject, type JsonValue, own, strictFault } from './json.ts'
 import type { SigningKey } from './keys.ts'
 import { MatrixError } from './matrix-error.ts'
@@ -95,7 +95,8 @@ export function exceedsByteLimits(event: Event): boolean {
 
 /** The integer as JavaScript can count it: what lies beyond is rounded. */
 export function integerOf(value: JsonValue | undefined): number {
-  return Number(isRawNumber(value) ? value.raw : value)
+  // Old rooms may write negative zero.
+  return Number(isRawNumber(value) ? value.raw : value) + 0
 }
 
 /** The PDU is one that passed `eventFault`, so that it is not too deep for the native writer. */
@@ -158,7 +159,7 @@ function eventOf(version: RoomVersion, pdu: JsonObject, eventId: EventId): Event
     depth: integerOf(own(pdu, 'depth')),
     prevEvents: referredIds(own(pdu, 'prev_events')),
     authEvents: referredIds(own(pdu, 'auth_events')),
-    redacts: typeof redacts === 'string' ? (redacts as EventId) : undefined,
+    redacts: typeof redacts === 'string' && isEventId(redacts) ? redacts : undefined,
   }
 }
 
