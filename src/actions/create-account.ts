@@ -1,0 +1,46 @@
+import type { App } from '../app.ts'
+import { localpartFault, userId as makeUserId, type UserId } from '../core/ids.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { setProfileField } from '../store/profiles.ts'
+import { insertUser, type UserKind, userIsFree } from '../store/users.ts'
+import { write } from './write.ts'
+
+export interface NewAccount {
+  readonly localpart: string
+  /** undefined: the account cannot log in with a password. */
+  readonly password: string | undefined
+  readonly admin: boolean
+  readonly guest?: boolean
+}
+
+export const PASSWORD_MIN_LENGTH = 8
+export const PASSWORD_MAX_LENGTH = 512
+
+/** Makes a local account. Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_WEAK_PASSWORD. */
+export async function createAccount(app: App, account: NewAccount): Promise<{ userId: UserId; created: boolean }> {
+  const fault = localpartFault(account.localpart)
+  if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
+  const userId = makeUserId(account.localpart, app.serverName)
+  if (account.password !== undefined) checkPassword(account.password)
+  const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)
+  const kind: UserKind = account.guest === true ? 'guest' : account.admin ? 'admin' : 'user'
+  const written = await write(app, {
+    guards: [userIsFree(userId)],
+    writes: [
+      insertUser(userId, hash, kind, app.clock.now()),
+      setProfileField(userId, 'displayname', JSON.stringify(account.localpart)),
+    ],
+    log: [{ kind: 'user', user: userId }],
+  })
+  if (written === undefined) throw new MatrixError('M_USER_IN_USE', `${userId} already exists.`)
+  return { userId, created: true }
+}
+
+export function checkPassword(password: string): void {
+  if (password.length < PASSWORD_MIN_LENGTH) {
+    throw new MatrixError('M_WEAK_PASSWORD', `A password has at least ${PASSWORD_MIN_LENGTH} characters.`)
+  }
+  if (password.length > PASSWORD_MAX_LENGTH) {
+    throw new MatrixError('M_BAD_JSON', `A password has at most ${PASSWORD_MAX_LENGTH} characters.`)
+  }
+}

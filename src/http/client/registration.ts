@@ -1,0 +1,86 @@
+import { Type } from '@sinclair/typebox'
+import { createAccount } from '../../actions/create-account.ts'
+import { openSession } from '../../actions/log-in.ts'
+import type { App } from '../../app.ts'
+import { localpartFault, userId as makeUserId } from '../../core/ids.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
+import { userById } from '../../store/users.ts'
+import { endpoint } from '../endpoint.ts'
+import { foldAscii } from './login.ts'
+
+const NAME_BYTES = 8
+const SESSION_BYTES = 16
+
+/** Client-Server API, "Account registration and management". */
+export const register = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/register',
+  aliases: ['r0'],
+  auth: 'none',
+  rateLimit: 'registration',
+  query: Type.Object({ kind: Type.Optional(Type.Union([Type.Literal('guest'), Type.Literal('user')])) }),
+  body: Type.Object({
+    auth: Type.Optional(Type.Object({ type: Type.Optional(Type.String()), session: Type.Optional(Type.String()) })),
+    username: Type.Optional(Type.String()),
+    password: Type.Optional(Type.String()),
+    device_id: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    initial_device_display_name: Type.Optional(Type.String({ maxLength: 100 })),
+    inhibit_login: Type.Optional(Type.Boolean()),
+  }),
+  async handle(app, { query, body }) {
+    const guest = query.kind === 'guest'
+    checkOpen(app, guest)
+    const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
+    if (!guest) {
+      await checkFree(app, localpart)
+      if (body.auth?.type !== 'm.login.dummy') throw authenticationNeeded(app)
+    }
+    const password = guest ? undefined : body.password
+    const { userId } = await createAccount(app, { localpart, password, admin: false, guest })
+    if (body.inhibit_login === true) return { user_id: userId, home_server: app.serverName }
+    const device = { deviceId: body.device_id, displayName: body.initial_device_display_name }
+    const opened = await openSession(app, userId, device)
+    return {
+      user_id: userId,
+      access_token: opened.accessToken,
+      device_id: opened.deviceId,
+      home_server: app.serverName,
+    }
+  },
+})
+
+export const checkUsernameAvailability = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/register/available',
+  aliases: ['r0'],
+  auth: 'none',
+  rateLimit: 'registration',
+  query: Type.Object({ username: Type.String() }),
+  async handle(app, { query }) {
+    await checkFree(app, query.username)
+    return { available: true }
+  },
+})
+
+function checkOpen(app: App, guest: boolean): void {
+  const { registration_disabled: disabled, guests_disabled: guestsDisabled } = app.config.client_api
+  if (guest ? guestsDisabled : disabled) throw new MatrixError('M_FORBIDDEN', 'Registration is closed on this server.')
+}
+
+async function checkFree(app: App, localpart: string): Promise<void> {
+  const fault = localpartFault(localpart)
+  if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
+  const taken = await userById(app.db, makeUserId(localpart, app.serverName))
+  if (taken !== undefined) throw new MatrixError('M_USER_IN_USE', 'This user name is taken.')
+}
+
+/** The 401 that tells the client what to do (User-Interactive Authentication API): one dummy stage. */
+function authenticationNeeded(app: App): MatrixError {
+  const session = app.random.bytes(SESSION_BYTES).toString('base64url')
+  const flows = [{ stages: ['m.login.dummy'] }]
+  return new MatrixError('M_UNAUTHORIZED', 'Authentication is needed.', { session, flows, params: {} }, 401)
+}
+
+function randomName(app: App): string {
+  return app.random.bytes(NAME_BYTES).toString('hex')
+}

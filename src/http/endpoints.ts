@@ -1,0 +1,29 @@
+import * as account from './client/account.ts'
+import * as login from './client/login.ts'
+import * as messagePagination from './client/message-pagination.ts'
+import { checkUsernameAvailability, register } from './client/registration.ts'
+import * as roomCreation from './client/room-creation.ts'
+import * as roomMembership from './client/room-membership.ts'
+import * as roomSend from './client/room-send.ts'
+import * as rooms from './client/rooms.ts'
+import { sync } from './client/sync.ts'
+import { getVersions } from './client/versions.ts'
+import type { AnyEndpoint } from './endpoint.ts'
+
+/** Every endpoint that is served. Whatever is not here answers 404 `M_UNRECOGNIZED`. */
+export const ENDPOINTS: readonly AnyEndpoint[] = [
+  getVersions,
+  register,
+  checkUsernameAvailability,
+  login.getLoginFlows,
+  login.login,
+  login.logout,
+  login.logoutAll,
+  ...Object.values(account),
+  ...Object.values(roomCreation),
+  ...Object.values(roomMembership),
+  ...Object.values(roomSend),
+  ...Object.values(rooms),
+  ...Object.values(messagePagination),
+  sync,
+] as unknown as readonly AnyEndpoint[]

@@ -1,0 +1,30 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { MatrixError } from '../core/matrix-error.ts'
+import { DatabaseUnavailable } from '../db/database.ts'
+
+const RETRY_AFTER_S = 5
+
+/** Answers with the standard error response; what is our own fault is logged and told without detail. */
+export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof MatrixError) {
+    const waitMs = error.extra.retry_after_ms
+    if (typeof waitMs === 'number') reply.header('Retry-After', String(Math.ceil(waitMs / 1_000)))
+    return sendJson(reply, error.status, { ...error.extra, errcode: error.errcode, error: error.message })
+  }
+  if (error instanceof DatabaseUnavailable) {
+    reply.header('Retry-After', String(RETRY_AFTER_S))
+    return sendJson(reply, 503, { errcode: 'M_UNKNOWN', error: 'The database cannot take requests now; try again.' })
+  }
+  const { statusCode } = error as { statusCode?: unknown }
+  if (statusCode === 413)
+    return sendJson(reply, 413, { errcode: 'M_TOO_LARGE', error: 'The request body is too large.' })
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    return sendJson(reply, statusCode, { errcode: 'M_UNKNOWN', error: 'The request cannot be read.' })
+  }
+  request.log.error({ err: error }, 'a request failed')
+  return sendJson(reply, 500, { errcode: 'M_UNKNOWN', error: 'Internal server error.' })
+}
+
+function sendJson(reply: FastifyReply, status: number, body: unknown): FastifyReply {
+  return reply.code(status).header('Content-Type', 'application/json').send(JSON.stringify(body))
+}

@@ -1,0 +1,159 @@
+import { rm } from 'node:fs/promises'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import type { App } from '../app.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { authenticate } from './authenticate.ts'
+import type { AnyEndpoint, Endpoint } from './endpoint.ts'
+import { ENDPOINTS } from './endpoints.ts'
+import { sendError } from './errors.ts'
+import { readBody, readTexts } from './validate.ts'
+
+export interface ListenOptions {
+  readonly http?: { readonly host: string; readonly port: number } | undefined
+  readonly https?:
+    | { readonly host: string; readonly port: number; readonly cert: string | Buffer; readonly key: string | Buffer }
+    | undefined
+  readonly unixSocket?: string | undefined
+}
+
+export interface Server {
+  readonly addresses: readonly string[]
+  /** Ends long polls, lets other requests finish, closes the ports. */
+  stop(): Promise<void>
+}
+
+/** Largest body of a request: keys and account data of large accounts. */
+const BODY_LIMIT = 12.5 * 1_024 * 1_024
+/** An id has up to 255 bytes, each up to three characters in a path. */
+const PARAM_LIMIT = 1_024
+const HEADERS_TIMEOUT_MS = 20_000
+const KEEP_ALIVE_MS = 72_000
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
+
+/** Opens the ports. Errors: those of listening, such as a port in use (EADDRINUSE). */
+export async function startServer(app: App, listen: ListenOptions): Promise<Server> {
+  const stopping = new AbortController()
+  const servers: FastifyInstance[] = []
+  const addresses: string[] = []
+  try {
+    if (listen.http !== undefined) {
+      const server = build(app, stopping.signal, {})
+      servers.push(server)
+      addresses.push(await server.listen(listen.http))
+    }
+    if (listen.https !== undefined) {
+      const { cert, key, host, port } = listen.https
+      const server = build(app, stopping.signal, { https: { cert, key } })
+      servers.push(server)
+      addresses.push(await server.listen({ host, port }))
+    }
+    if (listen.unixSocket !== undefined) {
+      await rm(listen.unixSocket, { force: true })
+      const server = build(app, stopping.signal, {})
+      servers.push(server)
+      addresses.push(await server.listen({ path: listen.unixSocket }))
+    }
+  } catch (error) {
+    await Promise.all(servers.map((server) => server.close()))
+    throw error
+  }
+  return {
+    addresses,
+    async stop() {
+      stopping.abort()
+      await Promise.all(servers.map((server) => server.close()))
+    },
+  }
+}
+
+function build(app: App, stopping: AbortSignal, transport: object): FastifyInstance {
+  const server = fastify({
+    ...transport,
+    bodyLimit: BODY_LIMIT,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS },
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: PARAM_LIMIT },
+  }) as unknown as FastifyInstance
+  // Bodies arrive as bytes: Fastify's own parser changes numbers and refuses legal keys.
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  server.addHook('onRequest', allowOrigins)
+  server.setErrorHandler((error, request, reply) => report(app, error, request, reply))
+  server.setNotFoundHandler((request, reply) =>
+    sendError(new MatrixError('M_UNRECOGNIZED', 'There is no such endpoint.'), request, reply),
+  )
+  route(app, server, stopping)
+  return server
+}
+
+function report(app: App, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const unexpected = !(error instanceof MatrixError)
+  if (unexpected)
+    app.log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed')
+  return sendError(error, request, reply)
+}
+
+/** Client-Server API, "Web browser clients". */
+function allowOrigins(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  reply.header('Access-Control-Allow-Origin', '*')
+  reply.header('Access-Control-Allow-Methods', 'GET, POST, PUT, DELETE, OPTIONS')
+  reply.header('Access-Control-Allow-Headers', 'X-Requested-With, Content-Type, Authorization')
+  if (request.method === 'OPTIONS') void reply.code(200).send('{}')
+  else done()
+}
+
+function route(app: App, server: FastifyInstance, stopping: AbortSignal): void {
+  const methods = new Map<string, Set<string>>()
+  for (const spec of ENDPOINTS) {
+    for (const url of urlsOf(spec)) {
+      server.route({ method: spec.method, url, handler: handlerOf(app, spec as unknown as Endpoint, stopping) })
+      methods.set(url, (methods.get(url) ?? new Set()).add(spec.method))
+    }
+  }
+  for (const [url, known] of methods) {
+    const method = METHODS.filter((name) => !known.has(name))
+    const refuse = (request: FastifyRequest, reply: FastifyReply) =>
+      sendError(new MatrixError('M_UNRECOGNIZED', 'The endpoint has no such method.', {}, 405), request, reply)
+    if (method.length > 0) server.route({ method, url, handler: refuse })
+  }
+}
+
+/** The path of the specification and its older version segments, in Fastify's spelling. */
+function urlsOf(spec: AnyEndpoint): string[] {
+  const url = spec.path.replace(/\{(\w+)\}/g, ':$1')
+  return [url, ...(spec.aliases ?? []).map((version) => url.replace(/\/(v\d+)\//, `/${version}/`))]
+}
+
+function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const user = await authenticate(app, spec.auth, request)
+    if (user?.guest === true && spec.guest !== true) {
+      throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may not do this.')
+    }
+    if (spec.rateLimit !== undefined) app.live.rateLimiter.check(user?.userId ?? request.ip, spec.rateLimit)
+    const ended = new AbortController()
+    const end = () => ended.abort()
+    stopping.addEventListener('abort', end, { once: true })
+    reply.raw.once('close', end)
+    try {
+      const result = await spec.handle(app, {
+        user,
+        params: spec.params && readTexts(spec.params, request.params),
+        query: spec.query && readTexts(spec.query, request.query),
+        body: spec.body && readBody(spec.body, request.body),
+        ip: request.ip,
+        raw: request,
+        reply,
+        signal: ended.signal,
+      } as never)
+      if (reply.sent) return reply
+      // Views answer with JSON text that they spliced themselves.
+      const text = typeof result === 'string' ? result : JSON.stringify(result)
+      return reply.header('Content-Type', 'application/json').send(text)
+    } finally {
+      stopping.removeEventListener('abort', end)
+    }
+  }
+}

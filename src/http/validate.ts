@@ -1,0 +1,44 @@
+import type { TSchema } from '@sinclair/typebox'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { isObject, type JsonValue, parseJson, strictFault } from '../core/json.ts'
+import { type Errcode, MatrixError } from '../core/matrix-error.ts'
+
+/** Schemas compile when first used: compiling all at the start would take most of a second. */
+const bodies = new Ajv({ strict: false })
+const texts = new Ajv({ strict: false, coerceTypes: true })
+const compiled = new WeakMap<TSchema, ValidateFunction>()
+
+/** The body as JSON of the schema's shape. Errors: M_NOT_JSON, M_BAD_JSON, M_MISSING_PARAM. */
+export function readBody(schema: TSchema, bytes: unknown): unknown {
+  const empty = !(bytes instanceof Uint8Array) || bytes.length === 0
+  const value: JsonValue = empty ? {} : parseJson(bytes)
+  if (!isObject(value)) throw new MatrixError('M_BAD_JSON', 'The body is not a JSON object.')
+  const fault = strictFault(value)
+  if (fault !== undefined) throw new MatrixError('M_BAD_JSON', fault)
+  check(bodies, schema, value, 'M_BAD_JSON')
+  return value
+}
+
+/** Parameters of the path or the query, turned from text into what the schema says. Errors: M_INVALID_PARAM, M_MISSING_PARAM. */
+export function readTexts(schema: TSchema, values: unknown): unknown {
+  const copy = { ...(values as Record<string, unknown>) }
+  for (const [name, value] of Object.entries(copy)) {
+    if (typeof value === 'string' && value.includes('\0'))
+      throw new MatrixError('M_INVALID_PARAM', `${name} holds a NUL.`)
+  }
+  check(texts, schema, copy, 'M_INVALID_PARAM')
+  return copy
+}
+
+function check(ajv: Ajv, schema: TSchema, value: unknown, errcode: Errcode): void {
+  let validate = compiled.get(schema)
+  if (validate === undefined) {
+    validate = ajv.compile(schema)
+    compiled.set(schema, validate)
+  }
+  if (validate(value)) return
+  const first: ErrorObject | undefined = validate.errors?.[0]
+  if (first?.keyword === 'required')
+    throw new MatrixError('M_MISSING_PARAM', `${first.instancePath} ${first.message}`.trim())
+  throw new MatrixError(errcode, `${first?.instancePath ?? ''} ${first?.message ?? 'is not valid'}`.trim())
+}

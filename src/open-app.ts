@@ -1,0 +1,124 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { Logger } from 'pino'
+import type { App } from './app.ts'
+import type { Config } from './config/schema.ts'
+import type { ServerName } from './core/ids.ts'
+import { readKeyPem } from './core/keys.ts'
+import type { Database } from './db/database.ts'
+import { openDatabase } from './db/open.ts'
+import { createPasswordHasher } from './live/password-hasher.ts'
+import { createRateLimiter } from './live/rate-limit.ts'
+import { createRoomTips } from './live/room-tip.ts'
+import { systemClock, systemRandom, systemTimers } from './live/time.ts'
+import { createWaiters, type Waiters } from './live/waiters.ts'
+import { logRows } from './store/log.ts'
+import { claimServerName } from './store/meta.ts'
+
+export interface OpenOptions {
+  readonly config: Config
+  /** Relative paths of the configuration start here. */
+  readonly dir: string
+  readonly log: Logger
+  /** `serve` keeps other servers off the database; commands run beside it. */
+  readonly exclusive: boolean
+}
+
+export type OpenedApp = App & { close(): Promise<void> }
+
+/** The database belongs to another server name. Exit code 78. */
+export class WrongServerName extends Error {
+  override readonly name = 'WrongServerName'
+}
+
+const BOOT_BYTES = 6
+
+/**
+ * The composition root: the only place that constructs things. Errors: those of `openDatabase`, WrongServerName, and
+ * of reading the key.
+ */
+export async function openApp(options: OpenOptions): Promise<OpenedApp> {
+  const { config, dir, log } = options
+  const key = readKeyPem(await readFile(resolve(dir, config.global.private_key), 'utf8'))
+  const time = { clock: systemClock, timers: systemTimers }
+  const database = { connectionString: config.global.database.connection_string, exclusive: options.exclusive }
+  const db = await openDatabase({ ...database, maxOpenConnections: config.global.database.max_open_conns }, dir, time)
+  try {
+    await checkServerName(db, config.global.server_name)
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+  const waiters = createWaiters(systemTimers)
+  const stop = followLog(db, waiters, log)
+  const limits = config.client_api.rate_limiting
+  return {
+    config,
+    serverName: config.global.server_name as ServerName,
+    log,
+    db,
+    key,
+    clock: systemClock,
+    random: systemRandom,
+    timers: systemTimers,
+    live: {
+      roomTips: createRoomTips(),
+      waiters,
+      rateLimiter: createRateLimiter(
+        {
+          enabled: limits.enabled,
+          threshold: limits.threshold,
+          cooloffMs: limits.cooloff_ms,
+          exemptUserIds: limits.exempt_user_ids,
+        },
+        systemClock,
+      ),
+      passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
+      boot: systemRandom.bytes(BOOT_BYTES).toString('hex'),
+    },
+    async close() {
+      stop()
+      await db.close()
+    },
+  }
+}
+
+async function checkServerName(db: Database, serverName: string): Promise<void> {
+  const claimed = await claimServerName(db, serverName)
+  if (claimed === serverName) return
+  throw new WrongServerName(`The database belongs to ${claimed}, the configuration says ${serverName}.`)
+}
+
+/** Rows read at once when the log has grown. */
+const MAX_ROWS = 1_000
+
+/** Hands the new rows of the log to those who wait for them, one read at a time. */
+function followLog(db: Database, waiters: Waiters, log: Logger): () => void {
+  let heard = db.safePosition()
+  let reading = false
+  waiters.heard([], heard, false)
+
+  async function readOn(): Promise<void> {
+    if (reading) return
+    reading = true
+    try {
+      for (let to = db.safePosition(); heard < to; to = db.safePosition()) {
+        const rows = waiters.count === 0 ? [] : await logRows(db, heard, to, MAX_ROWS)
+        const complete = waiters.count > 0 || rows.length > 0
+        const upTo = rows.length === MAX_ROWS ? rows[rows.length - 1]!.position : to
+        heard = upTo
+        waiters.heard(
+          rows.map((row) => ({ ...row, user: row.user_id, device: row.device_id })),
+          upTo,
+          complete,
+        )
+      }
+    } catch (error) {
+      log.warn({ err: error }, 'the log could not be read; long polls wait for the next notice')
+    } finally {
+      reading = false
+    }
+  }
+
+  return db.onGrown(() => void readOn())
+}

@@ -1,0 +1,48 @@
+import type { Database } from '../db/database.ts'
+import { type LogPosition, type Sql, sql } from '../db/sql.ts'
+
+export interface AccountDataRow {
+  readonly type: string
+  readonly content: string
+}
+
+/** Most rows of account data in one answer. */
+const MAX_ROWS = 10_000
+
+export function globalAccountDataSince(db: Database, userId: string, since: number): Promise<AccountDataRow[]> {
+  return db.read(sql`SELECT type, content FROM account_data
+    WHERE user_id = ${userId} AND room_id = '' AND position > ${since} ORDER BY position LIMIT ${MAX_ROWS}`)
+}
+
+export function roomAccountDataSince(
+  db: Database,
+  userId: string,
+  since: number,
+): Promise<(AccountDataRow & { room_id: string })[]> {
+  return db.read(sql`SELECT room_id, type, content FROM account_data
+    WHERE user_id = ${userId} AND room_id <> '' AND position > ${since} ORDER BY position LIMIT ${MAX_ROWS}`)
+}
+
+/** One piece; the empty room id stands for global account data. */
+export async function accountData(
+  db: Database,
+  userId: string,
+  roomId: string,
+  type: string,
+): Promise<string | undefined> {
+  const rows = await db.read<{ content: string }>(sql`SELECT content FROM account_data
+    WHERE user_id = ${userId} AND room_id = ${roomId} AND type = ${type}`)
+  return rows[0]?.content
+}
+
+export function setAccountData(
+  userId: string,
+  roomId: string,
+  type: string,
+  content: string,
+  position: LogPosition,
+): Sql {
+  return sql`INSERT INTO account_data (user_id, room_id, type, content, position)
+    VALUES (${userId}, ${roomId}, ${type}, ${content}, ${position})
+    ON CONFLICT (user_id, room_id, type) DO UPDATE SET content = excluded.content, position = excluded.position`
+}

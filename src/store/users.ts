@@ -1,0 +1,40 @@
+import type { Database } from '../db/database.ts'
+import { type Sql, sql } from '../db/sql.ts'
+
+export type UserKind = 'user' | 'admin' | 'guest' | 'appservice'
+
+export interface UserRow {
+  readonly user_id: string
+  readonly password_hash: string | null
+  readonly kind: UserKind
+  readonly created_ts: number
+  readonly deactivated: number
+  readonly locked: number
+  readonly suspended: number
+}
+
+const COLUMNS = sql`user_id, password_hash, kind, created_ts, deactivated, locked, suspended`
+
+export async function userById(db: Database, userId: string): Promise<UserRow | undefined> {
+  const rows = await db.read<UserRow>(sql`SELECT ${COLUMNS} FROM users WHERE user_id = ${userId}`)
+  return rows[0]
+}
+
+/** The primary key decides who gets the name: two registrations at once leave one account. */
+export function insertUser(userId: string, passwordHash: string | null, kind: UserKind, nowMs: number): Sql {
+  return sql`INSERT INTO users (user_id, password_hash, kind, created_ts)
+    VALUES (${userId}, ${passwordHash}, ${kind}, ${nowMs})`
+}
+
+export function userIsFree(userId: string) {
+  const query = sql`SELECT user_id FROM users WHERE user_id = ${userId}`
+  return { about: `user:${userId}`, query, expect: [] }
+}
+
+export function updatePassword(userId: string, passwordHash: string): Sql {
+  return sql`UPDATE users SET password_hash = ${passwordHash} WHERE user_id = ${userId}`
+}
+
+export function deactivateUser(userId: string, erase: boolean): Sql {
+  return sql`UPDATE users SET deactivated = 1, password_hash = NULL, erased = ${erase ? 1 : 0} WHERE user_id = ${userId}`
+}
