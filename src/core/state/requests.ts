@@ -1,0 +1,53 @@
+import type { AuthEvent, EventId } from '../event.ts'
+import { MatrixError } from '../matrix-error.ts'
+
+/** An event as state resolution reads it; rejected ones lend no authority. */
+export type StateEvent = AuthEvent & { readonly rejected?: boolean }
+
+/** What a resolution asks its caller for. Ids that the caller does not know are left out of the answer. */
+export interface StateRequest {
+  readonly ask: 'events'
+  readonly ids: readonly EventId[]
+}
+
+export type StateAnswer = ReadonlyMap<EventId, StateEvent>
+
+export type Resolving<Result> = Generator<StateRequest, Result, StateAnswer>
+
+/** Ids in one request, so that an answer fits a query and a moment. */
+export const REQUEST_IDS_MAX = 1000
+/** Events held by one resolution, and events passed on the way through the rest of the state. */
+export const RESOLUTION_EVENTS_MAX = 1_000_000
+
+/** The events that a resolution holds; undefined stands for an event that the caller does not know. */
+export type EventPool = Map<EventId, StateEvent | undefined>
+
+/** Asks for those of the ids that the pool has not yet. Throws MatrixError M_TOO_LARGE over the limit. */
+export function* load(pool: EventPool, ids: Iterable<EventId>): Resolving<void> {
+  const wanted = [...new Set(ids)].filter((id) => !pool.has(id))
+  checkEventCount(pool.size + wanted.length)
+  for (let start = 0; start < wanted.length; start += REQUEST_IDS_MAX) {
+    const chunk = wanted.slice(start, start + REQUEST_IDS_MAX)
+    const answer = yield { ask: 'events', ids: chunk }
+    for (const id of chunk) pool.set(id, answer.get(id))
+  }
+}
+
+/** Asks for the events and everything that they name as authority, directly or not. */
+export function* loadAuthChains(pool: EventPool, ids: Iterable<EventId>): Resolving<void> {
+  let frontier = new Set(ids)
+  while (frontier.size > 0) {
+    yield* load(pool, frontier)
+    const next = new Set<EventId>()
+    for (const id of frontier) {
+      for (const named of pool.get(id)?.authEvents ?? []) if (!pool.has(named)) next.add(named)
+    }
+    frontier = next
+  }
+}
+
+/** Throws MatrixError M_TOO_LARGE where a resolution would take more events than it may. */
+export function checkEventCount(count: number): void {
+  if (count <= RESOLUTION_EVENTS_MAX) return
+  throw new MatrixError('M_TOO_LARGE', `The conflict reaches over more than ${RESOLUTION_EVENTS_MAX} events`)
+}

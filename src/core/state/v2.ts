@@ -1,0 +1,76 @@
+import type { EventId } from '../event.ts'
+import { own } from '../json.ts'
+import type { RoomVersion } from '../room-version.ts'
+import { authDifference, conflictedSubgraph } from './auth-difference.ts'
+import { splitStates } from './conflict.ts'
+import { iterativeAuthChecks } from './iterate.ts'
+import { type StateMap, stateMapKey } from './map.ts'
+import { impliedCreate, mainlineOrder, powerOrder } from './order.ts'
+import { type EventPool, load, loadAuthChains, type Resolving, type StateEvent } from './requests.ts'
+
+/** State resolution of room versions 2 to 11, and of 12, which starts from nothing and looks between the conflicted. */
+export function* resolveV2(version: RoomVersion, sets: readonly StateMap[]): Resolving<StateMap> {
+  const { unconflicted, conflicted } = splitStates(sets, true)
+  if (conflicted.size === 0) return unconflicted
+  const pool: EventPool = new Map()
+  const ends = new Set([...conflicted.values()].flatMap((ids) => [...ids]))
+  yield* loadAuthChains(pool, ends)
+  const full = yield* authDifference(pool, sets, conflicted, unconflicted)
+  for (const id of ends) if (pool.get(id) !== undefined) full.add(id)
+  const startsEmpty = version.stateResolution === 'v2.1'
+  if (startsEmpty) for (const id of conflictedSubgraph(pool, ends)) if (pool.get(id) !== undefined) full.add(id)
+  if (version.roomIdIsCreateHash) yield* load(pool, createEvents(pool, full))
+
+  const powerIds = withAuthorities(pool, full)
+  const state = new Map<string, EventId>(startsEmpty ? [] : unconflicted)
+  yield* iterativeAuthChecks(version, pool, powerOrder(version, pool, powerIds), state)
+
+  const rest = [...full].filter((id) => !powerIds.has(id)).flatMap((id) => pool.get(id) ?? [])
+  const powerLevels = state.get(stateMapKey('m.room.power_levels', ''))
+  // The levels may be unconflicted, and then their history is not held yet.
+  if (powerLevels !== undefined) yield* loadPowerLevelsHistory(pool, powerLevels)
+  yield* iterativeAuthChecks(version, pool, mainlineOrder(pool, rest, powerLevels), state)
+
+  for (const [key, id] of unconflicted) state.set(key, id)
+  return state
+}
+
+function createEvents(pool: EventPool, ids: ReadonlySet<EventId>): Set<EventId> {
+  return new Set([...ids].flatMap((id) => pool.get(id) ?? []).map(impliedCreate))
+}
+
+/** The power events of the full conflicted set, and what of it they rest on. */
+function withAuthorities(pool: EventPool, full: ReadonlySet<EventId>): Set<EventId> {
+  const stack = [...full].filter((id) => isPowerEvent(pool.get(id)))
+  const found = new Set(stack)
+  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+    for (const named of pool.get(id)?.authEvents ?? []) {
+      // As in Synapse, the way goes through members of the set only.
+      if (found.has(named) || !full.has(named)) continue
+      found.add(named)
+      stack.push(named)
+    }
+  }
+  return found
+}
+
+function isPowerEvent(event: StateEvent | undefined): boolean {
+  if (event === undefined) return false
+  if (event.type === 'm.room.power_levels' || event.type === 'm.room.join_rules') return event.stateKey === ''
+  if (event.type !== 'm.room.member' || event.stateKey === null || event.stateKey === event.sender) return false
+  const membership = own(event.content, 'membership')
+  return membership === 'leave' || membership === 'ban'
+}
+
+/** The power levels event, the one that it names, and so on; with the events named beside them. */
+function* loadPowerLevelsHistory(pool: EventPool, from: EventId): Resolving<void> {
+  const passed = new Set<EventId>()
+  let next: EventId | undefined = from
+  yield* load(pool, [from])
+  while (next !== undefined && !passed.has(next)) {
+    passed.add(next)
+    const named: readonly EventId[] = pool.get(next)?.authEvents ?? []
+    yield* load(pool, named)
+    next = named.find((id) => pool.get(id)?.type === 'm.room.power_levels' && pool.get(id)?.stateKey === '')
+  }
+}
