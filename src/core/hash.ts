@@ -1,12 +1,19 @@
 import { createHash } from 'node:crypto'
 import type { EventId } from './ids.ts'
-import { canonicalJson, type JsonObject, type JsonValue, own } from './json.ts'
+import { canonicalJson, isObject, type JsonObject, type JsonValue, own } from './json.ts'
 import { redactPdu } from './redact.ts'
 import type { RoomVersion } from './room-version.ts'
 
 /** Unpadded base64 of the content hash (Server-Server API, "Calculating the content hash for an event"). */
 export function contentHash(pdu: JsonObject): string {
   return unpadded(sha256(canonicalJson(without(pdu, ['unsigned', 'signatures', 'hashes']))))
+}
+
+/** Whether the content is the one that was hashed. If not, only what redaction keeps may be used of the event. */
+export function contentHashHolds(pdu: JsonObject): boolean {
+  const hashes = own(pdu, 'hashes')
+  const claimed = isObject(hashes) ? own(hashes, 'sha256') : undefined
+  return typeof claimed === 'string' && claimed.replace(/=+$/, '') === contentHash(pdu)
 }
 
 /** The 32 bytes of the reference hash (Server-Server API, "Calculating the reference hash for an event"). */

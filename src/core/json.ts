@@ -99,38 +99,40 @@ function decodeUtf8(bytes: Uint8Array): string {
 }
 
 /** The depth of a value that `JSON.stringify` writes canonically, surrogates aside; otherwise Infinity. */
-function depthIfOrdered(value: JsonValue, ordered: (item: JsonValue, next: JsonValue[]) => boolean): number {
-  let level: JsonValue[] = [value]
+function depthIfOrdered(value: JsonValue, ordered: (item: JsonValue, queue: JsonValue[]) => boolean): number {
+  const queue: JsonValue[] = [value]
   let depth = 0
-  for (; level.length > 0 && depth <= JSON_DEPTH_MAX; depth++) {
-    const next: JsonValue[] = []
-    for (const item of level) if (!ordered(item, next)) return Number.POSITIVE_INFINITY
-    level = next
+  let levelEnd = 0
+  for (let at = 0; at < queue.length; at++) {
+    if (at === levelEnd) {
+      levelEnd = queue.length
+      if (++depth > JSON_DEPTH_MAX) return depth
+    }
+    if (!ordered(queue[at] as JsonValue, queue)) return Number.POSITIVE_INFINITY
   }
   return depth
 }
 
-/** Whether keys stand in order and numbers are plain. Objects and arrays inside are left for the next level. */
-function isOrdered(item: JsonValue, next: JsonValue[]): boolean {
+/** Whether keys stand in order and numbers are plain. Objects and arrays inside are put into the queue. */
+function isOrdered(item: JsonValue, queue: JsonValue[]): boolean {
   if (typeof item !== 'object' || item === null) return true
   if (Array.isArray(item)) {
-    for (const child of item as readonly JsonValue[]) if (typeof child === 'object' && child !== null) next.push(child)
+    for (const child of item as readonly JsonValue[]) if (typeof child === 'object' && child !== null) queue.push(child)
     return true
   }
-  if (isRawNumber(item)) return false
   let before = ''
   // Faster than `Object.keys`; values of JSON inherit no keys.
   for (const key in item) {
-    if (key < before) return false
+    if (key < before || (key === 'raw' && isRawNumber(item))) return false
     before = key
     const child = (item as JsonObject)[key]
-    if (typeof child === 'object' && child !== null) next.push(child)
+    if (typeof child === 'object' && child !== null) queue.push(child)
   }
   return true
 }
 
-function isOrderedByCodePoint(item: JsonValue, next: JsonValue[]): boolean {
-  if (!isOrdered(item, next)) return false
+function isOrderedByCodePoint(item: JsonValue, queue: JsonValue[]): boolean {
+  if (!isOrdered(item, queue)) return false
   const keys = isObject(item) ? Object.keys(item) : []
   return keys.every((key, at) => at === 0 || byCodePoint(keys[at - 1] ?? '', key) < 0)
 }
@@ -166,7 +168,10 @@ function writeCanonical(root: JsonValue): string {
       if (inner.at > 0) text += ','
       const key: string | undefined = inner.keys?.[inner.at]
       if (key !== undefined) text += `${JSON.stringify(key)}:`
-      value = key === undefined ? (inner.values as readonly JsonValue[])[inner.at] : (inner.values as JsonObject)[key]
+      value =
+        key === undefined
+          ? ((inner.values as readonly JsonValue[])[inner.at] ?? null)
+          : (inner.values as JsonObject)[key]
       inner.at++
     }
   }
@@ -175,7 +180,9 @@ function writeCanonical(root: JsonValue): string {
 
 function opened(value: readonly JsonValue[] | JsonObject): OpenContainer {
   if (Array.isArray(value)) return { keys: undefined, values: value, size: value.length, at: 0 }
-  const keys = Object.keys(value).sort(byCodePoint)
+  // Keys without a value are left out as the native writer does, should a caller's types have lied.
+  const keys = Object.keys(value).filter((key) => (value as JsonObject)[key] !== undefined)
+  keys.sort(byCodePoint)
   return { keys, values: value, size: keys.length, at: 0 }
 }
 

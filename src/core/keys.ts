@@ -17,6 +17,7 @@ const SEED_BYTES = 32
 const PUBLIC_KEY_BYTES = 32
 const SIGNATURE_BYTES = 64
 const KEY_ID = /^ed25519:[a-zA-Z0-9_]+$/
+const OLD_KEY_ID = /^ed25519:\S+$/
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/
 const PEM_BEGIN = '-----BEGIN MATRIX PRIVATE KEY-----'
 const PEM_END = '-----END MATRIX PRIVATE KEY-----'
@@ -46,8 +47,11 @@ export function generateSigningKey(randomBytes: (n: number) => Uint8Array): Sign
   return signingKeyFromSeed(`ed25519:auto_${letters.join('')}`, seed)
 }
 
-/** Reads the first `MATRIX PRIVATE KEY` block of a PEM file. Throws Error that says what is wrong with the file. */
-export function readKeyPem(text: string): SigningKey {
+/**
+ * Reads the first `MATRIX PRIVATE KEY` block of a PEM file. Keys that are no longer used may have any id. Throws Error
+ * that says what is wrong with the file.
+ */
+export function readKeyPem(text: string, use: 'current' | 'old' = 'current'): SigningKey {
   const fileLines = text.split('\n').map((line) => line.trim())
   const begin = fileLines.indexOf(PEM_BEGIN)
   if (begin < 0) throw new Error(`The file has no line "${PEM_BEGIN}"`)
@@ -60,7 +64,8 @@ export function readKeyPem(text: string): SigningKey {
     ?.slice('key-id:'.length)
     .trim()
   if (keyId === undefined) throw new Error('The key has no header "Key-ID: ed25519:…"')
-  if (!KEY_ID.test(keyId)) throw new Error(`The key id "${keyId}" is not "ed25519:" and letters, digits or "_"`)
+  if (!(use === 'old' ? OLD_KEY_ID : KEY_ID).test(keyId))
+    throw new Error(`The key id "${keyId}" is not "ed25519:" and letters, digits or "_"`)
   const body = lines.filter((line) => line !== '' && !line.includes(':')).join('')
   if (!BASE64.test(body)) throw new Error('The key is not base64')
   return signingKeyFromSeed(keyId, seedOf(Buffer.from(body, 'base64')))

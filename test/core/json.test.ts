@@ -95,6 +95,16 @@ describe('canonicalJson', () => {
     expect(canonicalOf(`{"b":[ ${source}],"a":${source}}`)).toBe(`{"a":${canonical},"b":[${canonical}]}`)
   })
 
+  test('leaves out keys without a value, in order or not', () => {
+    for (const keys of [
+      ['a', 'b', 'c'],
+      ['c', 'b', 'a'],
+    ]) {
+      const object = Object.fromEntries(keys.map((key) => [key, key === 'b' ? undefined : [undefined]]))
+      expect(canonicalJson(object as unknown as JsonValue)).toBe('{"a":[null],"c":[null]}')
+    }
+  })
+
   test('writes half of a surrogate pair as an escape', () => {
     expect(canonicalOf('{"\\ud800":"\\udfff"}')).toBe('{"\\ud800":"\\udfff"}')
   })

@@ -97,6 +97,13 @@ describe('the key file', () => {
   })
 })
 
+test('an old key may have an id that is not allowed today', () => {
+  const text = pem('Key-ID: ed25519:a-b', SEED.toString('base64'))
+  expect(() => readKeyPem(text)).toThrow('ed25519:a-b')
+  expect(readKeyPem(text, 'old').keyId).toBe('ed25519:a-b')
+  expect(() => readKeyPem(text.replace('ed25519', 'rsa'), 'old')).toThrow('rsa:a-b')
+})
+
 test('a new key has a seed and an id that do not depend on each other', () => {
   const asked: number[] = []
   const key = generateSigningKey((n) => {

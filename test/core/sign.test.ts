@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Event } from '../../src/core/event.ts'
-import { contentHash, eventIdOf, referenceHash } from '../../src/core/hash.ts'
+import { contentHash, contentHashHolds, eventIdOf, referenceHash } from '../../src/core/hash.ts'
 import { type JsonObject, type JsonValue, own, parseJson } from '../../src/core/json.ts'
 import { signingKeyFromSeed } from '../../src/core/keys.ts'
 import { ROOM_VERSIONS } from '../../src/core/room-version.ts'
@@ -91,6 +91,17 @@ test('agrees with signedjson of PyPI on 50 events', () => {
     expect(own(signPdu(V11, unsigned, vector.serverName, key), 'signatures')).toEqual(signatures)
     const asJson = signaturesOf(signJson(unsigned, vector.serverName, key), vector.serverName)
     expect(asJson).toEqual([[vector.keyId, vector.signatureAsJson]])
+  }
+})
+
+test('a content hash holds for its content only, padded or not', () => {
+  const pdu = { content: { a: 1 }, unsigned: {} }
+  const sha256 = contentHash(pdu)
+  expect(contentHashHolds({ ...pdu, hashes: { sha256 } })).toBe(true)
+  expect(contentHashHolds({ ...pdu, hashes: { sha256: `${sha256}=` }, signatures: {}, unsigned: { a: 1 } })).toBe(true)
+  expect(contentHashHolds({ ...pdu, hashes: { sha256 }, content: { a: 2 } })).toBe(false)
+  for (const hashes of [null, 'x', [], {}, { sha256: 1 }, { sha256: '' }]) {
+    expect(contentHashHolds({ ...pdu, hashes: hashes as JsonValue })).toBe(false)
   }
 })
 
