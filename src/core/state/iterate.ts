@@ -18,8 +18,7 @@ export function* iterativeAuthChecks(
 ): Resolving<void> {
   yield* loadAuthorities(version, pool, events, state)
   for (const event of events) {
-    // A rejected event does not come back, as in Synapse, although the specification would let it.
-    if (event.stateKey === null || event.rejected === true) continue
+    if (event.stateKey === null) continue
     const reader = readerFor(version, pool, event, state)
     if (authorise(version, event, reader).allowed) state.set(stateMapKey(event.type, event.stateKey), event.eventId)
   }
@@ -50,13 +49,15 @@ function readerFor(
   state: ReadonlyMap<string, EventId>,
 ): (type: string, stateKey: string) => StateEvent | undefined {
   const readable = new Map<string, StateEvent>()
-  const add = (id: EventId | undefined) => {
-    const found = id === undefined ? undefined : pool.get(id)
-    if (found === undefined || found.stateKey === null || found.rejected === true) return
-    readable.set(stateMapKey(found.type, found.stateKey), found)
+  const add = (found: StateEvent | undefined) => {
+    if (found !== undefined && found.stateKey !== null) readable.set(stateMapKey(found.type, found.stateKey), found)
   }
-  for (const id of event.authEvents) add(id)
-  if (version.roomIdIsCreateHash) add(impliedCreate(event))
-  for (const [type, stateKey] of authStateKeys(version, event)) add(state.get(stateMapKey(type, stateKey)))
+  for (const id of event.authEvents) if (pool.get(id)?.rejected !== true) add(pool.get(id))
+  if (version.roomIdIsCreateHash) add(pool.get(impliedCreate(event)))
+  for (const [type, stateKey] of authStateKeys(version, event)) {
+    const id = state.get(stateMapKey(type, stateKey))
+    // What was rejected at its own place in the room and yet stands in the state counts as any other.
+    if (id !== undefined) add(pool.get(id))
+  }
   return (type, stateKey) => readable.get(stateMapKey(type, stateKey))
 }
