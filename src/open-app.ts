@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
+import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
 import type { Config } from './config/schema.ts'
 import type { ServerName } from './core/ids.ts'
@@ -13,7 +14,6 @@ import { createRoomTips } from './live/room-tip.ts'
 import { systemClock, systemRandom, systemTimers } from './live/time.ts'
 import { createWaiters, type Waiters } from './live/waiters.ts'
 import { logRows } from './store/log.ts'
-import { claimServerName } from './store/meta.ts'
 
 export interface OpenOptions {
   readonly config: Config
@@ -25,11 +25,6 @@ export interface OpenOptions {
 }
 
 export type OpenedApp = App & { close(): Promise<void> }
-
-/** The database belongs to another server name. Exit code 78. */
-export class WrongServerName extends Error {
-  override readonly name = 'WrongServerName'
-}
 
 const BOOT_BYTES = 6
 
@@ -44,7 +39,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const database = { connectionString: config.global.database.connection_string, exclusive: options.exclusive }
   const db = await openDatabase({ ...database, maxOpenConnections: config.global.database.max_open_conns }, dir, time)
   try {
-    await checkServerName(db, config.global.server_name)
+    await claimDatabase(db, config.global.server_name)
   } catch (error) {
     await db.close()
     throw error
@@ -81,12 +76,6 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await db.close()
     },
   }
-}
-
-async function checkServerName(db: Database, serverName: string): Promise<void> {
-  const claimed = await claimServerName(db, serverName)
-  if (claimed === serverName) return
-  throw new WrongServerName(`The database belongs to ${claimed}, the configuration says ${serverName}.`)
 }
 
 /** Rows read at once when the log has grown. */

@@ -5,7 +5,8 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { strippedEvent, strippedStateKeys } from '../core/stripped-state.ts'
 import { profileOf } from '../store/profiles.ts'
 import { append } from './append.ts'
-import { type RoomWriter, textOf } from './room-writer.ts'
+import type { RoomWriter } from './room-writer.ts'
+import { textOf } from './state-consequences.ts'
 
 export type Membership = 'join' | 'invite' | 'leave' | 'ban' | 'knock'
 
@@ -74,7 +75,10 @@ async function memberContent(
   }
 }
 
-/** For a restricted room (v8+): a member who may invite vouches for the one who joins. Not built yet: only invites open it. */
+/**
+ * For a restricted room (v8+): a member who may invite vouches for the one who joins. Not built yet: only invites open
+ * it.
+ */
 async function authorisingUser(writer: RoomWriter): Promise<UserId | undefined> {
   const rules = (await writer.state('m.room.join_rules', ''))?.value.content
   const rule = textOf(rules, 'join_rule')

@@ -15,7 +15,9 @@ export interface Login {
 const TOKEN_BYTES = 32
 const DEVICE_ID_BYTES = 8
 
-/** Checks a password. Errors: M_FORBIDDEN for a wrong one or an unknown user (which takes as long), M_USER_DEACTIVATED. */
+/**
+ * Checks a password. Errors: M_FORBIDDEN for a wrong one or an unknown user (which takes as long), M_USER_DEACTIVATED.
+ */
 export async function checkCredentials(app: App, userId: string, password: string): Promise<void> {
   const user = await userById(app.db, userId)
   const right = await app.live.passwordHasher.verify(password, user?.password_hash ?? null)

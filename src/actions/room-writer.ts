@@ -1,30 +1,17 @@
 import type { App } from '../app.ts'
-import { authorise } from '../core/auth/authorise.ts'
-import { authStateKeys } from '../core/auth/select.ts'
-import { buildEvent, type Event, type EventId } from '../core/event.ts'
-import type { RoomId, UserId } from '../core/ids.ts'
-import { type JsonObject, own } from '../core/json.ts'
+import type { Event } from '../core/event.ts'
+import type { RoomId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { stateMapKey } from '../core/state/map.ts'
 import type { Batch, Guard, LogRow } from '../db/database.ts'
 import { logPosition, type Sql } from '../db/sql.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
-import { authEventOf, insertEvent } from '../store/events.ts'
-import { changeMembership } from '../store/memberships.ts'
-import { addMembers, headsAreStill, headsOf, type RoomRow, replaceHeads, updateSummary } from '../store/rooms.ts'
+import { authEventOf, type EventPlace, insertEvent } from '../store/events.ts'
+import { headsAreStill, headsOf, type RoomRow, replaceHeads } from '../store/rooms.ts'
 import { changeState, currentAuthRows, insertSnapshot, snapshotChain } from '../store/state.ts'
-
-/** An event as its author wants it; the writer adds references, hashes and the signature. */
-export interface NewEvent {
-  readonly type: string
-  readonly stateKey: string | null
-  readonly sender: UserId
-  readonly content: JsonObject
-  readonly redacts?: EventId | undefined
-  /** For an invite or a knock: what the target is shown of the room, as JSON text. */
-  readonly strippedState?: string | undefined
-}
+import { composeEvent, type NewEvent } from './compose-event.ts'
+import { consequences, textOf } from './state-consequences.ts'
 
 /**
  * Builds one batch of events on the end of a room: each is authorised by the state that those before it left.
@@ -79,178 +66,101 @@ export function emptyTip(room: number, version: RoomVersion, roomId: RoomId | un
   }
 }
 
+/** What the writer has built so far. */
+interface Draft {
+  readonly isNew: boolean
+  tip: RoomTip
+  readonly writes: Sql[]
+  readonly guards: Guard[]
+  readonly log: LogRow[]
+  readonly events: Event[]
+}
+
 export function roomWriter(app: App, start: RoomTip): RoomWriter {
   const isNew = start.heads.length === 0
-  const state = new Map(start.state)
-  const writes: Sql[] = []
-  const guards: Guard[] = isNew
-    ? []
-    : [
-        headsAreStill(
-          start.room,
-          start.heads.map((head) => head.event),
-        ),
-      ]
-  const log: LogRow[] = []
-  const events: Event[] = []
-  let tip: RoomTip = { ...start, state }
-
-  async function entry(type: string, stateKey: string): Promise<StateEntry | undefined> {
-    const key = stateMapKey(type, stateKey)
-    const known = state.get(key)
-    if (known !== undefined) return known ?? undefined
-    if (isNew) return undefined
-    const rows = await currentAuthRows(app.db, tip.room, [[type, stateKey]])
-    const found = rows[0] === undefined ? null : { event: rows[0].event, value: authEventOf(rows[0], tip.roomId) }
-    state.set(key, found)
-    return found ?? undefined
-  }
-
-  async function add(wanted: NewEvent): Promise<Event> {
-    const built = await build(app, tip, wanted, entry)
-    const number = await app.db.nextId('event')
-    if (isNew && events.length === 0) tip = { ...tip, roomId: built.event.roomId }
-    const position = logPosition(log.length)
-    log.push(logRowOf(tip.room, built.event))
-    const previous = wanted.stateKey === null ? undefined : await entry(wanted.type, wanted.stateKey)
-    const visibility = await entry('m.room.history_visibility', '')
-    writes.push(
-      ...insertEvent(
-        built.event,
-        {
-          event: number,
-          room: tip.room,
-          position,
-          topo: tip.topo + 1,
-          snapshot: tip.snapshots[0]?.snapshot ?? null,
-          historyVisibility: textOf(visibility?.value.content, 'history_visibility') ?? 'shared',
-          previous: previous?.event ?? null,
-        },
-        built.authEvents,
-      ),
-    )
-    let snapshots = tip.snapshots
-    if (wanted.stateKey !== null) {
-      const change = { type: wanted.type, stateKey: wanted.stateKey, event: number }
-      const stored = insertSnapshot(tip.room, await app.db.nextId('snapshot'), snapshots, change)
-      snapshots = stored.chain
-      writes.push(...stored.writes)
-      writes.push(...changeState(tip.room, wanted.type, wanted.stateKey, number, previous?.event ?? null, position))
-      writes.push(...consequences(tip.room, built.event, number, previous, wanted, position))
-      state.set(stateMapKey(wanted.type, wanted.stateKey), { event: number, value: built.event })
-    }
-    const heads = [{ event: number, eventId: built.event.eventId }]
-    tip = { ...tip, heads, topo: tip.topo + 1, depth: built.event.depth, snapshots }
-    events.push(built.event)
-    return built.event
-  }
-
+  const heads = start.heads.map((head) => head.event)
+  const guards = isNew ? [] : [headsAreStill(start.room, heads)]
+  const draft: Draft = { isNew, tip: start, writes: [], guards, log: [], events: [] }
   return {
-    tip: () => tip,
-    state: entry,
-    add,
+    tip: () => draft.tip,
+    state: (type, stateKey) => entryOf(app, draft, type, stateKey),
+    add: (wanted) => add(app, draft, wanted),
     also(part) {
-      writes.push(...(part.writes ?? []))
-      guards.push(...(part.guards ?? []))
-      log.push(...(part.log ?? []))
+      draft.writes.push(...(part.writes ?? []))
+      draft.guards.push(...(part.guards ?? []))
+      draft.log.push(...(part.log ?? []))
     },
     finish() {
+      const { tip, writes, events } = draft
       const head = tip.heads[0]
       if (head !== undefined) writes.push(...replaceHeads(tip.room, head.event, tip.snapshots[0]?.snapshot ?? null))
-      const batch: Batch = { guards, writes, log, basedOn: start.batch }
+      const batch: Batch = { guards: draft.guards, writes, log: draft.log, basedOn: start.batch }
       return { batch, tip: { ...tip, batch }, events }
     },
   }
 }
 
-type EntryReader = (type: string, stateKey: string) => Promise<StateEntry | undefined>
+async function entryOf(app: App, draft: Draft, type: string, stateKey: string): Promise<StateEntry | undefined> {
+  const { tip } = draft
+  const key = stateMapKey(type, stateKey)
+  const known = tip.state.get(key)
+  if (known !== undefined) return known ?? undefined
+  if (draft.isNew) return undefined
+  const [row] = await currentAuthRows(app.db, tip.room, [[type, stateKey]])
+  const found = row === undefined ? null : { event: row.event, value: authEventOf(row, tip.roomId) }
+  tip.state.set(key, found)
+  return found ?? undefined
+}
 
-async function build(app: App, tip: RoomTip, wanted: NewEvent, entry: EntryReader) {
-  const keys = authStateKeys(tip.version, wanted)
-  const known = new Map<string, StateEntry>()
-  for (const [type, stateKey] of [['m.room.create', ''] as const, ...keys]) {
-    const found = await entry(type, stateKey)
-    if (found !== undefined) known.set(stateMapKey(type, stateKey), found)
+async function add(app: App, draft: Draft, wanted: NewEvent): Promise<Event> {
+  const entry = (type: string, stateKey: string) => entryOf(app, draft, type, stateKey)
+  const composed = await composeEvent(app, draft.tip, wanted, entry)
+  if (draft.events.length === 0) draft.tip = { ...draft.tip, roomId: composed.event.roomId }
+  const { tip } = draft
+  const previous = wanted.stateKey === null ? undefined : await entry(wanted.type, wanted.stateKey)
+  const visibility = textOf((await entry('m.room.history_visibility', ''))?.value.content, 'history_visibility')
+  const place = {
+    event: await app.db.nextId('event'),
+    room: tip.room,
+    position: logPosition(draft.log.length),
+    topo: tip.topo + 1,
+    snapshot: tip.snapshots[0]?.snapshot ?? null,
+    historyVisibility: visibility ?? 'shared',
+    previous: previous?.event ?? null,
   }
-  const chosen = keys.flatMap(([type, stateKey]) => known.get(stateMapKey(type, stateKey)) ?? [])
-  const event = buildEvent(
-    tip.version,
-    {
-      roomId: wanted.type === 'm.room.create' && tip.version.roomIdIsCreateHash ? undefined : tip.roomId,
-      type: wanted.type,
-      stateKey: wanted.stateKey,
-      sender: wanted.sender,
-      content: wanted.content,
-      originServerTs: app.clock.now(),
-      depth: tip.depth + 1,
-      prevEvents: tip.heads.map((head) => head.eventId),
-      authEvents: chosen.map((found) => found.value.eventId),
-      ...(wanted.redacts === undefined ? {} : { redacts: wanted.redacts }),
-    },
-    app.serverName,
-    app.key,
-  )
-  const verdict = authorise(tip.version, event, (type, stateKey) => known.get(stateMapKey(type, stateKey))?.value)
-  if (!verdict.allowed)
-    throw new MatrixError('M_FORBIDDEN', `Not allowed in this room: ${verdict.reason} (rule ${verdict.rule})`)
-  return { event, authEvents: chosen.map((found) => found.event) }
+  draft.log.push(logRowOf(tip.room, composed.event))
+  draft.writes.push(...insertEvent(composed.event, place, composed.authEvents))
+  draft.tip = {
+    ...tip,
+    heads: [{ event: place.event, eventId: composed.event.eventId }],
+    topo: place.topo,
+    depth: composed.event.depth,
+  }
+  if (wanted.stateKey !== null) await addToState(app, draft, { wanted, event: composed.event, place, previous })
+  draft.events.push(composed.event)
+  return composed.event
+}
+
+interface StateChange {
+  readonly wanted: NewEvent
+  readonly event: Event
+  readonly place: EventPlace & { readonly position: ReturnType<typeof logPosition> }
+  readonly previous: StateEntry | undefined
+}
+
+async function addToState(app: App, draft: Draft, change: StateChange): Promise<void> {
+  const { wanted, event, place, previous } = change
+  const stateKey = wanted.stateKey ?? ''
+  const entry = { type: wanted.type, stateKey, event: place.event }
+  const stored = insertSnapshot(place.room, await app.db.nextId('snapshot'), draft.tip.snapshots, entry)
+  draft.writes.push(...stored.writes)
+  draft.writes.push(...changeState(place.room, wanted.type, stateKey, place.event, place.previous, place.position))
+  draft.writes.push(...consequences(place.room, event, place.event, previous, wanted, place.position))
+  draft.tip.state.set(stateMapKey(wanted.type, stateKey), { event: place.event, value: event })
+  draft.tip = { ...draft.tip, snapshots: stored.chain }
 }
 
 function logRowOf(room: number, event: Event): LogRow {
   const user = event.type === 'm.room.member' ? event.stateKey : null
   return { kind: 'event', room, user, subject: event.eventId }
-}
-
-/** What else a state event changes: the member's row, the counts, the room's summary. */
-function consequences(
-  room: number,
-  event: Event,
-  number: number,
-  previous: StateEntry | undefined,
-  wanted: NewEvent,
-  position: ReturnType<typeof logPosition>,
-): Sql[] {
-  if (event.type !== 'm.room.member') {
-    const summary = updateSummary(room, event.type, summaryOf(event))
-    return summary === undefined ? [] : [summary]
-  }
-  const membership = textOf(event.content, 'membership') ?? 'leave'
-  const before = textOf(previous?.value.content, 'membership')
-  const count = (kind: string) => (membership === kind ? 1 : 0) - (before === kind ? 1 : 0)
-  const change = changeMembership({
-    room,
-    userId: event.stateKey ?? '',
-    membership,
-    event: number,
-    sender: event.sender,
-    position,
-    strippedState: wanted.strippedState ?? null,
-    displayname: textOf(event.content, 'displayname') ?? null,
-    avatarUrl: textOf(event.content, 'avatar_url') ?? null,
-  })
-  if (membership === before) return change
-  return [...change, addMembers(room, count('join'), count('invite'))]
-}
-
-/** The key of `content` that the room's summary repeats, by event type. */
-const SUMMARY_KEYS: ReadonlyMap<string, string> = new Map([
-  ['m.room.create', 'type'],
-  ['m.room.name', 'name'],
-  ['m.room.topic', 'topic'],
-  ['m.room.avatar', 'url'],
-  ['m.room.canonical_alias', 'alias'],
-  ['m.room.encryption', 'algorithm'],
-  ['m.room.join_rules', 'join_rule'],
-  ['m.room.guest_access', 'guest_access'],
-  ['m.room.history_visibility', 'history_visibility'],
-])
-
-function summaryOf(event: Event): string | null {
-  const key = SUMMARY_KEYS.get(event.type)
-  return event.stateKey === '' && key !== undefined ? (textOf(event.content, key) ?? null) : null
-}
-
-export function textOf(content: JsonObject | undefined, key: string): string | undefined {
-  const value = content === undefined ? undefined : own(content, key)
-  return typeof value === 'string' ? value : undefined
 }

@@ -5,13 +5,13 @@ import type { Batch, CommitOutcome } from '../db/database.ts'
  * The only door to a commit. Resolves once the batch is durable, with the positions of its log rows, or with
  * undefined when a guard did not hold: then nothing was written and the action reads afresh.
  */
-export async function write(app: App, batch: Batch): Promise<readonly number[] | undefined> {
+export async function write(app: Pick<App, 'db'>, batch: Batch): Promise<readonly number[] | undefined> {
   const outcome = await enqueue(app, batch)
   return outcome.committed ? outcome.positions : undefined
 }
 
 /** Queues the batch; what is queued later may build on it before it is durable. */
-export async function enqueue(app: App, batch: Batch): Promise<CommitOutcome> {
+export async function enqueue(app: Pick<App, 'db'>, batch: Batch): Promise<CommitOutcome> {
   try {
     return await app.db.commit(batch)
   } finally {

@@ -21,7 +21,9 @@ const UNSTORABLE = /[\0\p{Surrogate}]/u
 const INTEGER = /^-?[0-9]+$/
 const TEXT_KEYS = ['sender', 'room_id', 'event_id', 'type', 'state_key']
 
-/** What is wrong with the format of a PDU (the room version's page, "Event format"), or undefined. Sizes of keys too. */
+/**
+ * What is wrong with the format of a PDU (the room version's page, "Event format"), or undefined. Sizes of keys too.
+ */
 export function eventFault(version: RoomVersion, pdu: JsonObject): string | undefined {
   return (
     jsonFault(version, pdu) ??

@@ -1,4 +1,7 @@
-/** The errors of Matrix (Client-Server API, Standard error response): errcode and the HTTP status it usually travels with. */
+/**
+ * The errors of Matrix (Client-Server API, Standard error response): errcode and the HTTP status it usually travels
+ * with.
+ */
 export const ERRCODES = {
   M_FORBIDDEN: 403,
   M_UNKNOWN_TOKEN: 401,

@@ -49,10 +49,9 @@ export interface RedactionRules {
   readonly memberThirdPartySigned: boolean
 }
 
-const TOP_LEVEL =
-  'event_id type room_id sender state_key content hashes signatures depth prev_events auth_events origin_server_ts'.split(
-    ' ',
-  )
+const TOP_LEVEL = 'event_id type room_id sender state_key content hashes signatures depth prev_events auth_events'
+  .split(' ')
+  .concat('origin_server_ts')
 const LEVELS = 'ban events events_default kick redact state_default users users_default'.split(' ')
 const KEPT_BY_ALL: readonly (readonly [string, 'all' | readonly string[]])[] = [
   ['m.room.member', ['membership']],

@@ -110,7 +110,10 @@ async function commitGroup(state: State, members: readonly Member[], entries: re
   }
 }
 
-/** Cuts the batch from its base, which no longer matters: a busy room would otherwise keep a chain of all it ever wrote. */
+/**
+ * Cuts the batch from its base, which no longer matters: a busy room would otherwise keep a chain of all it ever
+ * wrote.
+ */
 function decide(state: State, batch: Batch, fate: 'committed' | 'fallen'): void {
   state.fates.set(batch, fate)
   Reflect.deleteProperty(batch, 'basedOn')

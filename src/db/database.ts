@@ -2,7 +2,10 @@ import type { Dialect, Row, Sql } from './sql.ts'
 
 /** A question with the answer that the action saw. The batch is written only if the answer is still the same. */
 export interface Guard {
-  /** Names the thing guarded (`heads:12`): two batches about one thing share a group only when one is `basedOn` the other. */
+  /**
+   * Names the thing guarded (`heads:12`): two batches about one thing share a group only when one is `basedOn` the
+   * other.
+   */
   readonly about: string
   readonly query: Sql
   /** The rows expected, compared by value and order. */
@@ -31,7 +34,10 @@ export interface Batch {
   basedOn?: Batch | undefined
 }
 
-/** `positions` are those of the batch's log rows, in order. `failed`: a guard did not hold, or the batch it stood on fell. */
+/**
+ * `positions` are those of the batch's log rows, in order. `failed`: a guard did not hold, or the batch it stood on
+ * fell.
+ */
 export type CommitOutcome =
   | { readonly committed: true; readonly positions: readonly number[] }
   | { readonly committed: false; readonly failed: string }
@@ -40,13 +46,20 @@ export interface Database {
   readonly dialect: Dialect
   /** Runs one query. Errors: DatabaseUnavailable when the engine cannot be reached or has no room. */
   read<R = Row>(query: Sql): Promise<R[]>
-  /** Queues the batch for the next group; resolves once it is durable (on SQLite: synced to disk). Rejects with DatabaseUnavailable, or with the engine's own error for a batch that no engine would take. Resolution order is commit order. */
+  /**
+   * Queues the batch for the next group; resolves once it is durable (on SQLite: synced to disk). Rejects with
+   * DatabaseUnavailable, or with the engine's own error for a batch that no engine would take. Resolution order is
+   * commit order.
+   */
   commit(batch: Batch): Promise<CommitOutcome>
   /** The last position that is durable and that every lower position precedes. Views read up to here. */
   safePosition(): number
   /** Calls back whenever `safePosition()` grew, by this process or by another. Returns the way to stop. */
   onGrown(listener: (position: number) => void): () => void
-  /** The next integer id of a kind ("event", "room", "snapshot"), out of a block reserved beforehand; never given twice, not even by another process. */
+  /**
+   * The next integer id of a kind ("event", "room", "snapshot"), out of a block reserved beforehand; never given
+   * twice, not even by another process.
+   */
   nextId(kind: string): Promise<number>
   /** Counts queries since the start, for tests and metrics. */
   readonly queryCount: number

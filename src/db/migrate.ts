@@ -131,7 +131,9 @@ const GO_COMPONENTS =
 const GO_FILES = new RegExp(`^(dendrite_.+|(${GO_COMPONENTS}|userapi_accounts|userapi_devices))\\.db$`)
 const GO_TABLES = new RegExp(`^(db_migrations$|(${GO_COMPONENTS})_)`)
 
-/** A database without our table of migrations that holds what the Dendrite written in Go makes is not ours to change. */
+/**
+ * A database without our table of migrations that holds what the Dendrite written in Go makes is not ours to change.
+ */
 function refuseForeign(names: readonly string[]): void {
   const foreign = names.find((name) => GO_FILES.test(name) || GO_TABLES.test(name))
   if (foreign === undefined) return

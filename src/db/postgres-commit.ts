@@ -73,7 +73,9 @@ interface Plan {
   readonly log: LogRow[]
 }
 
-/** Gives positions to those that hold and makes all their values ready: nothing can fail here any more once it is sent. */
+/**
+ * Gives positions to those that hold and makes all their values ready: nothing can fail here any more once it is sent.
+ */
 function planWrites(group: readonly Member[], settled: Guarded['results'], start: number): Plan {
   const plan: Plan = { results: [], writes: [], log: [] }
   for (const [index, member] of group.entries()) {

@@ -19,7 +19,8 @@ export const UNDEFINED_TABLE = '42P01'
 
 /**
  * Connection lost, no room, shutting down, a system error, read-only, a serialization failure, or a prepared statement
- * that no longer fits: none says anything about the query itself. Whatever is no answer of the server is a lost connection.
+ * that no longer fits: none says anything about the query itself. Whatever is no answer of the server is a lost
+ * connection.
  */
 const UNAVAILABLE = /^(08|53|57|58|XX|25006|40001|40P01|0A000|26000|55P03|25P03)/
 

@@ -142,7 +142,10 @@ async function applyGroup(connections: Connections, group: readonly Member[]): P
   }
 }
 
-/** One batch at a time, so that the one that no engine would take fails alone. All guards are asked again: others may write in between. */
+/**
+ * One batch at a time, so that the one that no engine would take fails alone. All guards are asked again: others may
+ * write in between.
+ */
 async function replay(connections: Connections, group: readonly Member[]): Promise<readonly Result[]> {
   const results: Result[] = []
   for (const member of group) {
@@ -175,7 +178,10 @@ async function reserve(connections: Connections, kind: string, size: number): Pr
   return rows[0]!.next_id as number
 }
 
-/** Behind the notices: reconnects what broke, and finds growth whose notice was lost. Waits longer while the server is gone. */
+/**
+ * Behind the notices: reconnects what broke, and finds growth whose notice was lost. Waits longer while the server is
+ * gone.
+ */
 function poll(connections: Connections, { timers }: Time): () => Promise<void> {
   let stopped = false
   let cancel: () => void

@@ -1,6 +1,9 @@
 import type { Dialect, Hole, List, LogPosition, PerDialect, Sql, SqlValue } from './sql.ts'
 
-/** A text of SQL that is prepared once per connection. One call site with holes of one shape always gives the same object. */
+/**
+ * A text of SQL that is prepared once per connection. One call site with holes of one shape always gives the same
+ * object.
+ */
 export interface Statement {
   readonly text: string
   /** Names the prepared statement on PostgreSQL. Undefined once too many have names. */
@@ -20,7 +23,8 @@ const MAX_NAMED_STATEMENTS = 2000
 
 /**
  * The text and the values for one engine. `positions` are those that the commit gave to the batch's log rows.
- * Throws TypeError for a number that is no integer within ±(2^53−1), and for PostgreSQL for a text with a NUL character.
+ * Throws TypeError for a number that is no integer within ±(2^53−1), and for PostgreSQL for a text with a NUL
+ * character.
  */
 export function render(query: Sql, dialect: Dialect, positions: readonly number[] = []): Rendered {
   const values: BoundValue[] = []
@@ -117,7 +121,9 @@ function holeText(hole: Hole, dialect: Dialect, count: { holes: number }): strin
   return isList(hole) ? `(SELECT unnest(${bound}))` : bound
 }
 
-/** PostgreSQL takes a bare `$1` for text where nothing around it says otherwise, so that every value says what it is. */
+/**
+ * PostgreSQL takes a bare `$1` for text where nothing around it says otherwise, so that every value says what it is.
+ */
 function castOf(hole: SqlValue | List | LogPosition): string {
   if (hole === null) return ''
   if (typeof hole === 'string') return '::text'

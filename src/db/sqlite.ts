@@ -23,7 +23,10 @@ interface SqliteOptions extends SqliteHooks {
   readonly onClosed: () => void
 }
 
-/** How long one call waits for another process's transaction; those who can wait longer do so without blocking the loop. */
+/**
+ * How long one call waits for another process's transaction; those who can wait longer do so without blocking the
+ * loop.
+ */
 const BUSY_TIMEOUT_MS = 20
 const BEGIN_RETRY_MS = 5
 const BEGIN_PATIENCE_MS = 5000
@@ -218,7 +221,9 @@ function reserve(connection: Connection, kind: string, size: number): Promise<nu
   return inTransaction(connection, () => all(connection, query)[0]!.next_id as number)
 }
 
-/** Notices what other processes wrote: by a watch on the `-wal` file, and by a poll in case the watch misses something. */
+/**
+ * Notices what other processes wrote: by a watch on the `-wal` file, and by a poll in case the watch misses something.
+ */
 function watchOthers(path: string, connection: Connection, sync: WalSync, log: Growth): () => Promise<void> {
   const version = connection.db.prepare('PRAGMA data_version').pluck()
   const readHead = connection.db.prepare('SELECT position FROM log_head').pluck()

@@ -16,7 +16,8 @@ const RESTART_WORKER_MS = 1000
 /**
  * Copies the write-ahead log into the database file, in a thread with its own connection: the loop never waits for it.
  * A checkpoint that fails (a full disk) is tried again. `onSyncFailure` is called when the database file could not be
- * synced: a second try would succeed without the lost pages. The thread starts a little later: a command is done by then.
+ * synced: a second try would succeed without the lost pages. The thread starts a little later: a command is done by
+ * then.
  */
 export function startCheckpointer(path: string, timers: Timers, onSyncFailure: (error: Error) => void): Checkpointer {
   let closing = false

@@ -3,7 +3,10 @@ import { dirname } from 'node:path'
 
 /** Makes what stands in the write-ahead log survive a power cut, without blocking the loop. */
 export interface WalSync {
-  /** Resolves once a sync that began after this call has ended: one is under way at a time, who comes later waits for the next. */
+  /**
+   * Resolves once a sync that began after this call has ended: one is under way at a time, who comes later waits for
+   * the next.
+   */
   synced(): Promise<void>
   /** Only when no sync is awaited any more. */
   close(): void

@@ -8,7 +8,10 @@ import type { Auth, Requester } from './endpoint.ts'
 /** Longest token looked at. */
 const MAX_TOKEN_LENGTH = 1_024
 
-/** Who sends the request (Client-Server API, "Using access tokens"). Errors: M_MISSING_TOKEN, M_UNKNOWN_TOKEN, M_USER_LOCKED. */
+/**
+ * Who sends the request (Client-Server API, "Using access tokens"). Errors: M_MISSING_TOKEN, M_UNKNOWN_TOKEN,
+ * M_USER_LOCKED.
+ */
 export async function authenticate(app: App, auth: Auth, request: FastifyRequest): Promise<Requester | undefined> {
   if (auth === 'none') return undefined
   const token = tokenOf(request)

@@ -32,7 +32,10 @@ export interface Endpoint<
   B extends TSchema | undefined = TSchema | undefined,
 > {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** As in the specification, with `{roomId}` for parameters: `/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`. */
+  /**
+   * As in the specification, with `{roomId}` for parameters:
+   * `/_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`.
+   */
   readonly path: string
   /** Older paths that answer the same: version segments as in `r0`. */
   readonly aliases?: readonly string[]

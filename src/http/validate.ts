@@ -19,7 +19,10 @@ export function readBody(schema: TSchema, bytes: unknown): unknown {
   return value
 }
 
-/** Parameters of the path or the query, turned from text into what the schema says. Errors: M_INVALID_PARAM, M_MISSING_PARAM. */
+/**
+ * Parameters of the path or the query, turned from text into what the schema says. Errors: M_INVALID_PARAM,
+ * M_MISSING_PARAM.
+ */
 export function readTexts(schema: TSchema, values: unknown): unknown {
   const copy = { ...(values as Record<string, unknown>) }
   for (const [name, value] of Object.entries(copy)) {

@@ -20,7 +20,10 @@ export interface RoomTip {
   /** Of the heads: the highest place in the order of history, and the highest depth. */
   readonly topo: number
   readonly depth: number
-  /** The snapshots from the state after the heads down to the full one, newest first; `number` counts the room's changes. */
+  /**
+   * The snapshots from the state after the heads down to the full one, newest first; `number` counts the room's
+   * changes.
+   */
   readonly snapshots: readonly { readonly snapshot: number; readonly number: number }[]
   /** State entries read so far, by state map key; null: the room has none. */
   readonly state: Map<string, StateEntry | null>

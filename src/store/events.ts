@@ -91,7 +91,8 @@ export function eventsBefore(
   to: number,
   limit: number,
 ): Promise<EventRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE room = ${room} AND (topo, event) < (${place.topo}, ${place.event})
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE room = ${room} AND (topo, event) < (${place.topo},
+    ${place.event})
     AND (position IS NULL OR position <= ${to}) AND ${SHOWN} ORDER BY topo DESC, event DESC LIMIT ${limit}`)
 }
 
@@ -103,7 +104,8 @@ export function eventsAfter(
   to: number,
   limit: number,
 ): Promise<EventRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE room = ${room} AND (topo, event) >= (${place.topo}, ${place.event})
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE room = ${room} AND (topo, event) >= (${place.topo},
+    ${place.event})
     AND (position IS NULL OR position <= ${to}) AND ${SHOWN} ORDER BY topo, event LIMIT ${limit}`)
 }
 
@@ -141,7 +143,8 @@ interface AuthRow {
   depth: number
 }
 
-export const AUTH_COLUMNS = sql`e.event, e.event_id, e.type, e.state_key, e.sender, e.content, e.envelope, e.origin_server_ts, e.depth`
+export const AUTH_COLUMNS = sql`e.event, e.event_id, e.type, e.state_key, e.sender, e.content, e.envelope,
+  e.origin_server_ts, e.depth`
 
 /** What the rules read of an event, from a row with AUTH_COLUMNS. */
 export function authEventOf(row: AuthRow, roomId: RoomId): AuthEvent {

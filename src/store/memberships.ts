@@ -15,7 +15,8 @@ export interface MembershipRow {
   readonly avatar_url: string | null
 }
 
-const COLUMNS = sql`room, user_id, membership, event, sender, position, forgotten, stripped_state, displayname, avatar_url`
+const COLUMNS = sql`room, user_id, membership, event, sender, position, forgotten, stripped_state, displayname,
+  avatar_url`
 
 export async function membershipOf(db: Database, room: number, userId: string): Promise<MembershipRow | undefined> {
   const rows = await db.read<MembershipRow>(
@@ -67,8 +68,10 @@ export interface MembershipChange {
 
 export function changeMembership(change: MembershipChange): Sql[] {
   return [
-    sql`INSERT INTO memberships (room, user_id, membership, event, sender, position, stripped_state, displayname, avatar_url)
-      VALUES (${change.room}, ${change.userId}, ${change.membership}, ${change.event}, ${change.sender}, ${change.position},
+    sql`INSERT INTO memberships (room, user_id, membership, event, sender, position, stripped_state, displayname,
+      avatar_url)
+      VALUES (${change.room}, ${change.userId}, ${change.membership}, ${change.event}, ${change.sender},
+        ${change.position},
       ${change.strippedState}, ${change.displayname}, ${change.avatarUrl})
       ON CONFLICT (room, user_id) DO UPDATE SET membership = excluded.membership, event = excluded.event,
       sender = excluded.sender, position = excluded.position, stripped_state = excluded.stripped_state,
@@ -79,7 +82,8 @@ export function changeMembership(change: MembershipChange): Sql[] {
 }
 
 export function forget(room: number, userId: string): Sql {
-  return sql`UPDATE memberships SET forgotten = 1 WHERE room = ${room} AND user_id = ${userId} AND membership IN ('leave', 'ban')`
+  return sql`UPDATE memberships SET forgotten = 1 WHERE room = ${room} AND user_id = ${userId} AND membership IN
+    ('leave', 'ban')`
 }
 
 /** How the user's membership of the rooms changed over time, oldest first. */

@@ -1,16 +1,18 @@
 import type { Database } from '../db/database.ts'
-import { sql } from '../db/sql.ts'
+import { type Sql, sql } from '../db/sql.ts'
 
-/** The server name that the database belongs to: the first to open it writes its own. */
-export async function claimServerName(db: Database, serverName: string): Promise<string> {
-  const query = sql`SELECT value FROM meta WHERE key = 'server_name'`
-  const found = await db.read<{ value: string }>(query)
-  if (found[0] !== undefined) return found[0].value
-  await db.commit({
-    guards: [{ about: 'meta:server_name', query, expect: [] }],
-    writes: [sql`INSERT INTO meta (key, value) VALUES ('server_name', ${serverName})`],
-    log: [],
-  })
-  const written = await db.read<{ value: string }>(query)
-  return written[0]?.value ?? serverName
+const serverNameQuery = sql`SELECT value FROM meta WHERE key = 'server_name'`
+
+/** The server name that the database belongs to; undefined in a new one. */
+export async function storedServerName(db: Database): Promise<string | undefined> {
+  const rows = await db.read<{ value: string }>(serverNameQuery)
+  return rows[0]?.value
+}
+
+export function serverNameIsUnset() {
+  return { about: 'meta:server_name', query: serverNameQuery, expect: [] }
+}
+
+export function insertServerName(serverName: string): Sql {
+  return sql`INSERT INTO meta (key, value) VALUES ('server_name', ${serverName})`
 }

@@ -52,7 +52,8 @@ export function updateSummary(room: number, type: string, value: string | null):
 export function countMembers(room: number): Sql {
   return sql`UPDATE rooms SET
     joined_members = (SELECT count(*) FROM memberships WHERE room = ${room} AND membership = 'join'),
-    invited_members = (SELECT count(*) FROM memberships WHERE room = ${room} AND membership = 'invite') WHERE room = ${room}`
+    invited_members = (SELECT count(*) FROM memberships WHERE room = ${room} AND membership = 'invite')
+      WHERE room = ${room}`
 }
 
 export function addMembers(room: number, joined: number, invited: number): Sql {
@@ -83,7 +84,8 @@ export interface HeadRow {
 }
 
 export function headsOf(db: Database, room: number): Promise<HeadRow[]> {
-  return db.read(sql`SELECT e.event, e.event_id, e.topo, e.depth, h.snapshot FROM heads h JOIN events e ON e.event = h.event
+  return db.read(sql`SELECT e.event, e.event_id, e.topo, e.depth, h.snapshot
+    FROM heads h JOIN events e ON e.event = h.event
     WHERE h.room = ${room} ORDER BY e.event`)
 }
 

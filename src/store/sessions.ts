@@ -16,7 +16,8 @@ export interface SessionRow {
 /** The session behind an access token, with what decides whether its user may act. */
 export async function sessionByToken(db: Database, tokenHash: Uint8Array): Promise<SessionRow | undefined> {
   const rows =
-    await db.read<SessionRow>(sql`SELECT s.session, s.user_id, s.device_id, s.expires_ts, u.kind, u.deactivated, u.locked
+    await db.read<SessionRow>(sql`SELECT s.session, s.user_id, s.device_id, s.expires_ts, u.kind, u.deactivated,
+      u.locked
     FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.token_hash = ${tokenHash}`)
   return rows[0]
 }

@@ -22,7 +22,8 @@ export function stateAt(db: Database, snapshot: number): Promise<{ type: string;
       SELECT snapshot, number, parent FROM snapshots WHERE snapshot = ${snapshot}
       UNION ALL SELECT s.snapshot, s.number, s.parent FROM snapshots s JOIN chain c ON s.snapshot = c.parent)
     SELECT type, state_key, event FROM (
-      SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type, c.state_key ORDER BY n.number DESC) AS place
+      SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type,
+        c.state_key ORDER BY n.number DESC) AS place
       FROM chain n JOIN snapshot_changes c ON c.snapshot = n.snapshot) AS numbered
     WHERE place = 1 AND event IS NOT NULL`)
 }
@@ -42,7 +43,8 @@ export function insertSnapshot(
   const merged = chain.filter((link) => link.number > parentNumber)
   const kept = chain.filter((link) => link.number <= parentNumber)
   const writes = [
-    sql`INSERT INTO snapshots (snapshot, room, number, parent) VALUES (${snapshot}, ${room}, ${number}, ${kept[0]?.snapshot ?? null})`,
+    sql`INSERT INTO snapshots (snapshot, room, number, parent) VALUES (${snapshot}, ${room}, ${number},
+      ${kept[0]?.snapshot ?? null})`,
     sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
       VALUES (${snapshot}, ${change.type}, ${change.stateKey}, ${change.event})`,
   ]
@@ -60,8 +62,10 @@ export function insertSnapshot(
 function mergeChanges(snapshot: number, from: readonly number[], change: { type: string; stateKey: string }): Sql {
   return sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
     SELECT ${snapshot}, type, state_key, event FROM (
-      SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type, c.state_key ORDER BY s.number DESC) AS place
-      FROM snapshot_changes c JOIN snapshots s ON s.snapshot = c.snapshot WHERE c.snapshot IN ${intList(from)}) AS numbered
+      SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type,
+        c.state_key ORDER BY s.number DESC) AS place
+      FROM snapshot_changes c JOIN snapshots s ON s.snapshot = c.snapshot
+        WHERE c.snapshot IN ${intList(from)}) AS numbered
     WHERE place = 1 AND NOT (type = ${change.type} AND state_key = ${change.stateKey})`
 }
 

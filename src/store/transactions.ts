@@ -1,7 +1,9 @@
 import type { Database, Guard } from '../db/database.ts'
 import { type Sql, sql, textList } from '../db/sql.ts'
 
-/** A client's own name for a request: the same again is the same request (Client-Server API, Transaction identifiers). */
+/**
+ * A client's own name for a request: the same again is the same request (Client-Server API, Transaction identifiers).
+ */
 export interface ClientTransaction {
   readonly userId: string
   readonly deviceId: string

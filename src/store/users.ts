@@ -36,5 +36,6 @@ export function updatePassword(userId: string, passwordHash: string): Sql {
 }
 
 export function deactivateUser(userId: string, erase: boolean): Sql {
-  return sql`UPDATE users SET deactivated = 1, password_hash = NULL, erased = ${erase ? 1 : 0} WHERE user_id = ${userId}`
+  return sql`UPDATE users SET deactivated = 1, password_hash = NULL, erased = ${erase ? 1 : 0}
+    WHERE user_id = ${userId}`
 }

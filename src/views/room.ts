@@ -10,7 +10,9 @@ import { visibleEvents } from './visible-events.ts'
 /** Members listed at the most. */
 const MAX_MEMBERS = 100_000
 
-/** The state of the room as the user may see it: the current one, or that at the user's leave. JSON text of an array. */
+/**
+ * The state of the room as the user may see it: the current one, or that at the user's leave. JSON text of an array.
+ */
 export async function roomState(app: App, viewer: Viewer, roomId: string): Promise<string> {
   const { row, events } = await stateFor(app, viewer, roomId)
   const shown = await clientEvents(app, viewer, events, () => ({ roomId: row.room_id, version: row.version }))

@@ -4,7 +4,7 @@ import { commitQueue, type Engine, fellWithBase, type Member, type Result } from
 import { type Batch, DatabaseUnavailable } from '../../src/db/database.ts'
 import { sql } from '../../src/db/sql.ts'
 
-/** What one batch of a run is about, on which earlier one it is based, how the engine takes it, and who waits before the next. */
+/** What a batch is about, on which earlier one it is based, how the engine takes it, and who waits before the next. */
 const step = fc.record({
   about: fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { maxLength: 2 }),
   base: fc.option(fc.nat({ max: 4 }), { nil: undefined }),

@@ -40,7 +40,8 @@ test('a connection that another session ends is replaced', async () => {
   const admin = new pg.Client({ connectionString: database.options.connectionString })
   await admin.connect()
   await admin.query(
-    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`,
   )
   await admin.end()
   await eventually(() => db.commit(insert('b')))

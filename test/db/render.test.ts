@@ -4,19 +4,15 @@ import { intList, logPosition, perDialect, type SqlValue, sql, textList } from '
 
 test('one text becomes that of each engine', () => {
   const some = sql`name = ${'x'} AND ${perDialect({ sqlite: 'lite', postgres: 'post' })}`
-  const query = sql`SELECT a FROM t WHERE ${some} AND b IN ${textList(['p', 'q'])} AND c IN ${intList([1])}
-    AND d = ${null} AND e = ${Uint8Array.of(7)} AND f <= ${logPosition(1)} LIMIT ${5}`
+  const query = sql`SELECT a FROM t WHERE ${some} AND b IN ${textList(['p', 'q'])}
+    AND c IN ${intList([1])} AND d = ${null} AND e = ${Uint8Array.of(7)} AND f <= ${logPosition(1)} LIMIT ${5}`
   const lite = render(query, 'sqlite', [10, 11])
-  expect(
-    lite.statement.text,
-  ).toBe(`SELECT a FROM t WHERE name = ? AND lite AND b IN (SELECT value FROM json_each(?)) AND c IN (SELECT value FROM json_each(?))
-    AND d = ? AND e = ? AND f <= ? LIMIT ?`)
+  expect(lite.statement.text).toBe(`SELECT a FROM t WHERE name = ? AND lite AND b IN (SELECT value FROM json_each(?))
+    AND c IN (SELECT value FROM json_each(?)) AND d = ? AND e = ? AND f <= ? LIMIT ?`)
   expect(lite.values).toEqual(['x', '["p","q"]', '[1]', null, Uint8Array.of(7), 11, 5])
   const post = render(query, 'postgres', [10, 11])
-  expect(
-    post.statement.text,
-  ).toBe(`SELECT a FROM t WHERE name = $1::text AND post AND b IN (SELECT unnest($2::text[])) AND c IN (SELECT unnest($3::bigint[]))
-    AND d = $4 AND e = $5::bytea AND f <= $6::bigint LIMIT $7::bigint`)
+  expect(post.statement.text).toBe(`SELECT a FROM t WHERE name = $1::text AND post AND b IN (SELECT unnest($2::text[]))
+    AND c IN (SELECT unnest($3::bigint[])) AND d = $4 AND e = $5::bytea AND f <= $6::bigint LIMIT $7::bigint`)
   expect(post.values).toEqual(['x', ['p', 'q'], [1], null, Uint8Array.of(7), 11, 5])
 })
 

@@ -17,7 +17,7 @@ export interface TestPostgres {
   stop(): Promise<void>
 }
 
-/** Starts a real PostgreSQL out of npm in a directory of its own; as root it runs under `nobody`, since it refuses root. */
+/** Starts a real PostgreSQL out of npm in its own directory; as root it runs under `nobody`, since it refuses root. */
 export async function startPostgres(): Promise<TestPostgres> {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'dendrite-pg-'))
   chmodSync(directory, 0o755)

@@ -1,6 +1,9 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
-/** Prints `N passed, N failed` as the last line. What broke outside of a test counts as a failure; so does a run without tests. */
+/**
+ * Prints `N passed, N failed` as the last line. What broke outside of a test counts as a failure; so does a run without
+ * tests.
+ */
 export default class TallyReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const { passed, failed } = tally(modules, unhandledErrors.length)
