@@ -58,3 +58,8 @@ function sha256(text: string): Buffer {
 export function unpadded(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64').replace(/=+$/, '')
 }
+
+/** SHA-1 as hex, by which state resolution v1 breaks ties. Nothing else may rest on it. */
+export function sha1Hex(text: string): string {
+  return createHash('sha1').update(text).digest('hex')
+}

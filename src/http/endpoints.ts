@@ -1,6 +1,11 @@
 import * as account from './client/account.ts'
+import * as accountData from './client/account-data.ts'
+import { getCapabilities } from './client/capabilities.ts'
+import { defineFilter, getFilter } from './client/filters.ts'
 import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
+import * as profiles from './client/profiles.ts'
+import * as pushRules from './client/push-rules.ts'
 import { checkUsernameAvailability, register } from './client/registration.ts'
 import * as roomCreation from './client/room-creation.ts'
 import * as roomMembership from './client/room-membership.ts'
@@ -20,6 +25,18 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   login.logout,
   login.logoutAll,
   ...Object.values(account),
+  accountData.getAccountData,
+  accountData.setGlobalAccountData,
+  accountData.getAccountDataPerRoom,
+  accountData.setAccountDataPerRoom,
+  accountData.getRoomTags,
+  accountData.setRoomTag,
+  accountData.deleteRoomTag,
+  getCapabilities,
+  defineFilter,
+  getFilter,
+  ...Object.values(profiles),
+  ...Object.values(pushRules),
   ...Object.values(roomCreation),
   ...Object.values(roomMembership),
   ...Object.values(roomSend),

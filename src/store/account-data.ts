@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import type { Database, Guard } from '../db/database.ts'
 import { type LogPosition, type Sql, sql } from '../db/sql.ts'
 
 export interface AccountDataRow {
@@ -23,16 +23,18 @@ export function roomAccountDataSince(
     WHERE user_id = ${userId} AND room_id <> '' AND position > ${since} ORDER BY position LIMIT ${MAX_ROWS}`)
 }
 
-/** One piece; the empty room id stands for global account data. */
+/** One piece, and the guard that it is still the same; the empty room id stands for global account data. */
 export async function accountData(
   db: Database,
   userId: string,
   roomId: string,
   type: string,
-): Promise<string | undefined> {
-  const rows = await db.read<{ content: string }>(sql`SELECT content FROM account_data
-    WHERE user_id = ${userId} AND room_id = ${roomId} AND type = ${type}`)
-  return rows[0]?.content
+): Promise<{ readonly content: string | undefined; readonly guard: Guard }> {
+  const query = sql`SELECT content FROM account_data
+    WHERE user_id = ${userId} AND room_id = ${roomId} AND type = ${type}`
+  const rows = await db.read<{ content: string }>(query)
+  const guard = { about: JSON.stringify(['account_data', userId, roomId, type]), query, expect: rows }
+  return { content: rows[0]?.content, guard }
 }
 
 export function setAccountData(

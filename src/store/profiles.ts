@@ -15,3 +15,7 @@ export function setProfileField(userId: string, key: string, value: string): Sql
   return sql`INSERT INTO profiles (user_id, key, value) VALUES (${userId}, ${key}, ${value})
     ON CONFLICT (user_id, key) DO UPDATE SET value = excluded.value`
 }
+
+export function deleteProfileField(userId: string, key: string): Sql {
+  return sql`DELETE FROM profiles WHERE user_id = ${userId} AND key = ${key}`
+}

@@ -1,10 +1,10 @@
 import type { EventId } from '../event.ts'
 import type { StateMap } from './map.ts'
-import { checkEventCount, type EventPool, REQUEST_IDS_MAX, type Resolving } from './requests.ts'
+import { checkEventCount, type EventPool, REQUEST_IDS_MAX, type Reading, type Resolving } from './requests.ts'
 
 /**
  * The auth difference (Room version 2, "Auth difference") beyond the conflicted events themselves: what some but not
- * all of the states rest on. An event counts to its own chain, as in Synapse. `pool` holds the auth chains of the
+ * all of the states rest on. An event counts to its own chain in Synapse, and not by the text. `pool` holds the auth chains of the
  * conflicted events, and nothing outside of them can be in the difference.
  */
 export function* authDifference(
@@ -12,18 +12,22 @@ export function* authDifference(
   sets: readonly StateMap[],
   conflicted: ReadonlyMap<string, ReadonlySet<EventId>>,
   unconflicted: StateMap,
+  reading: Reading,
 ): Resolving<Set<EventId>> {
   const reachedBySets = new Map<EventId, number>()
   for (const set of sets) {
     const ends = [...conflicted.keys()].flatMap((key) => set.get(key) ?? [])
-    for (const id of reachable(pool, ends)) reachedBySets.set(id, (reachedBySets.get(id) ?? 0) + 1)
+    const starts = reading === 'synapse' ? ends : ends.flatMap((id) => pool.get(id)?.authEvents ?? [])
+    for (const id of reachable(pool, starts)) reachedBySets.set(id, (reachedBySets.get(id) ?? 0) + 1)
   }
   const difference = new Set<EventId>()
   for (const [id, count] of reachedBySets) {
     if (count < sets.length && pool.get(id) !== undefined) difference.add(id)
   }
   for (const events of conflicted.values()) for (const id of events) difference.delete(id)
-  yield* removeReached(pool, difference, unconflicted)
+  if (difference.size === 0) return difference
+  const starts = [...unconflicted.values()]
+  yield* removeReached(pool, difference, reading === 'synapse' ? starts : yield* namedBy(starts))
   return difference
 }
 
@@ -31,9 +35,9 @@ export function* authDifference(
  * What the unconflicted events rest on is in the chain of every state. They are walked only while events are left that
  * this could decide about, and without keeping them: they may be most of a large room.
  */
-function* removeReached(pool: EventPool, difference: Set<EventId>, unconflicted: StateMap): Resolving<void> {
+function* removeReached(pool: EventPool, difference: Set<EventId>, starts: EventId[]): Resolving<void> {
   const passed = new Set<EventId>()
-  let frontier = [...unconflicted.values()]
+  let frontier = starts
   while (frontier.length > 0 && difference.size > 0) {
     const next: EventId[] = []
     for (let start = 0; start < frontier.length && difference.size > 0; start += REQUEST_IDS_MAX) {
@@ -49,6 +53,15 @@ function* removeReached(pool: EventPool, difference: Set<EventId>, unconflicted:
     }
     frontier = next.filter((id) => !passed.has(id))
   }
+}
+
+function* namedBy(ids: readonly EventId[]): Resolving<EventId[]> {
+  const named: EventId[] = []
+  for (let start = 0; start < ids.length; start += REQUEST_IDS_MAX) {
+    const answer = yield { ask: 'events', ids: ids.slice(start, start + REQUEST_IDS_MAX) }
+    for (const event of answer.values()) for (const id of event.authEvents) named.push(id)
+  }
+  return named
 }
 
 /**
@@ -76,14 +89,22 @@ export function conflictedSubgraph(pool: EventPool, conflicted: Iterable<EventId
   return found
 }
 
-/** The events and all that they name, directly or not, as far as the pool goes; `passed` is added to. */
-function reachable(pool: EventPool, ends: readonly EventId[], passed?: Set<EventId>): Set<EventId> {
+/**
+ * The events and all that they name, directly or not, as far as the pool goes and only through events `within`. Passes
+ * over what was `passed` before, and adds to it.
+ */
+export function reachable(
+  pool: EventPool,
+  ends: readonly EventId[],
+  passed?: Set<EventId>,
+  within?: ReadonlySet<EventId>,
+): Set<EventId> {
   const stack = [...ends]
   const found = new Set(stack)
   for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
     passed?.add(id)
     for (const named of pool.get(id)?.authEvents ?? []) {
-      if (found.has(named) || passed?.has(named)) continue
+      if (found.has(named) || passed?.has(named) || within?.has(named) === false) continue
       found.add(named)
       stack.push(named)
     }

@@ -1,23 +1,34 @@
 import type { EventId } from '../event.ts'
 import { powerLevelsOf } from '../power-levels.ts'
 import type { RoomVersion } from '../room-version.ts'
+import { reachable } from './auth-difference.ts'
 import { Heap } from './heap.ts'
-import type { EventPool, StateEvent } from './requests.ts'
+import type { EventPool, Reading, StateEvent } from './requests.ts'
 
 /**
  * Reverse topological power ordering (Room version 2): authorities first, and among those that are ready the sender
  * of the highest level, then the oldest, then the smallest id. Events in a cycle, and what rests on them, are left out:
  * nothing can be first there.
  */
-export function powerOrder(version: RoomVersion, pool: EventPool, ids: ReadonlySet<EventId>): StateEvent[] {
+export function powerOrder(
+  version: RoomVersion,
+  pool: EventPool,
+  ids: ReadonlySet<EventId>,
+  reading: Reading,
+): StateEvent[] {
   const waiting = new Map<EventId, number>()
   const naming = new Map<EventId, StateEvent[]>()
   const ready = new Heap<Candidate>(compareCandidates)
   for (const id of ids) {
     const event = pool.get(id)
     if (event === undefined) continue
-    const named = [...new Set(event.authEvents)].filter((auth) => ids.has(auth) && pool.get(auth) !== undefined)
-    for (const auth of named) naming.set(auth, [...(naming.get(auth) ?? []), event])
+    const before = reading === 'synapse' ? new Set(event.authEvents) : reachable(pool, event.authEvents)
+    const named = [...before].filter((auth) => ids.has(auth) && pool.get(auth) !== undefined)
+    for (const auth of named) {
+      const names = naming.get(auth)
+      if (names === undefined) naming.set(auth, [event])
+      else names.push(event)
+    }
     waiting.set(id, named.length)
     if (named.length === 0) ready.push({ event, level: senderLevel(version, pool, event) })
   }

@@ -10,6 +10,13 @@ export interface StateRequest {
   readonly ids: readonly EventId[]
 }
 
+/**
+ * How to resolve where Synapse departs from the text of the specification: whether an event counts to its own auth
+ * chain, whether authorities are sought through events outside of the full conflicted set, and whether the oldest
+ * event stays where room version 1 allows none. The rooms that exist are resolved as Synapse does.
+ */
+export type Reading = 'synapse' | 'text'
+
 export type StateAnswer = ReadonlyMap<EventId, StateEvent>
 
 export type Resolving<Result> = Generator<StateRequest, Result, StateAnswer>

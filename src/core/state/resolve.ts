@@ -1,7 +1,7 @@
 import type { EventId } from '../event.ts'
 import type { RoomVersion } from '../room-version.ts'
 import type { StateMap } from './map.ts'
-import type { Resolving, StateAnswer } from './requests.ts'
+import type { Reading, Resolving, StateAnswer } from './requests.ts'
 import { resolveV1 } from './v1.ts'
 import { resolveV2 } from './v2.ts'
 
@@ -10,12 +10,17 @@ import { resolveV2 } from './v2.ts'
  * wants the answers sent in; events that are not known are passed over, and never chosen. The order of the sets and of
  * their entries does not matter. Throws MatrixError M_TOO_LARGE where a conflict reaches over too many events.
  */
-export function* resolveState(version: RoomVersion, sets: readonly StateMap[]): Resolving<StateMap> {
+export function* resolveState(
+  version: RoomVersion,
+  sets: readonly StateMap[],
+  reading: Reading = 'synapse',
+): Resolving<StateMap> {
   const [only, ...others] = [...new Set(sets)]
   if (only === undefined) return new Map()
   if (others.length === 0) return only
   const different = [only, ...others]
-  return yield* version.stateResolution === 'v1' ? resolveV1(version, different) : resolveV2(version, different)
+  const resolve = version.stateResolution === 'v1' ? resolveV1 : resolveV2
+  return yield* resolve(version, different, reading)
 }
 
 /** Drives a resolution for callers that have all events at hand. */
@@ -28,4 +33,4 @@ export function runResolution<Result>(
   return step.value
 }
 
-export type { StateAnswer, StateEvent, StateRequest } from './requests.ts'
+export type { Reading, StateAnswer, StateEvent, StateRequest } from './requests.ts'

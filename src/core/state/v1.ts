@@ -1,16 +1,16 @@
-import { createHash } from 'node:crypto'
 import { authorise } from '../auth/authorise.ts'
 import { authStateKeys } from '../auth/select.ts'
 import type { EventId } from '../event.ts'
+import { sha1Hex } from '../hash.ts'
 import type { RoomVersion } from '../room-version.ts'
 import { splitStates } from './conflict.ts'
 import { type StateMap, stateMapKey } from './map.ts'
-import { type EventPool, load, type Resolving, type StateEvent } from './requests.ts'
+import { type EventPool, load, type Reading, type Resolving, type StateEvent } from './requests.ts'
 
 const AUTHORITIES = ['m.room.power_levels', 'm.room.join_rules', 'm.room.member'] as const
 
 /** State resolution of room version 1. */
-export function* resolveV1(version: RoomVersion, sets: readonly StateMap[]): Resolving<StateMap> {
+export function* resolveV1(version: RoomVersion, sets: readonly StateMap[], reading: Reading): Resolving<StateMap> {
   const { unconflicted: state, conflicted } = splitStates(sets, false)
   if (conflicted.size === 0) return state
   const pool: EventPool = new Map()
@@ -36,8 +36,8 @@ export function* resolveV1(version: RoomVersion, sets: readonly StateMap[]): Res
   const reader = readerOf(pool, new Map(state))
   for (const [key, ordered] of candidates) {
     const newestFirst = ordered.map(({ event }) => event).reverse()
-    // Where none is allowed the oldest stays, as in Synapse.
-    const chosen = newestFirst.find((event) => authorise(version, event, reader).allowed) ?? newestFirst.at(-1)
+    const oldest = reading === 'synapse' ? newestFirst.at(-1) : undefined
+    const chosen = newestFirst.find((event) => authorise(version, event, reader).allowed) ?? oldest
     if (chosen !== undefined) state.set(key, chosen.eventId)
   }
   return state
@@ -62,7 +62,7 @@ interface Candidate {
 }
 
 function candidateOf(event: StateEvent): Candidate {
-  return { event, sha1: createHash('sha1').update(event.eventId).digest('hex') }
+  return { event, sha1: sha1Hex(event.eventId) }
 }
 
 /** Ascending depth, then descending hash. */

@@ -1,29 +1,29 @@
 import type { EventId } from '../event.ts'
 import { own } from '../json.ts'
 import type { RoomVersion } from '../room-version.ts'
-import { authDifference, conflictedSubgraph } from './auth-difference.ts'
+import { authDifference, conflictedSubgraph, reachable } from './auth-difference.ts'
 import { splitStates } from './conflict.ts'
 import { iterativeAuthChecks } from './iterate.ts'
 import { type StateMap, stateMapKey } from './map.ts'
 import { impliedCreate, mainlineOrder, powerOrder } from './order.ts'
-import { type EventPool, load, loadAuthChains, type Resolving, type StateEvent } from './requests.ts'
+import { type EventPool, load, loadAuthChains, type Reading, type Resolving, type StateEvent } from './requests.ts'
 
 /** State resolution of room versions 2 to 11, and of 12, which starts from nothing and looks between the conflicted. */
-export function* resolveV2(version: RoomVersion, sets: readonly StateMap[]): Resolving<StateMap> {
+export function* resolveV2(version: RoomVersion, sets: readonly StateMap[], reading: Reading): Resolving<StateMap> {
   const { unconflicted, conflicted } = splitStates(sets, true)
   if (conflicted.size === 0) return unconflicted
   const pool: EventPool = new Map()
   const ends = new Set([...conflicted.values()].flatMap((ids) => [...ids]))
   yield* loadAuthChains(pool, ends)
-  const full = yield* authDifference(pool, sets, conflicted, unconflicted)
+  const full = yield* authDifference(pool, sets, conflicted, unconflicted, reading)
   for (const id of ends) if (pool.get(id) !== undefined) full.add(id)
   const startsEmpty = version.stateResolution === 'v2.1'
   if (startsEmpty) for (const id of conflictedSubgraph(pool, ends)) if (pool.get(id) !== undefined) full.add(id)
   if (version.roomIdIsCreateHash) yield* load(pool, createEvents(pool, full))
 
-  const powerIds = withAuthorities(pool, full)
+  const powerIds = withAuthorities(pool, full, reading)
   const state = new Map<string, EventId>(startsEmpty ? [] : unconflicted)
-  yield* iterativeAuthChecks(version, pool, powerOrder(version, pool, powerIds), state)
+  yield* iterativeAuthChecks(version, pool, powerOrder(version, pool, powerIds, reading), state)
 
   const rest = [...full].filter((id) => !powerIds.has(id)).flatMap((id) => pool.get(id) ?? [])
   const powerLevels = state.get(stateMapKey('m.room.power_levels', ''))
@@ -40,18 +40,10 @@ function createEvents(pool: EventPool, ids: ReadonlySet<EventId>): Set<EventId> 
 }
 
 /** The power events of the full conflicted set, and what of it they rest on. */
-function withAuthorities(pool: EventPool, full: ReadonlySet<EventId>): Set<EventId> {
-  const stack = [...full].filter((id) => isPowerEvent(pool.get(id)))
-  const found = new Set(stack)
-  for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
-    for (const named of pool.get(id)?.authEvents ?? []) {
-      // As in Synapse, the way goes through members of the set only.
-      if (found.has(named) || !full.has(named)) continue
-      found.add(named)
-      stack.push(named)
-    }
-  }
-  return found
+function withAuthorities(pool: EventPool, full: ReadonlySet<EventId>, reading: Reading): Set<EventId> {
+  const powerEvents = [...full].filter((id) => isPowerEvent(pool.get(id)))
+  if (reading === 'synapse') return reachable(pool, powerEvents, undefined, full)
+  return new Set([...reachable(pool, powerEvents)].filter((id) => full.has(id)))
 }
 
 function isPowerEvent(event: StateEvent | undefined): boolean {

@@ -1,5 +1,7 @@
 import type { App } from '../../app.ts'
 import type { Filter } from '../../core/filter.ts'
+import { canonicalJson } from '../../core/json.ts'
+import { pushRulesContent, rulesetFrom } from '../../core/push-rules.ts'
 import { globalAccountDataSince } from '../../store/account-data.ts'
 import { newsFor } from '../../store/log.ts'
 import { type RoomOfUser, roomsOfUser } from '../../store/memberships.ts'
@@ -74,12 +76,18 @@ async function collect(
     part('knock', strippedRooms(invited, 'knock', 'knock_state')),
     part('leave', sections.left),
   ].filter((text) => text !== undefined)
-  const accountData = data.map((row) => `{"type":${JSON.stringify(row.type)},"content":${row.content}}`)
+  const rules = initial && data.every((row) => row.type !== 'm.push_rules') ? [defaultRules(request.viewer.userId)] : []
+  const accountData = [...data, ...rules].map((row) => `{"type":${JSON.stringify(row.type)},"content":${row.content}}`)
   let json = `{"next_batch":${JSON.stringify(syncToken(app, to))}`
   if (accountData.length > 0) json += `,"account_data":{"events":[${accountData.join(',')}]}`
   if (parts.length > 0) json += `,"rooms":{${parts.join(',')}}`
   json += ',"device_one_time_keys_count":{},"device_unused_fallback_key_types":[]}'
   return { news: parts.length > 0 || accountData.length > 0, json }
+}
+
+/** Who never changed a push rule has the default ones. */
+function defaultRules(userId: string) {
+  return { type: 'm.push_rules', content: canonicalJson(pushRulesContent(rulesetFrom(userId, undefined))) }
 }
 
 function isWanted(filter: Filter, roomId: string): boolean {

@@ -1,0 +1,22 @@
+import { ROOM_VERSIONS } from '../../core/room-version.ts'
+import { endpoint } from '../endpoint.ts'
+
+/** Client-Server API, "Capabilities negotiation". What is not offered yet is said to be off. */
+export const getCapabilities = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/capabilities',
+  aliases: ['r0'],
+  auth: 'access-token',
+  handle: async (app) => ({
+    capabilities: {
+      'm.room_versions': {
+        default: app.config.room_server.default_room_version,
+        available: Object.fromEntries([...ROOM_VERSIONS.keys()].map((id) => [id, 'stable'])),
+      },
+      'm.change_password': { enabled: false },
+      'm.3pid_changes': { enabled: false },
+      'm.set_displayname': { enabled: true },
+      'm.set_avatar_url': { enabled: true },
+    },
+  }),
+})

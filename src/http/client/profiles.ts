@@ -1,0 +1,72 @@
+import { Type } from '@sinclair/typebox'
+import { setProfile } from '../../actions/set-profile.ts'
+import type { App } from '../../app.ts'
+import { isValidUserId, serverNameOf } from '../../core/ids.ts'
+import { type JsonObject, own } from '../../core/json.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
+import { profileOf } from '../../store/profiles.ts'
+import { userById } from '../../store/users.ts'
+import { endpoint } from '../endpoint.ts'
+import { checkOwner } from './account-data.ts'
+
+const FieldParams = Type.Object({ userId: Type.String(), keyName: Type.String() })
+
+/** Client-Server API, "Profiles". */
+export const getUserProfile = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/profile/{userId}',
+  aliases: ['r0'],
+  auth: 'none',
+  params: Type.Object({ userId: Type.String() }),
+  handle: (app, { params }) => profile(app, params.userId),
+})
+
+export const getProfileField = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/profile/{userId}/{keyName}',
+  aliases: ['r0'],
+  auth: 'none',
+  params: FieldParams,
+  async handle(app, { params }) {
+    const value = own(await profile(app, params.userId), params.keyName)
+    if (value === undefined) throw new MatrixError('M_NOT_FOUND', 'The profile has no such field.')
+    return { [params.keyName]: value }
+  },
+})
+
+export const setProfileField = endpoint({
+  method: 'PUT',
+  path: '/_matrix/client/v3/profile/{userId}/{keyName}',
+  aliases: ['r0'],
+  auth: 'access-token',
+  rateLimit: 'other',
+  params: FieldParams,
+  body: Type.Record(Type.String(), Type.Unknown()),
+  async handle(app, { user, params, body }) {
+    checkOwner(user, params.userId)
+    const value = own(body as JsonObject, params.keyName)
+    if (value === undefined) throw new MatrixError('M_MISSING_PARAM', `The body has no ${params.keyName}.`)
+    await setProfile(app, user.userId, params.keyName, value)
+    return {}
+  },
+})
+
+export const deleteProfileField = endpoint({
+  method: 'DELETE',
+  path: '/_matrix/client/v3/profile/{userId}/{keyName}',
+  auth: 'access-token',
+  rateLimit: 'other',
+  params: FieldParams,
+  async handle(app, { user, params }) {
+    checkOwner(user, params.userId)
+    await setProfile(app, user.userId, params.keyName, undefined)
+    return {}
+  },
+})
+
+async function profile(app: App, userId: string): Promise<JsonObject> {
+  if (!isValidUserId(userId)) throw new MatrixError('M_INVALID_PARAM', 'This is not a user id.')
+  const known = serverNameOf(userId) === app.serverName ? await userById(app.db, userId) : undefined
+  if (known === undefined || known.deactivated === 1) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
+  return profileOf(app.db, userId)
+}
