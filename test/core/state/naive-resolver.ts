@@ -26,6 +26,20 @@ export type Fault =
   | 'absent is conflicted'
   | 'last passing event not found'
 
+/**
+ * Where the text leaves room, or where the servers in use depart from it alike, the code under test goes with them.
+ * With all three false this is the text to the letter; then about 1 random room in 15 comes out otherwise, and of
+ * version 1 every second one.
+ */
+const READINGS = {
+  /** Version 1: of other events none of which is allowed, the oldest stays. The text leaves the key empty. */
+  oldestIfNoneAllowed: true,
+  /** An event counts to its own auth chain in the auth difference. By the text it does not. */
+  chainsIncludeTheirEvent: true,
+  /** The power ordering knows the direct `auth_events` among its events, not the ways through others. */
+  orderByDirectLinks: true,
+}
+
 interface Room {
   readonly version: RoomVersion
   readonly events: ReadonlyMap<EventId, NaiveEvent>
@@ -76,6 +90,7 @@ function resolveFirst(room: Room, states: readonly NaiveState[]): NaiveState {
     const highestFirst = room.fault === 'last passing event not found' ? list : [...list].reverse()
     const found = highestFirst.find((event) => allowedIn(room, event, snapshot))
     if (found) resolved.set(key, found.eventId)
+    else if (READINGS.oldestIfNoneAllowed) resolved.set(key, list[0]!.eventId)
   }
   return resolved
 }
@@ -149,7 +164,7 @@ function fullConflictedSet(
 ): ReadonlySet<EventId> {
   const full = new Set(conflicted)
   if (room.fault !== 'no auth difference') {
-    const chains = states.map((state) => new Set([...state.values()].flatMap((id) => [...authChain(room, id)])))
+    const chains = states.map((state) => fullAuthChain(room, state))
     for (const chain of chains) {
       for (const id of chain) if (!chains.every((other) => other.has(id))) full.add(id)
     }
@@ -163,6 +178,12 @@ function fullConflictedSet(
     }
   }
   return full
+}
+
+function fullAuthChain(room: Room, state: NaiveState): ReadonlySet<EventId> {
+  const chain = new Set([...state.values()].flatMap((id) => [...authChain(room, id)]))
+  if (READINGS.chainsIncludeTheirEvent) for (const id of state.values()) chain.add(id)
+  return chain
 }
 
 /** Everything reachable over `auth_events`, without the event itself. */
@@ -199,15 +220,14 @@ function isPowerEvent(event: NaiveEvent): boolean {
   return membership === 'leave' || membership === 'ban'
 }
 
-/** Kahn's algorithm, looking at whole auth chains and searching the smallest candidate anew at each step. */
+/** Kahn's algorithm, searching the smallest candidate anew at each step. */
 function reverseTopologicalPowerOrder(room: Room, picked: ReadonlySet<EventId>): readonly NaiveEvent[] {
   const remaining = new Set(picked)
   const levels = new Map([...picked].map((id) => [id, senderLevel(room, eventOf(room, id))]))
+  const before = (id: EventId) => (READINGS.orderByDirectLinks ? eventOf(room, id).authEvents : authChain(room, id))
   const ordered: NaiveEvent[] = []
   while (remaining.size > 0) {
-    const candidates = [...remaining].filter(
-      (id) => ![...authChain(room, id)].some((earlier) => remaining.has(earlier)),
-    )
+    const candidates = [...remaining].filter((id) => ![...before(id)].some((earlier) => remaining.has(earlier)))
     const smallest = candidates
       .map((id) => eventOf(room, id))
       .reduce((x, y) => {
