@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { App } from '../app.ts'
@@ -33,6 +34,8 @@ const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
 /** Opens the ports. Errors: those of listening, such as a port in use (EADDRINUSE). */
 export async function startServer(app: App, listen: ListenOptions): Promise<Server> {
   const stopping = new AbortController()
+  // Every request under way listens.
+  setMaxListeners(0, stopping.signal)
   const servers: FastifyInstance[] = []
   const addresses: string[] = []
   try {
