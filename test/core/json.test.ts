@@ -64,6 +64,7 @@ describe('canonicalJson', () => {
       '{"\u{10000}":1,"\uffff":2,"\ue000":3}',
       '{"\ue000":3,"\uffff":2,"\u{10000}":1}',
     ],
+    ['in the order of UTF-16', '{"\u{10000}":1,"\ue000":3,"\uffff":2}', '{"\ue000":3,"\uffff":2,"\u{10000}":1}'],
     ['in order, with surrogates', '{"\uffff":2,"\u{10000}":1}', '{"\uffff":2,"\u{10000}":1}'],
     ['surrogates among themselves', '{"\u{10ffff}":1,"\u{10000}":2}', '{"\u{10000}":2,"\u{10ffff}":1}'],
     ['keys that look like numbers', '{"9":1,"10":2,"1":{"b":1,"a":2}}', '{"1":{"a":2,"b":1},"10":2,"9":1}'],
@@ -110,7 +111,9 @@ describe('canonicalJson', () => {
   })
 
   test('knows no depth that overflows the stack', () => {
-    const deep = nested(32_000)
+    const deep = nested(90_000)
+    // The native writer recurses.
+    expect(() => JSON.stringify(parseJson(deep))).toThrow(RangeError)
     expect(canonicalOf(deep)).toBe(deep)
     const objects = `${'{"b":0,"a":'.repeat(20_000)}-0.0${'}'.repeat(20_000)}`
     expect(canonicalOf(objects)).toBe(`${'{"a":'.repeat(20_000)}-0.0${',"b":0}'.repeat(20_000)}`)
@@ -203,6 +206,7 @@ describe('parseJson', () => {
 
   test('tells its own raw numbers from objects that look like them', () => {
     const value = parseJson('[{"raw":"1.0"},1.0]') as readonly JsonValue[]
+    expect(isRawNumber(parseJson('-0'))).toBe(true)
     expect(value.map(isRawNumber)).toEqual([false, true])
     expect(value.map(isObject)).toEqual([true, false])
     expect(canonicalJson(value)).toBe('[{"raw":"1.0"},1.0]')
