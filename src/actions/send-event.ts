@@ -27,8 +27,6 @@ export interface Sending {
  */
 export async function sendEvent(app: App, sending: Sending): Promise<EventId> {
   const { transaction } = sending
-  const earlier = transaction && (await eventOfTransaction(app.db, transaction))
-  if (earlier !== undefined) return earlier as EventId
   let known: EventId | undefined
   const events = await append(app, sending.roomId, async (writer) => {
     known = await alreadySent(app, sending, writer)

@@ -139,7 +139,9 @@ function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
     const ended = new AbortController()
     const end = () => ended.abort()
     stopping.addEventListener('abort', end, { once: true })
-    reply.raw.once('close', end)
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) end()
+    })
     try {
       const result = await spec.handle(app, {
         user,
