@@ -1,4 +1,4 @@
-import { resolveState, runResolution } from '../../../src/core/state/resolve.ts'
+import { type Reading, resolveState, runResolution } from '../../../src/core/state/resolve.ts'
 import { diceOf } from './dice.ts'
 import { type NaiveState, naiveResolver } from './naive-resolver.ts'
 import type { RandomRoom } from './random-dag.ts'
@@ -14,18 +14,23 @@ export interface Difference {
 }
 
 /** The code under test, with all of the room in memory. */
-export const underTest: Resolver = (room, states) => {
-  return runResolution(resolveState(room.version, states), (ids) => {
-    return new Map(ids.flatMap((id) => (room.events.has(id) ? [[id, room.events.get(id)!] as const] : [])))
-  })
+export function underTest(reading: Reading): Resolver {
+  return (room, states) => {
+    return runResolution(resolveState(room.version, states, reading), (ids) => {
+      return new Map(ids.flatMap((id) => (room.events.has(id) ? [[id, room.events.get(id)!] as const] : [])))
+    })
+  }
 }
 
-export const naive: Resolver = (room, states) => naiveResolver(room.version, room.events)(states)
-
 /** Where the resolver, given the states and their entries in another order, departs from the naive one. */
-export function differences(room: RandomRoom, resolver: Resolver, mergesMax = Number.POSITIVE_INFINITY): Difference[] {
+export function differences(
+  room: RandomRoom,
+  resolver: Resolver,
+  reading: Reading,
+  mergesMax = Number.POSITIVE_INFINITY,
+): Difference[] {
   const dice = diceOf(room.events.size)
-  const oracle = naiveResolver(room.version, room.events)
+  const oracle = naiveResolver(room.version, room.events, undefined, reading)
   const found: Difference[] = []
   const first = Math.max(0, room.merges.length - mergesMax)
   for (const [index, states] of room.merges.slice(first).entries()) {
