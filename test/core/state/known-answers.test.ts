@@ -31,7 +31,7 @@ interface Case {
   readonly strokes: (version: string) => Record<string, Stroke>
   /** Each state is the base with these in the place of what stands there. */
   readonly forks: readonly string[]
-  /** What differs from the base, by kind of resolution; undefined: the same as before it in v1, v2, v2.1. */
+  /** What stands over the base afterwards: in version 1, and in all later ones. */
   readonly v1: string
   readonly v2: string
 }
