@@ -2,6 +2,7 @@ import ConfigCheck from './config/check.ts'
 import ConfigInit from './config/init.ts'
 import ConfigShow from './config/show.ts'
 import CreateAccount from './create-account.ts'
+import EvacuateUser from './evacuate-user.ts'
 import GenerateKeys from './generate-keys.ts'
 import Migrate from './migrate/index.ts'
 import MigrateStatus from './migrate/status.ts'
@@ -11,6 +12,7 @@ import Serve from './serve.ts'
 export const COMMANDS = {
   serve: Serve,
   'create-account': CreateAccount,
+  'evacuate-user': EvacuateUser,
   'generate-keys': GenerateKeys,
   migrate: Migrate,
   'migrate:status': MigrateStatus,

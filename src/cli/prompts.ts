@@ -26,3 +26,9 @@ export async function askChoice(message: string, choices: readonly string[]): Pr
   ])
   return answer
 }
+
+/** The safe answer is no. */
+export async function askYesNo(message: string): Promise<boolean> {
+  const { answer } = await prompt<{ answer: boolean }>([{ type: 'confirm', name: 'answer', message, default: false }])
+  return answer
+}

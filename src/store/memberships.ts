@@ -48,6 +48,12 @@ export function joinedRooms(db: Database, userId: string): Promise<{ room_id: st
     WHERE m.user_id = ${userId} AND m.membership = 'join' ORDER BY m.room`)
 }
 
+/** Rooms that the user is in, invited to or knocking on, oldest first. */
+export function roomsToLeave(db: Database, userId: string): Promise<{ room_id: string; membership: string }[]> {
+  return db.read(sql`SELECT r.room_id, m.membership FROM memberships m JOIN rooms r ON r.room = m.room
+    WHERE m.user_id = ${userId} AND m.membership IN ('join', 'invite', 'knock') ORDER BY m.position`)
+}
+
 export function membersOf(db: Database, room: number, membership: string, limit: number): Promise<MembershipRow[]> {
   return db.read(sql`SELECT ${COLUMNS} FROM memberships WHERE room = ${room} AND membership = ${membership}
     ORDER BY position LIMIT ${limit}`)

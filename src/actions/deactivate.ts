@@ -1,0 +1,16 @@
+import type { App } from '../app.ts'
+import { deleteDevices } from '../store/sessions.ts'
+import { deactivateUser } from '../store/users.ts'
+import { write } from './write.ts'
+
+/** Closes a local account for ever: no password, no session, no device. Rooms are left by `evacuateUser`. */
+export async function deactivate(app: App, userId: string, erase: boolean): Promise<void> {
+  await write(app, {
+    guards: [],
+    writes: [deactivateUser(userId, erase), ...deleteDevices(userId, null)],
+    log: [
+      { kind: 'user', user: userId },
+      { kind: 'device_list', user: userId },
+    ],
+  })
+}

@@ -1,0 +1,60 @@
+import type { App } from '../app.ts'
+import type { UserId } from '../core/ids.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { roomsToLeave } from '../store/memberships.ts'
+import { userById } from '../store/users.ts'
+import { changeMembership } from './change-membership.ts'
+
+export interface Evacuation {
+  readonly userId: UserId
+  /** Only these rooms. */
+  readonly rooms?: readonly string[] | undefined
+  readonly reason?: string | undefined
+}
+
+export interface RoomToLeave {
+  readonly room_id: string
+  /** join, invite or knock. */
+  readonly membership: string
+}
+
+export interface LeftRoom extends RoomToLeave {
+  /** Why the room could not be left. */
+  readonly error?: string
+}
+
+/** The rooms that an evacuation would leave. Errors: M_NOT_FOUND for an unknown user. */
+export async function roomsOfEvacuation(app: App, evacuation: Evacuation): Promise<RoomToLeave[]> {
+  const user = await userById(app.db, evacuation.userId)
+  if (user === undefined) throw new MatrixError('M_NOT_FOUND', `${evacuation.userId} does not exist.`)
+  const rooms = await roomsToLeave(app.db, evacuation.userId)
+  const wanted = evacuation.rooms === undefined ? undefined : new Set(evacuation.rooms)
+  return rooms.filter((room) => wanted === undefined || wanted.has(room.room_id))
+}
+
+/**
+ * Leaves every room, rejects every invite and takes back every knock of a local user. A room that fails does not keep
+ * the others; `done` hears of each. Errors: M_NOT_FOUND for an unknown user.
+ */
+export async function evacuateUser(
+  app: App,
+  evacuation: Evacuation,
+  done: (room: LeftRoom) => void,
+): Promise<readonly LeftRoom[]> {
+  const left: LeftRoom[] = []
+  for (const room of await roomsOfEvacuation(app, evacuation)) {
+    const result = await leave(app, evacuation, room)
+    left.push(result)
+    done(result)
+  }
+  return left
+}
+
+async function leave(app: App, { userId, reason }: Evacuation, room: RoomToLeave): Promise<LeftRoom> {
+  try {
+    await changeMembership(app, { roomId: room.room_id, sender: userId, target: userId, membership: 'leave', reason })
+    return room
+  } catch (error) {
+    return { ...room, error: error instanceof Error ? error.message : String(error) }
+  }
+}
