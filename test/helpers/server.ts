@@ -1,0 +1,77 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { migrateToLatest } from '../../src/cli/migrations.ts'
+import { configFrom } from '../../src/config/load.ts'
+import { generateSigningKey, writeKeyPem } from '../../src/core/keys.ts'
+import { startServer } from '../../src/http/server.ts'
+import { systemRandom } from '../../src/live/time.ts'
+import { type OpenedApp, openApp } from '../../src/open-app.ts'
+
+export interface Reply {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Record<string, unknown>
+}
+
+export interface Account {
+  readonly userId: string
+  readonly token: string
+  readonly deviceId: string
+}
+
+export interface TestServer {
+  readonly url: string
+  readonly app: OpenedApp
+  call(method: string, path: string, options?: { token?: string; body?: unknown; raw?: string }): Promise<Reply>
+  register(localpart: string): Promise<Account>
+  stop(): Promise<void>
+}
+
+export const TEST_PASSWORD = 'correct horse battery'
+
+/** A real server over HTTP on a free port, with a SQLite file in a directory of its own. */
+export async function startTestServer(clientApi: Record<string, unknown> = {}): Promise<TestServer> {
+  const dir = await mkdtemp(join(tmpdir(), 'dendrite-http-'))
+  await writeFile(join(dir, 'matrix_key.pem'), writeKeyPem(generateSigningKey(systemRandom.bytes)))
+  const config = configFrom({
+    version: 2,
+    global: {
+      server_name: 'test.example',
+      private_key: 'matrix_key.pem',
+      database: { connection_string: 'file:test.db' },
+    },
+    client_api: { registration_disabled: false, rate_limiting: { enabled: false }, ...clientApi },
+    user_api: { password_hashing: 'cheap' },
+  })
+  const log = pino({ level: 'silent' })
+  await migrateToLatest(config, dir, log)
+  const app = await openApp({ config, dir, log, exclusive: false })
+  const server = await startServer(app, { http: { host: '127.0.0.1', port: 0 } })
+  const url = server.addresses[0] ?? ''
+  const call: TestServer['call'] = async (method, path, { token, body, raw } = {}) => {
+    const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` }
+    const text = raw ?? (body === undefined ? undefined : JSON.stringify(body))
+    if (text !== undefined) headers['Content-Type'] = 'application/json'
+    const reply = await fetch(`${url}${path}`, { method, headers, ...(text === undefined ? {} : { body: text }) })
+    return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Record<string, unknown> }
+  }
+  return {
+    url,
+    app,
+    call,
+    async register(username) {
+      const body = { username, password: TEST_PASSWORD, auth: { type: 'm.login.dummy' } }
+      const reply = await call('POST', '/_matrix/client/v3/register', { body })
+      if (reply.status !== 200) throw new Error(`registering ${username}: ${JSON.stringify(reply.body)}`)
+      const { user_id: userId, access_token: token, device_id: deviceId } = reply.body
+      return { userId: String(userId), token: String(token), deviceId: String(deviceId) }
+    },
+    async stop() {
+      await server.stop()
+      await app.close()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
