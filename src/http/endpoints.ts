@@ -1,6 +1,7 @@
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import { getCapabilities } from './client/capabilities.ts'
+import * as devices from './client/devices.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
 import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
@@ -33,6 +34,7 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   accountData.setRoomTag,
   accountData.deleteRoomTag,
   getCapabilities,
+  ...Object.values(devices),
   defineFilter,
   getFilter,
   ...Object.values(profiles),

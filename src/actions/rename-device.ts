@@ -1,0 +1,12 @@
+import type { App } from '../app.ts'
+import { updateDeviceName } from '../store/devices.ts'
+import { write } from './write.ts'
+
+/** Gives a device another name, which other users see with its keys. A device that is gone stays gone. */
+export async function renameDevice(app: App, userId: string, deviceId: string, displayName: string): Promise<void> {
+  await write(app, {
+    guards: [],
+    writes: [updateDeviceName(userId, deviceId, displayName)],
+    log: [{ kind: 'device_list', user: userId }],
+  })
+}

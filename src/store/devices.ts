@@ -1,0 +1,27 @@
+import type { Database } from '../db/database.ts'
+import { type Sql, sql } from '../db/sql.ts'
+
+export interface DeviceRow {
+  readonly device_id: string
+  readonly display_name: string | null
+  readonly last_seen_ip: string | null
+  readonly last_seen_ts: number | null
+}
+
+/** Most devices of one user that are listed. */
+const MAX_DEVICES = 1_000
+
+export function devicesOf(db: Database, userId: string): Promise<DeviceRow[]> {
+  return db.read(sql`SELECT device_id, display_name, last_seen_ip, last_seen_ts FROM devices
+    WHERE user_id = ${userId} ORDER BY device_id LIMIT ${MAX_DEVICES}`)
+}
+
+export async function deviceOf(db: Database, userId: string, deviceId: string): Promise<DeviceRow | undefined> {
+  const rows = await db.read<DeviceRow>(sql`SELECT device_id, display_name, last_seen_ip, last_seen_ts FROM devices
+    WHERE user_id = ${userId} AND device_id = ${deviceId}`)
+  return rows[0]
+}
+
+export function updateDeviceName(userId: string, deviceId: string, displayName: string): Sql {
+  return sql`UPDATE devices SET display_name = ${displayName} WHERE user_id = ${userId} AND device_id = ${deviceId}`
+}
