@@ -139,6 +139,8 @@ function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
     const ended = new AbortController()
     const end = () => ended.abort()
     stopping.addEventListener('abort', end, { once: true })
+    // The stop may have come while the token was looked up.
+    if (stopping.aborted) end()
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished) end()
     })
