@@ -46,9 +46,8 @@ export default class EvacuateUser extends BaseCommand {
     }
     const confirm = async (rooms: readonly unknown[]) => flags.yes || this.ask(`Leave ${rooms.length} rooms?`)
     const rooms = await evacuate({ ...loaded, log }, wish, confirm, (room) => {
-      this.log(
-        `${room.error === undefined ? 'left' : 'FAILED'} ${room.room_id} (${room.membership}) ${room.error ?? ''}`.trim(),
-      )
+      const place = `${room.room_id} (${room.membership})`
+      this.log(room.error === undefined ? `left ${place}` : `FAILED ${place}: ${room.error}`)
     })
     if (rooms === undefined) return { user_id: args.userId, rooms: [] }
     if (flags['dry-run']) {

@@ -39,7 +39,10 @@ export async function openSession(
   await write(app, {
     guards: [],
     writes: insertSession({ session, userId, deviceId, tokenHash: hashToken(accessToken), displayName, nowMs }),
-    log: [{ kind: 'device_list', user: userId }],
+    log: [
+      { kind: 'session', user: userId, device: deviceId },
+      { kind: 'device_list', user: userId },
+    ],
   })
   return { userId, deviceId, accessToken }
 }

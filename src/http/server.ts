@@ -73,6 +73,7 @@ function build(app: App, stopping: AbortSignal, transport: object): FastifyInsta
   const server = fastify({
     ...transport,
     bodyLimit: BODY_LIMIT,
+    trustProxy: [...app.config.http.trusted_proxies],
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,

@@ -4,9 +4,8 @@ import { isObject, type JsonValue, parseJson, strictFault } from '../core/json.t
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 
 /** Schemas compile when first used: compiling all at the start would take most of a second. */
-const bodies = new Ajv({ strict: false })
-const texts = new Ajv({ strict: false, coerceTypes: true })
-const compiled = new WeakMap<TSchema, ValidateFunction>()
+const compilers = { bodies: new Ajv({ strict: false }), texts: new Ajv({ strict: false, coerceTypes: true }) }
+const compiled = { bodies: new WeakMap<TSchema, ValidateFunction>(), texts: new WeakMap<TSchema, ValidateFunction>() }
 
 /** The body as JSON of the schema's shape. Errors: M_NOT_JSON, M_BAD_JSON, M_MISSING_PARAM. */
 export function readBody(schema: TSchema, bytes: unknown): unknown {
@@ -15,7 +14,7 @@ export function readBody(schema: TSchema, bytes: unknown): unknown {
   if (!isObject(value)) throw new MatrixError('M_BAD_JSON', 'The body is not a JSON object.')
   const fault = strictFault(value)
   if (fault !== undefined) throw new MatrixError('M_BAD_JSON', fault)
-  check(bodies, schema, value, 'M_BAD_JSON')
+  check('bodies', schema, value, 'M_BAD_JSON')
   return value
 }
 
@@ -29,15 +28,15 @@ export function readTexts(schema: TSchema, values: unknown): unknown {
     if (typeof value === 'string' && value.includes('\0'))
       throw new MatrixError('M_INVALID_PARAM', `${name} holds a NUL.`)
   }
-  check(texts, schema, copy, 'M_INVALID_PARAM')
+  check('texts', schema, copy, 'M_INVALID_PARAM')
   return copy
 }
 
-function check(ajv: Ajv, schema: TSchema, value: unknown, errcode: Errcode): void {
-  let validate = compiled.get(schema)
+function check(kind: 'bodies' | 'texts', schema: TSchema, value: unknown, errcode: Errcode): void {
+  let validate = compiled[kind].get(schema)
   if (validate === undefined) {
-    validate = ajv.compile(schema)
-    compiled.set(schema, validate)
+    validate = compilers[kind].compile(schema)
+    compiled[kind].set(schema, validate)
   }
   if (validate(value)) return
   const first: ErrorObject | undefined = validate.errors?.[0]

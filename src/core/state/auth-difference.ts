@@ -4,7 +4,8 @@ import { checkEventCount, type EventPool, REQUEST_IDS_MAX, type Reading, type Re
 
 /**
  * The auth difference (Room version 2, "Auth difference") beyond the conflicted events themselves: what some but not
- * all of the states rest on. An event counts to its own chain in Synapse, and not by the text. `pool` holds the auth chains of the
+ * all of the states rest on. An event counts to its own chain in Synapse, and not by the text. `pool` holds the
+ * auth chains of the
  * conflicted events, and nothing outside of them can be in the difference.
  */
 export function* authDifference(

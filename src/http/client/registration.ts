@@ -63,8 +63,16 @@ export const checkUsernameAvailability = endpoint({
 })
 
 function checkOpen(app: App, guest: boolean): void {
-  const { registration_disabled: disabled, guests_disabled: guestsDisabled } = app.config.client_api
-  if (guest ? guestsDisabled : disabled) throw new MatrixError('M_FORBIDDEN', 'Registration is closed on this server.')
+  const {
+    registration_disabled: disabled,
+    guests_disabled: guestsDisabled,
+    registration_requires_token: requiresToken,
+    enable_registration_captcha: requiresCaptcha,
+  } = app.config.client_api
+  // No stage for a token or a captcha is offered yet, so a server that asks for one lets nobody in.
+  const gated = requiresToken || requiresCaptcha
+  if (guest ? guestsDisabled : disabled || gated)
+    throw new MatrixError('M_FORBIDDEN', 'Registration is closed on this server.')
 }
 
 async function checkFree(app: App, localpart: string): Promise<void> {
