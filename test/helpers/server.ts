@@ -31,8 +31,11 @@ export interface TestServer {
 
 export const TEST_PASSWORD = 'correct horse battery'
 
-/** A real server over HTTP on a free port, with a SQLite file in a directory of its own. */
-export async function startTestServer(clientApi: Record<string, unknown> = {}): Promise<TestServer> {
+/** A real server over HTTP on a free port; without a database of the test's, on a SQLite file of its own. */
+export async function startTestServer(
+  clientApi: Record<string, unknown> = {},
+  connectionString = 'file:test.db',
+): Promise<TestServer> {
   const dir = await mkdtemp(join(tmpdir(), 'dendrite-http-'))
   await writeFile(join(dir, 'matrix_key.pem'), writeKeyPem(generateSigningKey(systemRandom.bytes)))
   const config = configFrom({
@@ -40,7 +43,7 @@ export async function startTestServer(clientApi: Record<string, unknown> = {}): 
     global: {
       server_name: 'test.example',
       private_key: 'matrix_key.pem',
-      database: { connection_string: 'file:test.db' },
+      database: { connection_string: connectionString },
     },
     client_api: { registration_disabled: false, rate_limiting: { enabled: false }, ...clientApi },
     user_api: { password_hashing: 'cheap' },
