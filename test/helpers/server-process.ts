@@ -1,0 +1,53 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const RUN = join(ROOT, 'bin/run.js')
+
+export interface ServerProcess {
+  readonly port: number
+  readonly pid: number
+  /** Resolves once the process is gone. */
+  end(signal: NodeJS.Signals): Promise<void>
+}
+
+/** Writes the configuration for tests and the key into the directory, and answers with the configuration's path. */
+export function prepareServer(dir: string, databaseUri: string | undefined): string {
+  mkdirSync(dir, { recursive: true })
+  const database = databaseUri === undefined ? [] : ['--db', databaseUri]
+  const cli = (...args: string[]) => execFileSync(process.execPath, [RUN, ...args], { encoding: 'utf8' })
+  const config = join(dir, 'dendrite.yaml')
+  writeFileSync(config, cli('config', 'init', '--print', '--ci', '--dir', dir, ...database))
+  cli('generate-keys', '--private-key', join(dir, 'matrix_key.pem'))
+  return config
+}
+
+/** Starts the built server on a free port and waits until it says that it listens. */
+export function startServerProcess(config: string): Promise<ServerProcess> {
+  const flags = ['--http-bind-address', '127.0.0.1:0', '--really-enable-open-registration', '--log-format', 'json']
+  const child = spawn(process.execPath, [RUN, 'serve', '--config', config, ...flags], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  return new Promise((resolvePort, reject) => {
+    let said = ''
+    const closed = () => reject(new Error(`The server ended before it listened:\n${said}`))
+    child.once('close', closed)
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      const port = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(said)?.[1]
+      if (port === undefined) return
+      child.off('close', closed)
+      child.stderr.removeAllListeners('data').resume()
+      resolvePort({ port: Number(port), pid: child.pid ?? 0, end: (signal) => end(child, signal) })
+    })
+  })
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  return new Promise((done) => {
+    if (child.exitCode !== null || child.signalCode !== null) return done()
+    child.once('close', () => done())
+    child.kill(signal)
+  })
+}
