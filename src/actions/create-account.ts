@@ -2,7 +2,8 @@ import type { App } from '../app.ts'
 import { localpartFault, userId as makeUserId, type UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { setProfileField } from '../store/profiles.ts'
-import { insertUser, type UserKind, userIsFree } from '../store/users.ts'
+import { deleteNonce, nonceIsGood } from '../store/registration-nonces.ts'
+import { insertUser, type UserKind, userById, userIsFree } from '../store/users.ts'
 import { write } from './write.ts'
 
 export interface NewAccount {
@@ -11,12 +12,14 @@ export interface NewAccount {
   readonly password: string | undefined
   readonly admin: boolean
   readonly guest?: boolean
+  /** A nonce of registration by shared secret, which the account uses up. */
+  readonly nonce?: string
 }
 
 export const PASSWORD_MIN_LENGTH = 8
 export const PASSWORD_MAX_LENGTH = 512
 
-/** Makes a local account. Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_WEAK_PASSWORD. */
+/** Makes a local account. Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_WEAK_PASSWORD, M_UNKNOWN for the nonce. */
 export async function createAccount(app: App, account: NewAccount): Promise<{ userId: UserId; created: boolean }> {
   const fault = localpartFault(account.localpart)
   if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
@@ -24,15 +27,21 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   if (account.password !== undefined) checkPassword(account.password)
   const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)
   const kind: UserKind = account.guest === true ? 'guest' : account.admin ? 'admin' : 'user'
+  const { nonce } = account
   const written = await write(app, {
-    guards: [userIsFree(userId)],
+    guards: [userIsFree(userId), ...(nonce === undefined ? [] : [nonceIsGood(nonce, app.clock.now())])],
     writes: [
       insertUser(userId, hash, kind, app.clock.now()),
       setProfileField(userId, 'displayname', JSON.stringify(account.localpart)),
+      ...(nonce === undefined ? [] : [deleteNonce(nonce)]),
     ],
     log: [{ kind: 'user', user: userId }],
   })
-  if (written === undefined) throw new MatrixError('M_USER_IN_USE', `${userId} already exists.`)
+  if (written === undefined) {
+    const taken = nonce === undefined || (await userById(app.db, userId)) !== undefined
+    if (!taken) throw new MatrixError('M_UNKNOWN', 'The nonce is not known, used or too old.')
+    throw new MatrixError('M_USER_IN_USE', `${userId} already exists.`)
+  }
   return { userId, created: true }
 }
 

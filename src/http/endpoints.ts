@@ -1,3 +1,4 @@
+import * as adminRegister from './admin/register.ts'
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import { getCapabilities } from './client/capabilities.ts'
@@ -20,6 +21,7 @@ import type { AnyEndpoint } from './endpoint.ts'
 export const ENDPOINTS: readonly AnyEndpoint[] = [
   getVersions,
   register,
+  ...Object.values(adminRegister),
   checkUsernameAvailability,
   login.getLoginFlows,
   login.login,
