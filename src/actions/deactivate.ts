@@ -10,6 +10,7 @@ export async function deactivate(app: App, userId: string, erase: boolean): Prom
     writes: [deactivateUser(userId, erase), ...deleteDevices(userId, null)],
     log: [
       { kind: 'user', user: userId },
+      { kind: 'session', user: userId },
       { kind: 'device_list', user: userId },
     ],
   })

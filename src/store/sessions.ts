@@ -43,6 +43,14 @@ export function insertSession(login: NewSession): Sql[] {
   ]
 }
 
+/** Ends the sessions of all devices but one, and forgets the devices. */
+export function deleteOtherDevices(userId: string, keptDeviceId: string): Sql[] {
+  return [
+    sql`DELETE FROM sessions WHERE user_id = ${userId} AND device_id <> ${keptDeviceId}`,
+    sql`DELETE FROM devices WHERE user_id = ${userId} AND device_id <> ${keptDeviceId}`,
+  ]
+}
+
 /** Ends the session of one device, or with null those of all devices, and forgets the devices. */
 export function deleteDevices(userId: string, deviceId: string | null): Sql[] {
   if (deviceId === null) {

@@ -13,7 +13,7 @@ export const getCapabilities = endpoint({
         default: app.config.room_server.default_room_version,
         available: Object.fromEntries([...ROOM_VERSIONS.keys()].map((id) => [id, 'stable'])),
       },
-      'm.change_password': { enabled: false },
+      'm.change_password': { enabled: true },
       'm.3pid_changes': { enabled: false },
       'm.set_displayname': { enabled: true },
       'm.set_avatar_url': { enabled: true },

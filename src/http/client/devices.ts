@@ -1,10 +1,14 @@
 import { Type } from '@sinclair/typebox'
+import { deleteDevices } from '../../actions/delete-devices.ts'
 import { renameDevice } from '../../actions/rename-device.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type DeviceRow, deviceOf, devicesOf } from '../../store/devices.ts'
 import { endpoint } from '../endpoint.ts'
+import { Auth, authenticateInteractively } from '../uia.ts'
 
+/** Most devices deleted at once. */
+const MAX_DELETED = 1_000
 const deviceParams = Type.Object({ deviceId: Type.String() })
 
 /** Client-Server API, "Device Management". */
@@ -35,6 +39,39 @@ export const updateDevice = endpoint({
   async handle(app, { user, params, body }) {
     await knownDevice(app, user.userId, params.deviceId)
     if (body.display_name !== undefined) await renameDevice(app, user.userId, params.deviceId, body.display_name)
+    return {}
+  },
+})
+
+export const deleteDevice = endpoint({
+  method: 'DELETE',
+  path: '/_matrix/client/v3/devices/{deviceId}',
+  aliases: ['r0'],
+  auth: 'access-token',
+  rateLimit: 'login',
+  params: deviceParams,
+  body: Type.Object({ auth: Type.Optional(Auth) }),
+  async handle(app, { user, params, body }) {
+    const call = { endpoint: `DELETE /devices/${params.deviceId}`, body, user }
+    await authenticateInteractively(app, 'm.login.password', call)
+    await deleteDevices(app, user.userId, [params.deviceId])
+    return {}
+  },
+})
+
+export const deleteManyDevices = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/delete_devices',
+  aliases: ['r0'],
+  auth: 'access-token',
+  rateLimit: 'login',
+  body: Type.Object({
+    auth: Type.Optional(Auth),
+    devices: Type.Array(Type.String({ maxLength: 255 }), { maxItems: MAX_DELETED }),
+  }),
+  async handle(app, { user, body }) {
+    await authenticateInteractively(app, 'm.login.password', { endpoint: 'POST /delete_devices', body, user })
+    await deleteDevices(app, user.userId, body.devices)
     return {}
   },
 })

@@ -6,10 +6,10 @@ import { localpartFault, userId as makeUserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { userById } from '../../store/users.ts'
 import { endpoint } from '../endpoint.ts'
+import { Auth, authenticateInteractively } from '../uia.ts'
 import { foldAscii } from './login.ts'
 
 const NAME_BYTES = 8
-const SESSION_BYTES = 16
 
 /** Client-Server API, "Account registration and management". */
 export const register = endpoint({
@@ -20,7 +20,7 @@ export const register = endpoint({
   rateLimit: 'registration',
   query: Type.Object({ kind: Type.Optional(Type.Union([Type.Literal('guest'), Type.Literal('user')])) }),
   body: Type.Object({
-    auth: Type.Optional(Type.Object({ type: Type.Optional(Type.String()), session: Type.Optional(Type.String()) })),
+    auth: Type.Optional(Auth),
     username: Type.Optional(Type.String()),
     password: Type.Optional(Type.String()),
     device_id: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
@@ -33,7 +33,7 @@ export const register = endpoint({
     const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
     if (!guest) {
       await checkFree(app, localpart)
-      if (body.auth?.type !== 'm.login.dummy') throw authenticationNeeded(app)
+      await authenticateInteractively(app, 'm.login.dummy', { endpoint: 'POST /register', body })
     }
     const password = guest ? undefined : body.password
     const { userId } = await createAccount(app, { localpart, password, admin: false, guest })
@@ -80,13 +80,6 @@ async function checkFree(app: App, localpart: string): Promise<void> {
   if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
   const taken = await userById(app.db, makeUserId(localpart, app.serverName))
   if (taken !== undefined) throw new MatrixError('M_USER_IN_USE', 'This user name is taken.')
-}
-
-/** The 401 that tells the client what to do (User-Interactive Authentication API): one dummy stage. */
-function authenticationNeeded(app: App): MatrixError {
-  const session = app.random.bytes(SESSION_BYTES).toString('base64url')
-  const flows = [{ stages: ['m.login.dummy'] }]
-  return new MatrixError('M_UNAUTHORIZED', 'Authentication is needed.', { session, flows, params: {} }, 401)
 }
 
 function randomName(app: App): string {

@@ -1,0 +1,38 @@
+import { createHash, createHmac } from 'node:crypto'
+import type { App } from '../app.ts'
+import { canonicalJson, type JsonObject } from '../core/json.ts'
+import { insertUiaSession } from '../store/uia.ts'
+import { write } from './write.ts'
+
+/** The request that a session of User-Interactive Authentication is good for. */
+export interface UiaRequest {
+  /** Method and path, the parameters filled in. */
+  readonly endpoint: string
+  /** Without `auth`. */
+  readonly body: JsonObject
+  readonly user: { readonly userId: string; readonly deviceId: string } | undefined
+}
+
+const SESSION_BYTES = 24
+const SESSION_LIFETIME_MS = 15 * 60_000
+
+/** Opens a session of User-Interactive Authentication and answers its id. */
+export async function beginUia(app: App, request: UiaRequest): Promise<string> {
+  const id = app.random.bytes(SESSION_BYTES).toString('base64url')
+  const nowMs = app.clock.now()
+  const row = { ...uiaRow(id, request), expiresMs: nowMs + SESSION_LIFETIME_MS }
+  await write(app, { guards: [], writes: insertUiaSession(row, nowMs), log: [] })
+  return id
+}
+
+/** Bodies hold passwords: their hash is keyed by the session id, which the database does not have. */
+export function uiaRow(id: string, { endpoint, body, user }: UiaRequest) {
+  return {
+    session: createHash('sha256').update(id).digest('hex'),
+    userId: user?.userId ?? null,
+    endpoint,
+    bodyHash: createHmac('sha256', id)
+      .update(canonicalJson({ body, device: user?.deviceId ?? null }))
+      .digest('hex'),
+  }
+}

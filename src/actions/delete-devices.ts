@@ -1,0 +1,13 @@
+import type { App } from '../app.ts'
+import { deleteDevices as deleteOne } from '../store/sessions.ts'
+import { write } from './write.ts'
+
+/** Ends the sessions of some devices of a user, all at once. Unknown devices are passed over. */
+export async function deleteDevices(app: App, userId: string, deviceIds: readonly string[]): Promise<void> {
+  const known = [...new Set(deviceIds)]
+  await write(app, {
+    guards: [],
+    writes: known.flatMap((deviceId) => deleteOne(userId, deviceId)),
+    log: [...known.map((device) => ({ kind: 'session', user: userId, device })), { kind: 'device_list', user: userId }],
+  })
+}
