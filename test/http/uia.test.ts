@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Account, startTestServer, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
 let server: TestServer
@@ -84,4 +84,17 @@ test('a deactivated account has no session and no login', async () => {
   const done = await server.call('POST', path, { token: frank.token, body: { auth, erase: true } })
   expect([done.status, done.body]).toEqual([200, { id_server_unbind_result: 'no-support' }])
   expect([await tokenStatus(frank.token), (await secondDevice(frank)).status]).toEqual([401, 403])
+})
+
+test('a session is forgotten after a quarter of an hour', async () => {
+  const path = `${v3}/register`
+  const body = { username: 'late', password: TEST_PASSWORD }
+  const asked = await server.call('POST', path, { body })
+  const soon = server.app.clock.now() + 15 * 60_000
+  const clock = vi.spyOn(server.app.clock, 'now').mockImplementation(() => soon)
+  const late = await server.call('POST', path, {
+    body: { ...body, auth: { type: 'm.login.dummy', session: asked.body.session } },
+  })
+  clock.mockRestore()
+  expect([late.status, late.body.errcode]).toEqual([403, 'M_FORBIDDEN'])
 })

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startTestServer, type TestServer } from '../../helpers/server.ts'
 
 let server: TestServer
@@ -52,4 +52,13 @@ test('without a secret in the configuration it is switched off', async () => {
   ]
   await closed.stop()
   for (const reply of replies) expect([reply.status, reply.body.errcode]).toEqual([400, 'M_UNKNOWN'])
+})
+
+test('a nonce is good for a minute', async () => {
+  const nonce = await nonceOf()
+  const later = server.app.clock.now() + 60_000
+  const clock = vi.spyOn(server.app.clock, 'now').mockImplementation(() => later)
+  const late = await server.call('POST', path, { body: request(nonce, 'late', false) })
+  clock.mockRestore()
+  expect([late.status, late.body.errcode]).toEqual([400, 'M_UNKNOWN'])
 })
