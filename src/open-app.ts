@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
+import { ROOM_WANTED } from './actions/append.ts'
 import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
 import type { Config } from './config/schema.ts'
@@ -12,7 +13,7 @@ import { createPasswordHasher } from './live/password-hasher.ts'
 import { createRateLimiter } from './live/rate-limit.ts'
 import { createRoomTips } from './live/room-tip.ts'
 import { systemClock, systemRandom, systemTimers } from './live/time.ts'
-import { createWaiters, type Waiters } from './live/waiters.ts'
+import { createWaiters, type SeenRow } from './live/waiters.ts'
 import { logRows } from './store/log.ts'
 
 export interface OpenOptions {
@@ -45,7 +46,16 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     throw error
   }
   const waiters = createWaiters(systemTimers)
-  const stop = followLog(db, waiters, log)
+  const roomTips = createRoomTips(systemTimers)
+  const boot = systemRandom.bytes(BOOT_BYTES).toString('hex')
+  const hear = (rows: readonly SeenRow[], position: number) => {
+    for (const row of rows) {
+      if (row.kind === ROOM_WANTED && row.subject !== boot) roomTips.giveWay(row.room ?? 0)
+    }
+    waiters.heard(rows, position, true)
+  }
+  const stop = followLog(db, hear, log)
+  waiters.heard([], db.safePosition(), false)
   const limits = config.client_api.rate_limiting
   return {
     config,
@@ -57,7 +67,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     random: systemRandom,
     timers: systemTimers,
     live: {
-      roomTips: createRoomTips(),
+      roomTips,
       waiters,
       rateLimiter: createRateLimiter(
         {
@@ -69,7 +79,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
         systemClock,
       ),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
-      boot: systemRandom.bytes(BOOT_BYTES).toString('hex'),
+      boot,
     },
     async close() {
       stop()
@@ -81,26 +91,20 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
 /** Rows read at once when the log has grown. */
 const MAX_ROWS = 1_000
 
-/** Hands the new rows of the log to those who wait for them, one read at a time. */
-function followLog(db: Database, waiters: Waiters, log: Logger): () => void {
+/** Hands on the new rows of the log, one read at a time. */
+function followLog(db: Database, hear: (rows: readonly SeenRow[], position: number) => void, log: Logger): () => void {
   let heard = db.safePosition()
   let reading = false
-  waiters.heard([], heard, false)
 
   async function readOn(): Promise<void> {
     if (reading) return
     reading = true
     try {
       for (let to = db.safePosition(); heard < to; to = db.safePosition()) {
-        const rows = waiters.count === 0 ? [] : await logRows(db, heard, to, MAX_ROWS)
-        const complete = waiters.count > 0 || rows.length > 0
-        const upTo = rows.length === MAX_ROWS ? rows[rows.length - 1]!.position : to
-        heard = upTo
-        waiters.heard(
-          rows.map((row) => ({ ...row, user: row.user_id, device: row.device_id })),
-          upTo,
-          complete,
-        )
+        const rows = await logRows(db, heard, to, MAX_ROWS)
+        heard = rows.length === MAX_ROWS ? rows[rows.length - 1]!.position : to
+        const seen = rows.map((row) => ({ ...row, user: row.user_id, device: row.device_id }))
+        hear(seen, heard)
       }
     } catch (error) {
       log.warn({ err: error }, 'the log could not be read; long polls wait for the next notice')

@@ -4,12 +4,17 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import type { CommitOutcome } from '../db/database.ts'
 import type { RoomTip } from '../live/room-tip.ts'
-import { type RoomRow, roomById } from '../store/rooms.ts'
+import { roomById } from '../store/rooms.ts'
 import { loadTip, type RoomWriter, roomWriter } from './room-writer.ts'
 import { enqueue } from './write.ts'
 
 /** Tries at the most when other processes keep changing the room first. */
-const MAX_TRIES = 20
+const MAX_TRIES = 100
+/** After so many failures the other processes are asked to leave the room to this one for a moment. */
+const PATIENCE = 2
+
+/** The log row by which a process asks for a room; `subject` says which process. */
+export const ROOM_WANTED = 'room_wanted'
 
 /**
  * The only way into a room. `compose` adds events to the writer, alone in the room; it runs again, on a fresh writer,
@@ -33,8 +38,9 @@ export async function append(
       const tip = known ?? (await loadTip(app, row, version))
       return queueBatch(app, tip, compose)
     })
-    const outcome = await settle(app, row, queued.outcome)
+    const outcome = await settle(app, queued)
     if (outcome.committed) return queued.events
+    if (attempt >= PATIENCE) await askForRoom(app, row.room)
   }
   throw new MatrixError('M_UNKNOWN', 'The room is being changed too quickly; try again.', {}, 503)
 }
@@ -46,7 +52,7 @@ export async function appendNewRoom(
   compose: (writer: RoomWriter) => Promise<void>,
 ): Promise<readonly Event[]> {
   const queued = await app.live.roomTips.exclusively(start.room, () => queueBatch(app, start, compose))
-  const outcome = await queued.outcome
+  const outcome = await settle(app, queued)
   if (!outcome.committed) throw new MatrixError('M_ROOM_IN_USE', `The room could not be made: ${outcome.failed}`)
   return queued.events
 }
@@ -54,6 +60,9 @@ export async function appendNewRoom(
 interface Queued {
   readonly outcome: Promise<CommitOutcome>
   readonly events: readonly Event[]
+  /** What it was built on. */
+  readonly tip: RoomTip
+  readonly refusal?: { readonly error: unknown }
 }
 
 /** Queues the batch and lets go of the room before it is durable: the next writer builds on the tip it leaves. */
@@ -63,23 +72,32 @@ async function queueBatch(
   compose: (writer: RoomWriter) => Promise<void>,
 ): Promise<{ tip: RoomTip; result: Queued }> {
   const writer = roomWriter(app, tip)
-  await compose(writer)
+  try {
+    await compose(writer)
+  } catch (error) {
+    // Refused before anything was built: what is known of the room is still true.
+    if (writer.tip().heads === tip.heads)
+      return { tip, result: { outcome: nothing, events: [], tip, refusal: { error } } }
+    throw error
+  }
   const built = writer.finish()
-  if (built.events.length === 0) return { tip, result: { outcome: nothing, events: [] } }
+  if (built.events.length === 0) return { tip, result: { outcome: nothing, events: [], tip } }
   const outcome = enqueue(app, built.batch)
-  outcome.catch(() => app.live.roomTips.drop(tip.room))
-  return { tip: built.tip, result: { outcome, events: built.events } }
+  outcome.catch(() => app.live.roomTips.drop(tip.room, tip.lineage))
+  return { tip: built.tip, result: { outcome, events: built.events, tip } }
 }
 
 const nothing: Promise<CommitOutcome> = Promise.resolve({ committed: true, positions: [] })
 
-async function settle(app: App, row: RoomRow, outcome: Promise<CommitOutcome>): Promise<CommitOutcome> {
-  try {
-    const result = await outcome
-    if (!result.committed) app.live.roomTips.drop(row.room)
-    return result
-  } catch (error) {
-    app.live.roomTips.drop(row.room)
-    throw error
-  }
+/** Without this a process that writes without a pause could keep the room from all others. */
+async function askForRoom(app: App, room: number): Promise<void> {
+  await enqueue(app, { guards: [], writes: [], log: [{ kind: ROOM_WANTED, room, subject: app.live.boot }] })
+}
+
+/** Errors: what the room's rules refused, or what the database said. */
+async function settle(app: App, queued: Queued): Promise<CommitOutcome> {
+  if (queued.refusal !== undefined) throw queued.refusal.error
+  const outcome = await queued.outcome
+  if (!outcome.committed) app.live.roomTips.drop(queued.tip.room, queued.tip.lineage)
+  return outcome
 }

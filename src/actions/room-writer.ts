@@ -47,6 +47,7 @@ export async function loadTip(app: App, row: RoomRow, version: RoomVersion): Pro
     snapshots: snapshot === null ? [] : await snapshotChain(app.db, snapshot),
     state: new Map(),
     batch: undefined,
+    lineage: { fallen: false },
   }
 }
 
@@ -63,6 +64,7 @@ export function emptyTip(room: number, version: RoomVersion, roomId: RoomId | un
     snapshots: [],
     state: none,
     batch: undefined,
+    lineage: { fallen: false },
   }
 }
 

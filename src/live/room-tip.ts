@@ -1,6 +1,7 @@
 import type { AuthEvent, EventId, RoomId } from '../core/event.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import type { Batch } from '../db/database.ts'
+import type { Timers } from './time.ts'
 
 /** An event of the room's state: what the rules read of it, and its number. */
 export interface StateEntry {
@@ -29,6 +30,13 @@ export interface RoomTip {
   readonly state: Map<string, StateEntry | null>
   /** The last batch queued for the room, which the next one builds on. */
   readonly batch: Batch | undefined
+  /** The reading of the database that this tip grew from: when one batch falls, all tips of its lineage are wrong. */
+  readonly lineage: Lineage
+}
+
+export interface Lineage {
+  /** A batch fell: nobody builds on it any more, also not who is building just now. */
+  fallen: boolean
 }
 
 /** Entries that a tip may gather before it is dropped to free memory. */
@@ -43,23 +51,31 @@ export interface RoomTips {
     room: number,
     body: (tip: RoomTip | undefined) => Promise<{ tip: RoomTip | undefined; result: T }>,
   ): Promise<T>
-  /** Forgets what is known of the room, for instance because a guard failed. */
-  drop(room: number): void
+  /** Forgets what is known of the room, if it grew from this lineage, of which a batch fell. */
+  drop(room: number, lineage: Lineage): void
+  /** Another process was refused several times in the room: ours writes nothing there for a moment. */
+  giveWay(room: number): void
 }
 
-export function createRoomTips(): RoomTips {
+/** How long a room is left to another process that asked for it. */
+const GIVE_WAY_MS = 100
+
+export function createRoomTips(timers: Timers): RoomTips {
   const tips = new Map<number, RoomTip>()
   const queues = new Map<number, Promise<unknown>>()
+  /** Rooms left to others for a moment, each with the end of it. */
+  const pauses = new Map<number, Promise<void>>()
 
   async function run<T>(
     room: number,
     body: (tip: RoomTip | undefined) => Promise<{ tip: RoomTip | undefined; result: T }>,
   ) {
+    await pauses.get(room)
     const known = tips.get(room)
     try {
       const { tip, result } = await body(known)
       tips.delete(room)
-      if (tip !== undefined && tip.state.size <= MAX_ENTRIES) tips.set(room, tip)
+      if (tip !== undefined && !tip.lineage.fallen && tip.state.size <= MAX_ENTRIES) tips.set(room, tip)
       const oldest = tips.keys().next()
       if (tips.size > MAX_TIPS && !oldest.done) tips.delete(oldest.value)
       return result
@@ -80,6 +96,17 @@ export function createRoomTips(): RoomTips {
       })
       return mine
     },
-    drop: (room) => void tips.delete(room),
+    drop(room, lineage) {
+      lineage.fallen = true
+      if (tips.get(room)?.lineage === lineage) tips.delete(room)
+    },
+    giveWay(room) {
+      if (!tips.has(room) || pauses.has(room)) return
+      tips.delete(room)
+      pauses.set(
+        room,
+        timers.sleep(GIVE_WAY_MS).then(() => void pauses.delete(room)),
+      )
+    },
   }
 }

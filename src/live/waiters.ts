@@ -103,6 +103,7 @@ export function createWaiters(timers: Timers): Waiters {
 
 /** Room rows concern those in the room; rows of one user, that user; member events both. */
 function concerns(row: SeenRow, wait: Wait): boolean {
+  if (row.kind === 'room_wanted') return false
   if (row.device != null && row.device !== wait.deviceId) return false
   if (row.user != null && row.user === wait.userId) return true
   return row.room != null && wait.rooms.has(row.room) && (row.user == null || row.kind === 'event')

@@ -27,7 +27,7 @@ export function brokenPromises({ acknowledged, history, synced }: Outcome): stri
   return faults
 }
 
-/** Kills the server `cycles` times while clients send, each time after `acks` more answers, and looks at what is left. */
+/** Kills the server `cycles` times under load, each time after `acks` more answers, and looks at what is left. */
 export async function killUnderLoad(
   dir: string,
   databaseUri: string | undefined,

@@ -1,5 +1,5 @@
 import type { AuthEvent } from '../event.ts'
-import { isValidUserId, serverNameOf } from '../ids.ts'
+import { isHistoricalUserId, serverNameOf } from '../ids.ts'
 import { own } from '../json.ts'
 import { powerLevelsOf } from '../power-levels.ts'
 import { ROOM_VERSIONS, type RoomVersion } from '../room-version.ts'
@@ -47,7 +47,8 @@ function authoriseCreate(version: RoomVersion, event: AuthEvent): Verdict {
   // A4' (v12): additional creators are user ids.
   const additional = version.privilegedCreators ? own(event.content, 'additional_creators') : undefined
   if (additional === undefined) return ALLOW
-  const valid = Array.isArray(additional) && additional.every((user) => typeof user === 'string' && isValidUserId(user))
+  const valid =
+    Array.isArray(additional) && additional.every((user) => typeof user === 'string' && isHistoricalUserId(user))
   return valid ? ALLOW : deny("A4'", 'additional_creators is not a list of user ids')
 }
 

@@ -1,4 +1,4 @@
-import { isValidUserId } from '../ids.ts'
+import { isHistoricalUserId } from '../ids.ts'
 import { isObject, type JsonObject, type JsonValue, own } from '../json.ts'
 import { creatorsOf, LEVEL_DEFAULTS, levelOf } from '../power-levels.ts'
 import type { RoomVersion } from '../room-version.ts'
@@ -53,7 +53,7 @@ function checkShape({ event, version, create }: Case): Verdict {
   const users = own(content, 'users')
   if (users === undefined) return ALLOW
   // K3: users are user ids with levels.
-  if (!isMapOfLevels(version, users) || !Object.keys(users as JsonObject).every(isValidUserId)) {
+  if (!isMapOfLevels(version, users) || !Object.keys(users as JsonObject).every(isHistoricalUserId)) {
     return deny('K3', 'users is not a map of user ids to levels')
   }
   // K4 (v12): creators stand above all levels and are given none.

@@ -14,9 +14,10 @@ export function thirdPartyInviteHolds(event: AuthEvent, state: StateReader): boo
   if (typeof token !== 'string' || own(signed, 'mxid') !== event.stateKey) return false
   const invite = state('m.room.third_party_invite', token)
   if (invite === undefined || invite.sender !== event.sender) return false
-  const { signatures: _, ...unsigned } = signed
+  const { signatures: _, unsigned: __, ...unsigned } = signed
   const message = canonicalJson(unsigned)
-  const attempts = pairsOf(keysOf(invite.content), signaturesOf(signed)).slice(0, MAX_ATTEMPTS)
+  const signatures = signaturesOf(signed).slice(0, MAX_ATTEMPTS)
+  const attempts = pairsOf(keysOf(invite.content).slice(0, MAX_ATTEMPTS), signatures).slice(0, MAX_ATTEMPTS)
   return attempts.some(([key, signature]) => verifySignature(key, message, signature))
 }
 
