@@ -49,8 +49,11 @@ test(
       const versions = (await (await fetch(`${url}/_matrix/client/versions`)).json()) as { versions: string[] }
       expect(versions.versions).toContain('v1.1')
     } finally {
-      if (server.pid !== undefined) process.kill(-server.pid, 'SIGTERM')
-      await new Promise((done) => server.on('close', done))
+      if (server.exitCode === null && server.pid !== undefined) {
+        const closed = new Promise((done) => server.on('close', done))
+        process.kill(-server.pid, 'SIGTERM')
+        await closed
+      }
     }
   },
   INSTALL_WITHIN_MS,
