@@ -1,5 +1,6 @@
 import type { AuthEvent, Event, EventId, RoomId, UserId } from '../core/event.ts'
-import { canonicalJson, isObject, type JsonObject, own, parseJson } from '../core/json.ts'
+import { canonicalJson, type JsonObject, own, parseJson } from '../core/json.ts'
+import { relationOf } from '../core/relations.ts'
 import type { Database } from '../db/database.ts'
 import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
 
@@ -24,7 +25,8 @@ export function insertEvent(event: Event, place: EventPlace, authEvents: readonl
       content, envelope, redacts, relates_to, rel_type, thread_root, history_visibility, snapshot, previous)
       VALUES (${place.event}, ${event.eventId}, ${place.room}, ${place.position}, ${place.topo}, ${event.type},
       ${event.stateKey}, ${event.sender}, ${event.originServerTs}, ${event.depth}, ${canonicalJson(content!)},
-      ${canonicalJson(envelope)}, ${event.redacts ?? null}, ${relation.eventId}, ${relation.type}, ${relation.thread},
+      ${canonicalJson(envelope)}, ${event.redacts ?? null}, ${relation.eventId ?? null},
+      ${relation.relType ?? null}, ${relation.threadRoot ?? null},
       ${place.historyVisibility}, ${place.snapshot}, ${place.previous})`,
   ]
   for (const prev of event.prevEvents) {
@@ -35,15 +37,6 @@ export function insertEvent(event: Event, place: EventPlace, authEvents: readonl
       SELECT ${place.event}, event FROM events WHERE event IN ${intList(authEvents)}`)
   }
   return statements
-}
-
-function relationOf(content: JsonObject): { eventId: string | null; type: string | null; thread: string | null } {
-  const relation = own(content, 'm.relates_to')
-  if (relation === undefined || !isObject(relation)) return { eventId: null, type: null, thread: null }
-  const eventId = own(relation, 'event_id')
-  const type = own(relation, 'rel_type')
-  if (typeof eventId !== 'string' || typeof type !== 'string') return { eventId: null, type: null, thread: null }
-  return { eventId, type, thread: type === 'm.thread' ? eventId : null }
 }
 
 /** A row as the views serve it. `content` is the exact JSON text. */

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { checkPassword } from '../../actions/create-account.ts'
 import { deactivate } from '../../actions/deactivate.ts'
+import { evacuateUser } from '../../actions/evacuate-user.ts'
 import { setPassword } from '../../actions/set-password.ts'
 import { endpoint } from '../endpoint.ts'
 import { Auth, authenticateInteractively } from '../uia.ts'
@@ -49,6 +50,7 @@ export const deactivateAccount = endpoint({
   }),
   async handle(app, { user, body }) {
     await authenticateInteractively(app, 'm.login.password', { endpoint: 'POST /account/deactivate', body, user })
+    await evacuateUser(app, { userId: user.userId }, () => undefined)
     await deactivate(app, user.userId, body.erase === true)
     return { id_server_unbind_result: 'no-support' }
   },
