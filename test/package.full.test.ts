@@ -35,6 +35,7 @@ test(
       'npm',
       [
         'exec',
+        '--yes',
         `--package=${join(dir, tarball ?? '')}`,
         '--',
         'dendrite',
