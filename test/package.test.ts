@@ -28,7 +28,7 @@ test('better-sqlite3 is pinned to the line that runs on Node 20', () => {
 })
 
 test('the packages that the project is to stand on are dependencies', () => {
-  const named = ['oclif', 'better-sqlite3', 'pg', 'inquirer', 'chalk', 'cosmiconfig', 'umzug', 'tweetnacl']
+  const named = ['oclif', 'better-sqlite3', 'pg', 'inquirer', 'chalk', 'cosmiconfig', 'fastify', 'tweetnacl']
   expect(Object.keys(manifest.dependencies)).toEqual(expect.arrayContaining(named))
 })
 
