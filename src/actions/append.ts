@@ -3,7 +3,7 @@ import type { Event } from '../core/event.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import type { CommitOutcome } from '../db/database.ts'
-import type { RoomTip } from '../live/room-tip.ts'
+import { ROOM_WANTED, type RoomTip } from '../live/room-tip.ts'
 import { roomById } from '../store/rooms.ts'
 import { loadTip, type RoomWriter, roomWriter } from './room-writer.ts'
 import { enqueue } from './write.ts'
@@ -12,9 +12,6 @@ import { enqueue } from './write.ts'
 const MAX_TRIES = 100
 /** After so many failures the other processes are asked to leave the room to this one for a moment. */
 const PATIENCE = 2
-
-/** The log row by which a process asks for a room; `subject` says which process. */
-export const ROOM_WANTED = 'room_wanted'
 
 /**
  * The only way into a room. `compose` adds events to the writer, alone in the room; it runs again, on a fresh writer,

@@ -55,11 +55,6 @@ const BY_NAME: Readonly<Record<string, { exit: number; code: string; suggestion?
     code: 'WRONG_SERVER_NAME',
     suggestion: 'global.server_name must stay what it was when the database was made',
   },
-  ServerNameMismatch: {
-    exit: EXIT.config,
-    code: 'WRONG_SERVER_NAME',
-    suggestion: 'global.server_name must stay what it was when the database was made',
-  },
   ExitPromptError: { exit: EXIT.interrupted, code: 'INTERRUPTED' },
 }
 

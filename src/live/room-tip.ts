@@ -57,6 +57,9 @@ export interface RoomTips {
   giveWay(room: number): void
 }
 
+/** The log row by which a process asks for a room; `subject` says which process. */
+export const ROOM_WANTED = 'room_wanted'
+
 /** How long a room is left to another process that asked for it. */
 const GIVE_WAY_MS = 100
 

@@ -1,4 +1,5 @@
 import type { LogRow } from '../db/database.ts'
+import { ROOM_WANTED } from './room-tip.ts'
 import type { Timers } from './time.ts'
 
 /** A log row with its position, as the waiters read it. */
@@ -103,7 +104,7 @@ export function createWaiters(timers: Timers): Waiters {
 
 /** Room rows concern those in the room; rows of one user, that user; member events both. */
 function concerns(row: SeenRow, wait: Wait): boolean {
-  if (row.kind === 'room_wanted') return false
+  if (row.kind === ROOM_WANTED) return false
   if (row.device != null && row.device !== wait.deviceId) return false
   if (row.user != null && row.user === wait.userId) return true
   return row.room != null && wait.rooms.has(row.room) && (row.user == null || row.kind === 'event')

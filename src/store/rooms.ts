@@ -1,6 +1,6 @@
 import type { EventId, RoomId } from '../core/ids.ts'
 import type { Database, Guard } from '../db/database.ts'
-import { type Sql, sql, textList } from '../db/sql.ts'
+import { type Sql, sql } from '../db/sql.ts'
 
 export interface RoomRow {
   readonly room: number
@@ -49,13 +49,6 @@ export function updateSummary(room: number, type: string, value: string | null):
   return SUMMARY.get(type)?.(room, value)
 }
 
-export function countMembers(room: number): Sql {
-  return sql`UPDATE rooms SET
-    joined_members = (SELECT count(*) FROM memberships WHERE room = ${room} AND membership = 'join'),
-    invited_members = (SELECT count(*) FROM memberships WHERE room = ${room} AND membership = 'invite')
-      WHERE room = ${room}`
-}
-
 export function addMembers(room: number, joined: number, invited: number): Sql {
   return sql`UPDATE rooms SET joined_members = joined_members + ${joined},
     invited_members = invited_members + ${invited} WHERE room = ${room}`
@@ -102,8 +95,4 @@ export function replaceHeads(room: number, head: number, snapshot: number | null
     sql`DELETE FROM heads WHERE room = ${room}`,
     sql`INSERT INTO heads (room, event, snapshot) VALUES (${room}, ${head}, ${snapshot})`,
   ]
-}
-
-export function roomIdsOf(db: Database, roomIds: readonly string[]): Promise<RoomRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM rooms WHERE room_id IN ${textList(roomIds)}`)
 }
