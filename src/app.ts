@@ -6,8 +6,10 @@ import type { Database } from './db/database.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { RateLimiter } from './live/rate-limit.ts'
 import type { RoomTips } from './live/room-tip.ts'
+import type { ServerKeyCache } from './live/server-keys.ts'
 import type { Clock, Random, Timers } from './live/time.ts'
 import type { Waiters } from './live/waiters.ts'
+import type { Transport } from './remote/transport.ts'
 
 /** The context handed to everything. Only `open-app.ts` makes one. */
 export interface App {
@@ -19,11 +21,16 @@ export interface App {
   readonly clock: Clock
   readonly random: Random
   readonly timers: Timers
+  /** The other servers. */
+  readonly remote: {
+    readonly transport: Transport
+  }
   readonly live: {
     readonly roomTips: RoomTips
     readonly waiters: Waiters
     readonly rateLimiter: RateLimiter
     readonly passwordHasher: PasswordHasher
+    readonly serverKeys: ServerKeyCache
     /** Changes with every start: a token of an earlier one is told from ours. */
     readonly boot: string
   }

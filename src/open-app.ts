@@ -11,8 +11,12 @@ import { openDatabase } from './db/open.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createRateLimiter } from './live/rate-limit.ts'
 import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
+import { createServerKeyCache } from './live/server-keys.ts'
 import { systemClock, systemRandom, systemTimers } from './live/time.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
+import { createNetworks } from './remote/networks.ts'
+import { createOutbound } from './remote/outbound.ts'
+import { createTransport, type Transport } from './remote/transport.ts'
 import { logRows } from './store/log.ts'
 
 export interface OpenOptions {
@@ -22,6 +26,8 @@ export interface OpenOptions {
   readonly log: Logger
   /** `serve` keeps other servers off the database; commands run beside it. */
   readonly exclusive: boolean
+  /** How other servers are reached, where it is not the network. */
+  readonly transport?: Transport
 }
 
 export type OpenedApp = App & { close(): Promise<void> }
@@ -56,6 +62,9 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const stop = followLog(db, hear, log)
   waiters.heard([], db.safePosition(), false)
   const limits = config.client_api.rate_limiting
+  const { deny_networks, allow_networks, disable_tls_validation } = config.federation_api
+  const networks = createNetworks(deny_networks, allow_networks)
+  const outbound = createOutbound({ networks, timers: systemTimers, verifyTls: !disable_tls_validation })
   return {
     config,
     serverName: config.global.server_name as ServerName,
@@ -65,6 +74,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     clock: systemClock,
     random: systemRandom,
     timers: systemTimers,
+    remote: { transport: options.transport ?? createTransport(outbound, systemClock) },
     live: {
       roomTips,
       waiters,
@@ -78,10 +88,12 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
         systemClock,
       ),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
+      serverKeys: createServerKeyCache(),
       boot,
     },
     async close() {
       stop()
+      await outbound.close()
       await db.close()
     },
   }

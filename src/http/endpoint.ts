@@ -2,6 +2,7 @@ import type { Static, TSchema } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app.ts'
 import type { ServerName, UserId } from '../core/ids.ts'
+import type { JsonValue } from '../core/json.ts'
 
 /** Who asks, as the endpoint's `auth` narrows it. */
 export interface Requester {
@@ -19,7 +20,11 @@ type Caller<A extends Auth> = A extends 'access-token'
   : A extends 'access-token-optional'
     ? { readonly user: Requester | undefined }
     : A extends 'federation-signature'
-      ? { readonly origin: ServerName }
+      ? {
+          readonly origin: ServerName
+          /** The body as JSON, of any shape; undefined without one. */
+          readonly content: JsonValue | undefined
+        }
       : object
 
 type Read<S extends TSchema | undefined> = S extends TSchema ? Static<S> : undefined

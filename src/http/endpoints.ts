@@ -16,6 +16,9 @@ import * as rooms from './client/rooms.ts'
 import { sync } from './client/sync.ts'
 import { getVersions } from './client/versions.ts'
 import type { AnyEndpoint } from './endpoint.ts'
+import * as serverKeys from './federation/keys.ts'
+import * as federationQueries from './federation/queries.ts'
+import * as serverInfo from './federation/server-info.ts'
 
 /** Every endpoint that is served. Whatever is not here answers 404 `M_UNRECOGNIZED`. */
 export const ENDPOINTS: readonly AnyEndpoint[] = [
@@ -47,4 +50,7 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   ...Object.values(rooms),
   ...Object.values(messagePagination),
   sync,
+  ...Object.values(serverInfo),
+  ...Object.values(serverKeys),
+  ...Object.values(federationQueries),
 ] as unknown as readonly AnyEndpoint[]

@@ -2,12 +2,15 @@ import { setMaxListeners } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { App } from '../app.ts'
+import type { ServerName } from '../core/ids.ts'
+import type { JsonValue } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { authenticate } from './authenticate.ts'
-import type { AnyEndpoint, Endpoint } from './endpoint.ts'
+import { authenticateServer } from './authenticate-server.ts'
+import type { AnyEndpoint, Endpoint, Requester } from './endpoint.ts'
 import { ENDPOINTS } from './endpoints.ts'
 import { sendError } from './errors.ts'
-import { readBody, readTexts } from './validate.ts'
+import { readBody, readJson, readTexts } from './validate.ts'
 
 export interface ListenOptions {
   readonly http?: { readonly host: string; readonly port: number } | undefined
@@ -130,13 +133,27 @@ function urlsOf(spec: AnyEndpoint): string[] {
   return [url, ...(spec.aliases ?? []).map((version) => url.replace(/\/(v\d+)\//, `/${version}/`))]
 }
 
+interface Identified {
+  readonly user?: Requester | undefined
+  readonly origin?: ServerName
+  readonly content?: JsonValue | undefined
+}
+
+/** Who asks: a user, or another server, whose signature covers the body too. */
+async function callerOf(app: App, spec: Endpoint, request: FastifyRequest): Promise<Identified> {
+  if (spec.auth !== 'federation-signature') return { user: await authenticate(app, spec.auth, request) }
+  const content = readJson(request.body)
+  return { origin: await authenticateServer(app, request, content), content }
+}
+
 function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const user = await authenticate(app, spec.auth, request)
+    const caller = await callerOf(app, spec, request)
+    const { user, origin } = caller
     if (user?.guest === true && spec.guest !== true) {
       throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may not do this.')
     }
-    if (spec.rateLimit !== undefined) app.live.rateLimiter.check(user?.userId ?? request.ip, spec.rateLimit)
+    if (spec.rateLimit !== undefined) app.live.rateLimiter.check(user?.userId ?? origin ?? request.ip, spec.rateLimit)
     const ended = new AbortController()
     const end = () => ended.abort()
     stopping.addEventListener('abort', end, { once: true })
@@ -147,7 +164,7 @@ function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
     })
     try {
       const result = await spec.handle(app, {
-        user,
+        ...caller,
         params: spec.params && readTexts(spec.params, request.params),
         query: spec.query && readTexts(spec.query, request.query),
         body: spec.body && readBody(spec.body, request.body),

@@ -7,10 +7,14 @@ import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 const compilers = { bodies: new Ajv({ strict: false }), texts: new Ajv({ strict: false, coerceTypes: true }) }
 const compiled = { bodies: new WeakMap<TSchema, ValidateFunction>(), texts: new WeakMap<TSchema, ValidateFunction>() }
 
+/** The body as JSON, numbers and all as they stand there; undefined for an empty one. Errors: M_NOT_JSON. */
+export function readJson(bytes: unknown): JsonValue | undefined {
+  return bytes instanceof Uint8Array && bytes.length > 0 ? parseJson(bytes) : undefined
+}
+
 /** The body as JSON of the schema's shape. Errors: M_NOT_JSON, M_BAD_JSON, M_MISSING_PARAM. */
 export function readBody(schema: TSchema, bytes: unknown): unknown {
-  const empty = !(bytes instanceof Uint8Array) || bytes.length === 0
-  const value: JsonValue = empty ? {} : parseJson(bytes)
+  const value = readJson(bytes) ?? {}
   if (!isObject(value)) throw new MatrixError('M_BAD_JSON', 'The body is not a JSON object.')
   const fault = strictFault(value)
   if (fault !== undefined) throw new MatrixError('M_BAD_JSON', fault)

@@ -8,6 +8,7 @@ import { generateSigningKey, writeKeyPem } from '../../src/core/keys.ts'
 import { startServer } from '../../src/http/server.ts'
 import { systemRandom } from '../../src/live/time.ts'
 import { type OpenedApp, openApp } from '../../src/open-app.ts'
+import type { Transport } from '../../src/remote/transport.ts'
 
 export interface Reply {
   readonly status: number
@@ -29,28 +30,37 @@ export interface TestServer {
   stop(): Promise<void>
 }
 
+/** For servers that meet others. */
+export interface TestFederation {
+  readonly serverName?: string
+  readonly transport?: Transport
+  readonly federationApi?: Record<string, unknown>
+}
+
 export const TEST_PASSWORD = 'correct horse battery'
 
 /** A real server over HTTP on a free port; without a database of the test's, on a SQLite file of its own. */
 export async function startTestServer(
   clientApi: Record<string, unknown> = {},
   connectionString = 'file:test.db',
+  { serverName = 'test.example', transport, federationApi = {} }: TestFederation = {},
 ): Promise<TestServer> {
   const dir = await mkdtemp(join(tmpdir(), 'dendrite-http-'))
   await writeFile(join(dir, 'matrix_key.pem'), writeKeyPem(generateSigningKey(systemRandom.bytes)))
   const config = configFrom({
     version: 2,
     global: {
-      server_name: 'test.example',
+      server_name: serverName,
       private_key: 'matrix_key.pem',
       database: { connection_string: connectionString },
     },
     client_api: { registration_disabled: false, rate_limiting: { enabled: false }, ...clientApi },
+    federation_api: federationApi,
     user_api: { password_hashing: 'cheap' },
   })
   const log = pino({ level: 'silent' })
   await migrateToLatest(config, dir, log)
-  const app = await openApp({ config, dir, log, exclusive: false })
+  const app = await openApp({ config, dir, log, exclusive: false, ...(transport === undefined ? {} : { transport }) })
   const server = await startServer(app, { http: { host: '127.0.0.1', port: 0 } })
   const url = server.addresses[0] ?? ''
   const call: TestServer['call'] = async (method, path, { token, body, raw } = {}) => {

@@ -1,0 +1,22 @@
+import { LRUCache } from 'lru-cache'
+import type { ServerKey } from '../core/server-keys.ts'
+
+/** Keys of other servers that were used lately, and questions for keys under way. */
+export interface ServerKeyCache {
+  /** By server. */
+  readonly known: LRUCache<string, readonly ServerKey[]>
+  /** By server: one question at a time. */
+  readonly asking: Map<string, Promise<readonly ServerKey[]>>
+  /** By server: not asked again before this time, in milliseconds of the wall clock. */
+  readonly pauseUntil: LRUCache<string, number>
+}
+
+const SERVERS_MAX = 5_000
+
+export function createServerKeyCache(): ServerKeyCache {
+  return {
+    known: new LRUCache({ max: SERVERS_MAX }),
+    asking: new Map(),
+    pauseUntil: new LRUCache({ max: SERVERS_MAX }),
+  }
+}

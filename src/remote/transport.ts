@@ -1,0 +1,91 @@
+import { Resolver } from 'node:dns/promises'
+import { LRUCache } from 'lru-cache'
+import type { ServerName } from '../core/ids.ts'
+import type { Clock } from '../live/time.ts'
+import { type Directories, type ServerAddress, type SrvRecord, serverAddresses } from './discovery.ts'
+import { type Outbound, type OutboundReply, Unreachable } from './outbound.ts'
+import { createWellKnown } from './well-known.ts'
+
+/** One request to another homeserver, headers and all. */
+export interface ServerRequest {
+  readonly destination: ServerName
+  readonly method: string
+  /** Path and query. */
+  readonly uri: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string | undefined
+  readonly timeoutMs: number
+  readonly maxBytes: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How servers are reached. A simulation puts a network of its own in its place. */
+export interface Transport {
+  /** Resolves with the answer, whatever its status. Errors: Unreachable. */
+  send(request: ServerRequest): Promise<Pick<OutboundReply, 'status' | 'body'>>
+}
+
+/** Addresses of a server are asked for again after this time. */
+const ADDRESSES_AGE_MS = 300_000
+const ADDRESSES_MAX = 10_000
+
+/** Finds the server by its name and asks it over HTTPS, at one address after the other. */
+export function createTransport(outbound: Outbound, clock: Clock, srv: Directories['srv'] = lookUpSrv()): Transport {
+  const wellKnown = createWellKnown(outbound, clock)
+  const directories: Directories = { wellKnown: (host) => wellKnown.delegation(host), srv }
+  const known = new LRUCache<ServerName, { readonly addresses: readonly ServerAddress[]; readonly until: number }>({
+    max: ADDRESSES_MAX,
+  })
+
+  async function addressesOf(server: ServerName): Promise<readonly ServerAddress[]> {
+    const entry = known.get(server)
+    if (entry !== undefined && entry.until > clock.now()) return entry.addresses
+    const addresses = await serverAddresses(server, directories)
+    known.set(server, { addresses, until: clock.now() + ADDRESSES_AGE_MS })
+    return addresses
+  }
+
+  return {
+    async send(request) {
+      let failure = new Unreachable(`${request.destination} has no address`)
+      for (const address of await addressesOf(request.destination)) {
+        try {
+          return await sendTo(outbound, address, request)
+        } catch (error) {
+          if (!(error instanceof Unreachable)) throw error
+          failure = error
+          if (request.signal?.aborted === true) break
+        }
+      }
+      known.delete(request.destination)
+      throw failure
+    },
+  }
+}
+
+function sendTo(outbound: Outbound, address: ServerAddress, request: ServerRequest): Promise<OutboundReply> {
+  const origin = `https://${address.host}:${address.port}`
+  if (!URL.canParse(origin)) throw new Unreachable(`${request.destination} is at "${origin}", which is no address`)
+  return outbound.request({
+    method: request.method,
+    origin,
+    path: request.uri,
+    headers: { ...request.headers, host: address.hostHeader },
+    body: request.body,
+    timeoutMs: request.timeoutMs,
+    maxBytes: request.maxBytes,
+    signal: request.signal,
+  })
+}
+
+/** Asks DNS, by default the system's servers. */
+export function lookUpSrv(resolver = new Resolver({ timeout: 5_000, tries: 2 })): Directories['srv'] {
+  return async (name): Promise<readonly SrvRecord[] | undefined> => {
+    try {
+      return await resolver.resolveSrv(name)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      return code === 'ENODATA' || code === 'ENOTFOUND' ? [] : undefined
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { ServerKey } from '../core/server-keys.ts'
+import type { Database } from '../db/database.ts'
+import { type Sql, sql } from '../db/sql.ts'
+
+interface KeyRow {
+  server: string
+  key_id: string
+  public_key: string
+  valid_until_ts: number | null
+  expired_ts: number | null
+  fetched_ts: number
+}
+
+/** What is known of a server's keys, old ones too. */
+export async function keysOfServer(db: Database, server: string): Promise<ServerKey[]> {
+  const rows = await db.read<KeyRow>(sql`SELECT server, key_id, public_key, valid_until_ts, expired_ts, fetched_ts
+    FROM server_keys WHERE server = ${server}`)
+  return rows.map((row) => ({
+    server: row.server,
+    keyId: row.key_id,
+    publicKey: row.public_key,
+    validUntilTs: row.valid_until_ts,
+    expiredTs: row.expired_ts,
+    fetchedTs: row.fetched_ts,
+  }))
+}
+
+/** The answer, as JSON text, in which a server's current keys came: a notary hands it on. */
+export async function keyAnswersOf(db: Database, server: string): Promise<{ response: string; fetched_ts: number }[]> {
+  return db.read(sql`SELECT response, MAX(fetched_ts) AS fetched_ts FROM server_keys
+    WHERE server = ${server} AND response IS NOT NULL GROUP BY response ORDER BY 2 DESC LIMIT 1`)
+}
+
+/** Keeps a key; what the server said last counts. */
+export function keepServerKey(key: ServerKey, response: string): Sql {
+  return sql`INSERT INTO server_keys (server, key_id, public_key, valid_until_ts, expired_ts, response, fetched_ts)
+    VALUES (${key.server}, ${key.keyId}, ${key.publicKey}, ${key.validUntilTs}, ${key.expiredTs}, ${response},
+      ${key.fetchedTs})
+    ON CONFLICT (server, key_id) DO UPDATE SET valid_until_ts = excluded.valid_until_ts,
+      expired_ts = excluded.expired_ts, response = excluded.response, fetched_ts = excluded.fetched_ts,
+      public_key = excluded.public_key`
+}

@@ -1,0 +1,50 @@
+import type { ServerName } from '../../src/core/ids.ts'
+import type { JsonObject } from '../../src/core/json.ts'
+import { askServer, type Question } from '../../src/remote/ask-server.ts'
+import { Unreachable } from '../../src/remote/outbound.ts'
+import type { ServerRequest, Transport } from '../../src/remote/transport.ts'
+import { startTestServer, type TestServer } from './server.ts'
+
+/** Servers that reach one another by name, without DNS and TLS. */
+export interface TestNetwork {
+  readonly transport: Transport
+  /** Starts a server of that name. */
+  start(serverName: string, connectionString?: string): Promise<TestServer>
+  /** Requests to the server fail until it is switched on again. */
+  cut(serverName: string, off: boolean): void
+  /** Every request that was carried, oldest first. */
+  readonly carried: ServerRequest[]
+  /** Asks as one of the servers. */
+  ask(from: TestServer, destination: string, question: Question): Promise<JsonObject>
+  stop(): Promise<void>
+}
+
+export function createTestNetwork(): TestNetwork {
+  const servers = new Map<string, TestServer>()
+  const dead = new Set<string>()
+  const carried: ServerRequest[] = []
+  const transport: Transport = {
+    async send(request) {
+      const server = servers.get(request.destination)
+      if (server === undefined || dead.has(request.destination)) throw new Unreachable(`${request.destination} is away`)
+      carried.push(request)
+      const { method, uri, headers, body } = request
+      const reply = await fetch(`${server.url}${uri}`, { method, headers, ...(body === undefined ? {} : { body }) })
+      return { status: reply.status, body: Buffer.from(await reply.arrayBuffer()) }
+    },
+  }
+  return {
+    transport,
+    carried,
+    async start(serverName, connectionString) {
+      const server = await startTestServer({}, connectionString, { serverName, transport })
+      servers.set(serverName, server)
+      return server
+    },
+    cut: (serverName, off) => void (off ? dead.add(serverName) : dead.delete(serverName)),
+    ask: (from, destination, question) => askServer(from.app, destination as ServerName, question),
+    async stop() {
+      for (const server of servers.values()) await server.stop()
+    },
+  }
+}

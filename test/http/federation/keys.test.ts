@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { serverKey } from '../../../src/actions/server-keys.ts'
+import type { ServerName } from '../../../src/core/ids.ts'
+import { canonicalJson, type JsonObject } from '../../../src/core/json.ts'
+import { generateSigningKey } from '../../../src/core/keys.ts'
+import { KEY_AGE_MAX_MS, keyCountsAt, publishedKeys, readServerKeys } from '../../../src/core/server-keys.ts'
+import { authorizationHeader, jsonSignatureHolds, signJson } from '../../../src/core/sign.ts'
+import { systemRandom } from '../../../src/live/time.ts'
+import { createTestNetwork, type TestNetwork } from '../../helpers/federation.ts'
+import type { TestServer } from '../../helpers/server.ts'
+
+let network: TestNetwork
+let a: TestServer
+let b: TestServer
+beforeEach(async () => {
+  network = createTestNetwork()
+  a = await network.start('a.example')
+  b = await network.start('b.example')
+})
+afterEach(() => network.stop())
+
+const keyRequests = () => network.carried.filter(({ uri }) => uri.startsWith('/_matrix/key/')).length
+
+describe('published keys', () => {
+  test('are signed by themselves and say how long they hold', async () => {
+    const { body } = await a.call('GET', '/_matrix/key/v2/server')
+    const key = a.app.key
+    expect(body.server_name).toBe('a.example')
+    expect(body.verify_keys).toEqual({ [key.keyId]: { key: key.publicKey } })
+    expect(jsonSignatureHolds(body as JsonObject, 'a.example', key.keyId, key.publicKey)).toBe(true)
+    expect(body.valid_until_ts).toBeGreaterThan(Date.now() + 3_600_000)
+  })
+
+  test('are fetched once, kept in the database, and counted up to the times that they name', async () => {
+    const { keyId, publicKey } = a.app.key
+    const now = b.app.clock.now()
+    const name = 'a.example' as ServerName
+    expect(await Promise.all([1, 2, 3].map(() => serverKey(b.app, name, keyId, now)))).toEqual(Array(3).fill(publicKey))
+    expect(keyRequests()).toBe(1)
+    b.app.live.serverKeys.known.clear()
+    expect(await serverKey(b.app, name, keyId, now)).toBe(publicKey)
+    expect(keyRequests()).toBe(1)
+    expect(await serverKey(b.app, name, keyId, now + 30 * 24 * 3_600_000)).toBeUndefined()
+    expect(await serverKey(b.app, name, 'ed25519:other', 'anyTime')).toBeUndefined()
+    expect(await serverKey(b.app, name, keyId, 'anyTime')).toBe(publicKey)
+  })
+
+  test('a server that is away is not asked again at once', async () => {
+    network.cut('a.example', true)
+    const name = 'a.example' as ServerName
+    expect(await serverKey(b.app, name, a.app.key.keyId, 'anyTime')).toBeUndefined()
+    network.cut('a.example', false)
+    expect(await serverKey(b.app, name, a.app.key.keyId, 'anyTime')).toBeUndefined()
+    expect(keyRequests()).toBe(0)
+  })
+
+  test('a notary hands them on with its signature', async () => {
+    const query = '/_matrix/key/v2/query'
+    const one = await b.call('GET', `${query}/a.example`)
+    const body = { server_keys: { 'a.example': {}, 'b.example': { x: {} }, 'none.example': {} } }
+    const many = await b.call('POST', query, { body })
+    const names = (reply: typeof one) => (reply.body.server_keys as JsonObject[]).map((keys) => keys.server_name)
+    expect(names(one)).toEqual(['a.example'])
+    expect(names(many)).toEqual(['a.example', 'b.example'])
+    const [handed] = one.body.server_keys as JsonObject[]
+    for (const { serverName, key } of [a.app, b.app])
+      expect(jsonSignatureHolds(handed!, serverName, key.keyId, key.publicKey)).toBe(true)
+  })
+})
+
+describe('an answer with keys', () => {
+  const key = generateSigningKey(systemRandom.bytes)
+  const other = generateSigningKey(systemRandom.bytes)
+  const answer = publishedKeys('a.example', key, [{ ...other, expiredTs: 50 }], 1_000)
+
+  test('is read', () => {
+    expect(readServerKeys(answer, 'a.example', 7)).toEqual([
+      {
+        server: 'a.example',
+        keyId: key.keyId,
+        publicKey: key.publicKey,
+        validUntilTs: 1_000,
+        expiredTs: null,
+        fetchedTs: 7,
+      },
+      {
+        server: 'a.example',
+        keyId: other.keyId,
+        publicKey: other.publicKey,
+        validUntilTs: null,
+        expiredTs: 50,
+        fetchedTs: 7,
+      },
+    ])
+  })
+
+  test.each([
+    ['of another server', answer, 'b.example'],
+    ['changed after it was signed', { ...answer, valid_until_ts: 2_000 }, 'a.example'],
+    ['signed by an old key alone', signJson({ ...answer, signatures: {} }, 'a.example', other), 'a.example'],
+    ['without a time', signJson({ ...answer, valid_until_ts: 'soon' }, 'a.example', key), 'a.example'],
+    ['that is no object', 7, 'a.example'],
+  ])('%s is refused', (_what, refused, server) => {
+    expect(readServerKeys(refused as JsonObject, server, 7)).toBeUndefined()
+  })
+
+  test('counts to the millisecond', () => {
+    const [current, old] = readServerKeys(answer, 'a.example', 7)!
+    expect([1_000, 1_001].map((at) => keyCountsAt(current!, at))).toEqual([true, false])
+    expect([50, 51].map((at) => keyCountsAt(old!, at))).toEqual([true, false])
+    const boastful = { ...current!, validUntilTs: Number.MAX_SAFE_INTEGER }
+    expect([KEY_AGE_MAX_MS + 7, KEY_AGE_MAX_MS + 8].map((at) => keyCountsAt(boastful, at))).toEqual([true, false])
+  })
+})
+
+describe('a signed request', () => {
+  const uri = '/_matrix/federation/v1/query/profile?user_id=%40alice%3Ab.example'
+
+  test('is answered', async () => {
+    await b.register('alice')
+    await expect(network.ask(a, 'b.example', { method: 'GET', uri })).resolves.toEqual({ displayname: 'alice' })
+  })
+
+  test.each<[string, (header: string) => Record<string, string>, number]>([
+    ['without a signature', () => ({}), 401],
+    ['for another server', (header) => ({ authorization: header.replace('"b.example"', '"c.example"') }), 401],
+    ['in the name of another', (header) => ({ authorization: header.replace('"a.example"', '"c.example"') }), 401],
+    ['in our own name', (header) => ({ authorization: header.replace('"a.example"', '"b.example"') }), 401],
+    ['with another key', (header) => ({ authorization: header.replace(/key="[^"]*"/, 'key="ed25519:x"') }), 401],
+    ['with a forged signature', (header) => ({ authorization: header.replace(/sig="..../, 'sig="AAAA') }), 401],
+    ['as it is', (header) => ({ authorization: header }), 200],
+    [
+      'without the destination in the header',
+      (header) => ({ authorization: header.replace(/destination="[^"]*",/, '') }),
+      200,
+    ],
+  ])('%s', async (_what, headersOf, status) => {
+    await b.register('alice')
+    const request = { method: 'GET', uri, origin: 'a.example', destination: 'b.example' }
+    const headers = headersOf(authorizationHeader(request, a.app.key))
+    const reply = await fetch(b.url + uri, { headers })
+    expect(reply.status).toBe(status)
+    if (status === 401) expect(await reply.json()).toMatchObject({ errcode: 'M_UNAUTHORIZED' })
+  })
+
+  test('of a body covers every byte of its meaning', async () => {
+    const query = { method: 'PUT', uri: '/_matrix/federation/v1/send/1', origin: 'a.example', destination: 'b.example' }
+    const header = authorizationHeader({ ...query, content: { edus: [], pdus: [] } }, a.app.key)
+    const body = canonicalJson({ edus: [], pdus: [{}] })
+    const reply = await fetch(b.url + query.uri, { method: 'PUT', headers: { authorization: header }, body })
+    expect([401, 404]).toContain(reply.status)
+  })
+})
