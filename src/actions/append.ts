@@ -4,7 +4,7 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import type { CommitOutcome } from '../db/database.ts'
 import { ROOM_WANTED, type RoomTip } from '../live/room-tip.ts'
-import { roomById } from '../store/rooms.ts'
+import { roomById, roomIsNew } from '../store/rooms.ts'
 import { loadTip, type RoomWriter, roomWriter } from './room-writer.ts'
 import { enqueue } from './write.ts'
 
@@ -42,16 +42,23 @@ export async function append(
   throw new MatrixError('M_UNKNOWN', 'The room is being changed too quickly; try again.', {}, 503)
 }
 
-/** Makes a room that does not exist yet: `compose` begins with the create event. */
+/**
+ * Makes a room that does not exist yet: `compose` begins with the create event. It runs again when the room's id is
+ * taken: from version 12 on that is a hash, which equal rooms share that one user makes within a millisecond.
+ */
 export async function appendNewRoom(
   app: App,
-  start: RoomTip,
+  start: () => RoomTip,
   compose: (writer: RoomWriter) => Promise<void>,
 ): Promise<readonly Event[]> {
-  const queued = await app.live.roomTips.exclusively(start.room, () => queueBatch(app, start, compose))
-  const outcome = await settle(app, queued)
-  if (!outcome.committed) throw new MatrixError('M_ROOM_IN_USE', `The room could not be made: ${outcome.failed}`)
-  return queued.events
+  for (let attempt = 0; ; attempt++) {
+    const tip = start()
+    const queued = await app.live.roomTips.exclusively(tip.room, () => queueBatch(app, tip, compose))
+    const outcome = await settle(app, queued)
+    if (outcome.committed) return queued.events
+    const again = outcome.failed === roomIsNew(queued.events[0]!.roomId).about && attempt < MAX_TRIES
+    if (!again) throw new MatrixError('M_ROOM_IN_USE', `The room could not be made: ${outcome.failed}`)
+  }
 }
 
 interface Queued {

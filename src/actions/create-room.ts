@@ -3,7 +3,7 @@ import type { RoomAlias, RoomId, UserId } from '../core/ids.ts'
 import { type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
-import { aliasIsFree, insertAlias, insertRoom, publishRoom } from '../store/rooms.ts'
+import { aliasIsFree, insertAlias, insertRoom, publishRoom, roomIsNew } from '../store/rooms.ts'
 import { appendNewRoom } from './append.ts'
 import { changeMembership, memberProfile } from './change-membership.ts'
 import { emptyTip, type RoomWriter } from './room-writer.ts'
@@ -48,18 +48,23 @@ export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
   const roomId = version.roomIdIsCreateHash ? undefined : newRoomId(app)
   const alias =
     wish.aliasLocalpart === undefined ? undefined : (`#${wish.aliasLocalpart}:${app.serverName}` as RoomAlias)
-  const [create] = await appendNewRoom(app, emptyTip(room, version, roomId), async (writer) => {
-    const event = await writer.add(stateEvent(wish, 'm.room.create', '', createContent(wish, version)))
-    const head = writer.tip().heads[0]!
-    writer.also({ writes: [insertRoom(room, event.roomId, version.id, head.event, app.clock.now())] })
-    await writer.add(stateEvent(wish, 'm.room.member', wish.creator, { ...profile, membership: 'join' }))
-    await addState(writer, wish, version, preset, alias)
-    if (alias !== undefined) {
-      const writes = [insertAlias(alias, room, wish.creator, app.clock.now())]
-      writer.also({ writes, guards: [aliasIsFree(alias)] })
-    }
-    if (wish.visibility === 'public') writer.also({ writes: [publishRoom(room, true)] })
-  })
+  const [create] = await appendNewRoom(
+    app,
+    () => emptyTip(room, version, roomId),
+    async (writer) => {
+      const event = await writer.add(stateEvent(wish, 'm.room.create', '', createContent(wish, version)))
+      const head = writer.tip().heads[0]!
+      const writes = [insertRoom(room, event.roomId, version.id, head.event, app.clock.now())]
+      writer.also({ writes, guards: [roomIsNew(event.roomId)] })
+      await writer.add(stateEvent(wish, 'm.room.member', wish.creator, { ...profile, membership: 'join' }))
+      await addState(writer, wish, version, preset, alias)
+      if (alias !== undefined) {
+        const writes = [insertAlias(alias, room, wish.creator, app.clock.now())]
+        writer.also({ writes, guards: [aliasIsFree(alias)] })
+      }
+      if (wish.visibility === 'public') writer.also({ writes: [publishRoom(room, true)] })
+    },
+  )
   await inviteAll(app, wish, create!.roomId)
   return create!.roomId
 }

@@ -28,6 +28,10 @@ export function insertRoom(room: number, roomId: RoomId, version: string, create
     VALUES (${room}, ${roomId}, ${version}, ${createEvent}, ${nowMs})`
 }
 
+export function roomIsNew(roomId: string): Guard {
+  return { about: `room:${roomId}`, query: sql`SELECT room FROM rooms WHERE room_id = ${roomId}`, expect: [] }
+}
+
 /** The columns of `rooms` that repeat the current state, by the event type that sets them. */
 const SUMMARY: ReadonlyMap<string, (room: number, value: string | null) => Sql> = new Map([
   ['m.room.name', (room, value) => sql`UPDATE rooms SET name = ${value} WHERE room = ${room}`],

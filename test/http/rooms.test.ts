@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { createRoom as createRoomNow } from '../../src/actions/create-room.ts'
+import type { UserId } from '../../src/core/ids.ts'
 import { eachEngine, type TestDatabase } from '../helpers/databases.ts'
 import { type Account, startTestServer, type TestServer } from '../helpers/server.ts'
 
@@ -114,6 +116,13 @@ eachEngine((engine, fresh) => {
     await post(server, bob, `${room}/join`, {})
     const members = await get(server, alice, `${room}/joined_members`)
     expect(Object.keys(members.joined).sort()).toEqual([alice.userId, bob.userId])
+  })
+
+  test('rooms made alike in one moment are rooms of their own', async () => {
+    const server = await start()
+    const creator = (await server.register('alice')).userId as UserId
+    const made = await Promise.all(Array.from({ length: 50 }, () => createRoomNow(server.app, { creator })))
+    expect(new Set(made).size).toBe(50)
   })
 
   test('every room version can be made and talked in', async () => {
