@@ -72,6 +72,8 @@ export async function startServer(app: App, listen: ListenOptions): Promise<Serv
   }
 }
 
+type SendDone = (error: Error | null, payload: unknown) => void
+
 function build(app: App, stopping: AbortSignal, transport: object): FastifyInstance {
   const server = fastify({
     ...transport,
@@ -87,6 +89,7 @@ function build(app: App, stopping: AbortSignal, transport: object): FastifyInsta
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   server.addHook('onRequest', allowOrigins)
+  server.addHook('onSend', plainJson)
   server.setErrorHandler((error, request, reply) => report(app, error, request, reply))
   server.setNotFoundHandler((request, reply) =>
     sendError(new MatrixError('M_UNRECOGNIZED', 'There is no such endpoint.'), request, reply),
@@ -109,6 +112,14 @@ function allowOrigins(request: FastifyRequest, reply: FastifyReply, done: () => 
   reply.header('Access-Control-Allow-Headers', 'X-Requested-With, Content-Type, Authorization')
   if (request.method === 'OPTIONS') void reply.code(200).send('{}')
   else done()
+}
+
+/** JSON has no parameter `charset` (RFC 8259 section 11). Fastify adds one; some clients compare the whole value. */
+function plainJson(_request: FastifyRequest, reply: FastifyReply, payload: unknown, done: SendDone): void {
+  if (String(reply.getHeader('Content-Type')).startsWith('application/json')) {
+    reply.header('Content-Type', 'application/json')
+  }
+  done(null, payload)
 }
 
 function route(app: App, server: FastifyInstance, stopping: AbortSignal): void {

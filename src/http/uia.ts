@@ -23,7 +23,7 @@ export type Stage = 'm.login.dummy' | 'm.login.password'
 /**
  * Client-Server API, "User-Interactive Authentication API", with one stage: returns once the caller has passed it.
  * A session that is given has to be of this very request; a client that knows the stage may pass it without one.
- * Errors: the 401 that names the stage, M_FORBIDDEN.
+ * Errors: the 401 that names the stage; 403 M_FORBIDDEN for the credentials of another user, or another session.
  */
 export async function authenticateInteractively(
   app: App,
@@ -53,7 +53,8 @@ async function passwordIsRight(app: App, auth: AuthData, user: Requester | undef
   if (user === undefined || auth.password === undefined) return false
   if (name !== undefined) {
     const named = isValidUserId(name) ? name : makeUserId(foldAscii(name), app.serverName)
-    if (named !== user.userId) return false
+    // Whoever stole a token has a password that works, only not this one: nothing is gained by another try.
+    if (named !== user.userId) throw new MatrixError('M_FORBIDDEN', 'Authenticate as the user of the access token.')
   }
   try {
     await checkCredentials(app, user.userId, auth.password)

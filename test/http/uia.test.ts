@@ -57,7 +57,7 @@ test('a device is deleted with the password of its own user alone', async () => 
   const wrong = await server.call('DELETE', path, { token: carol.token, body: { auth: { ...auth, password: 'no' } } })
   expect([wrong.status, wrong.body.errcode]).toEqual([401, 'M_FORBIDDEN'])
   const named = { auth: { ...auth, identifier: { type: 'm.id.user', user: 'dave' } } }
-  expect((await server.call('DELETE', path, { token: carol.token, body: named })).status).toBe(401)
+  expect((await server.call('DELETE', path, { token: carol.token, body: named })).status).toBe(403)
   await server.call('DELETE', path, { token: dave.token, body: { auth } })
   expect(await tokenStatus(carol.token)).toBe(200)
   expect((await server.call('DELETE', path, { token: carol.token, body: { auth } })).status).toBe(200)
