@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import type { Event } from '../core/event.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
-import type { CommitOutcome } from '../db/database.ts'
+import type { Batch, CommitOutcome } from '../db/database.ts'
 import { ROOM_WANTED, type RoomTip } from '../live/room-tip.ts'
 import { roomById, roomIsNew } from '../store/rooms.ts'
 import { loadTip, type RoomWriter, roomWriter } from './room-writer.ts'
@@ -13,6 +13,11 @@ const MAX_TRIES = 100
 /** After so many failures the other processes are asked to leave the room to this one for a moment. */
 const PATIENCE = 2
 
+export interface AppendOptions {
+  /** Everything queued for the room is in the database, and the room is read afresh from there. */
+  readonly settled?: boolean
+}
+
 /**
  * The only way into a room. `compose` adds events to the writer, alone in the room; it runs again, on a fresh writer,
  * when another process changed the room first. Resolves with the events once they are durable.
@@ -22,6 +27,7 @@ export async function append(
   app: App,
   roomId: string,
   compose: (writer: RoomWriter) => Promise<void>,
+  options: AppendOptions = {},
 ): Promise<readonly Event[]> {
   const row = await roomById(app.db, roomId)
   if (row === undefined || row.version === null)
@@ -32,8 +38,9 @@ export async function append(
     throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `Room version ${row.version} is not known.`)
   for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
     const queued = await app.live.roomTips.exclusively(row.room, async (known) => {
-      const tip = known ?? (await loadTip(app, row, version))
-      return queueBatch(app, tip, compose)
+      if (options.settled === true && known?.batch !== undefined) await decided(app, known.batch)
+      const tip = options.settled === true ? undefined : known
+      return queueBatch(app, tip ?? (await loadTip(app, row, version)), compose)
     })
     const outcome = await settle(app, queued)
     if (outcome.committed) return queued.events
@@ -85,13 +92,18 @@ async function queueBatch(
     throw error
   }
   const built = writer.finish()
-  if (built.events.length === 0) return { tip, result: { outcome: nothing, events: [], tip } }
+  if (built.batch.writes.length === 0) return { tip, result: { outcome: nothing, events: [], tip } }
   const outcome = enqueue(app, built.batch)
   outcome.catch(() => app.live.roomTips.drop(tip.room, tip.lineage))
   return { tip: built.tip, result: { outcome, events: built.events, tip } }
 }
 
 const nothing: Promise<CommitOutcome> = Promise.resolve({ committed: true, positions: [] })
+
+/** An empty batch built on this one has its answer when this one is in the database, or fell. */
+async function decided(app: App, batch: Batch): Promise<void> {
+  await enqueue(app, { guards: [], writes: [], log: [], basedOn: batch })
+}
 
 /** Without this a process that writes without a pause could keep the room from all others. */
 async function askForRoom(app: App, room: number): Promise<void> {

@@ -3,15 +3,16 @@ import type { Event } from '../core/event.ts'
 import type { RoomId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
-import { stateMapKey } from '../core/state/map.ts'
+import type { StateMap } from '../core/state/map.ts'
 import type { Batch, Guard, LogRow } from '../db/database.ts'
-import { logPosition, type Sql } from '../db/sql.ts'
+import type { Sql } from '../db/sql.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
-import { authEventOf, type EventPlace, insertEvent } from '../store/events.ts'
 import { headsAreStill, headsOf, type RoomRow, replaceHeads } from '../store/rooms.ts'
-import { changeState, currentAuthRows, insertSnapshot, snapshotChain } from '../store/state.ts'
+import { snapshotChain } from '../store/state.ts'
 import { composeEvent, type NewEvent } from './compose-event.ts'
-import { consequences, textOf } from './state-consequences.ts'
+import { followEvent, type Merged, mergeEvent } from './merge-event.ts'
+import { type Draft, entryOf, extendRoom } from './room-draft.ts'
+import type { VerifiedEvent } from './verify-pdu.ts'
 
 /**
  * Builds one batch of events on the end of a room: each is authorised by the state that those before it left.
@@ -22,6 +23,16 @@ export interface RoomWriter {
   /** The state event under a key, or undefined. */
   state(type: string, stateKey: string): Promise<StateEntry | undefined>
   add(event: NewEvent): Promise<Event>
+  /**
+   * Takes in an event of another server that follows the ends of the room. undefined: it does not, or what it rests on
+   * is not at hand; then `merge` it into a settled room.
+   */
+  follow(event: VerifiedEvent): Promise<Merged | undefined>
+  /**
+   * Takes in an event wherever in the room it belongs, the first of its batch. `statesBefore`: after predecessors that
+   * are not known. Errors: MissingEvents.
+   */
+  merge(event: VerifiedEvent, statesBefore?: readonly StateMap[]): Promise<Merged>
   /** Further statements of the same batch, such as the transaction id. */
   also(part: {
     readonly writes?: readonly Sql[]
@@ -68,16 +79,6 @@ export function emptyTip(room: number, version: RoomVersion, roomId: RoomId | un
   }
 }
 
-/** What the writer has built so far. */
-interface Draft {
-  readonly isNew: boolean
-  tip: RoomTip
-  readonly writes: Sql[]
-  readonly guards: Guard[]
-  readonly log: LogRow[]
-  readonly events: Event[]
-}
-
 export function roomWriter(app: App, start: RoomTip): RoomWriter {
   const isNew = start.heads.length === 0
   const heads = start.heads.map((head) => head.event)
@@ -87,6 +88,8 @@ export function roomWriter(app: App, start: RoomTip): RoomWriter {
     tip: () => draft.tip,
     state: (type, stateKey) => entryOf(app, draft, type, stateKey),
     add: (wanted) => add(app, draft, wanted),
+    follow: (event) => followEvent(app, draft, event),
+    merge: (event, statesBefore = []) => mergeEvent(app, draft, event, statesBefore),
     also(part) {
       draft.writes.push(...(part.writes ?? []))
       draft.guards.push(...(part.guards ?? []))
@@ -94,75 +97,18 @@ export function roomWriter(app: App, start: RoomTip): RoomWriter {
     },
     finish() {
       const { tip, writes, events } = draft
-      const head = tip.heads[0]
-      if (head !== undefined) writes.push(...replaceHeads(tip.room, head.event, tip.snapshots[0]?.snapshot ?? null))
+      const ends = tip.heads.map((head) => head.event)
+      if (tip.heads !== start.heads) writes.push(...replaceHeads(tip.room, ends, tip.snapshots[0]?.snapshot ?? null))
       const batch: Batch = { guards: draft.guards, writes, log: draft.log, basedOn: start.batch }
       return { batch, tip: { ...tip, batch }, events }
     },
   }
 }
 
-async function entryOf(app: App, draft: Draft, type: string, stateKey: string): Promise<StateEntry | undefined> {
-  const { tip } = draft
-  const key = stateMapKey(type, stateKey)
-  const known = tip.state.get(key)
-  if (known !== undefined) return known ?? undefined
-  if (draft.isNew) return undefined
-  const [row] = await currentAuthRows(app.db, tip.room, [[type, stateKey]])
-  const found = row === undefined ? null : { event: row.event, value: authEventOf(row, tip.roomId) }
-  tip.state.set(key, found)
-  return found ?? undefined
-}
-
 async function add(app: App, draft: Draft, wanted: NewEvent): Promise<Event> {
   const entry = (type: string, stateKey: string) => entryOf(app, draft, type, stateKey)
   const composed = await composeEvent(app, draft.tip, wanted, entry)
   if (draft.events.length === 0) draft.tip = { ...draft.tip, roomId: composed.event.roomId }
-  const { tip } = draft
-  const previous = wanted.stateKey === null ? undefined : await entry(wanted.type, wanted.stateKey)
-  const visibility = textOf((await entry('m.room.history_visibility', ''))?.value.content, 'history_visibility')
-  const place = {
-    event: await app.db.nextId('event'),
-    room: tip.room,
-    position: logPosition(draft.log.length),
-    topo: tip.topo + 1,
-    snapshot: tip.snapshots[0]?.snapshot ?? null,
-    historyVisibility: visibility ?? 'shared',
-    previous: previous?.event ?? null,
-  }
-  draft.log.push(logRowOf(tip.room, composed.event))
-  draft.writes.push(...insertEvent(composed.event, place, composed.authEvents))
-  draft.tip = {
-    ...tip,
-    heads: [{ event: place.event, eventId: composed.event.eventId }],
-    topo: place.topo,
-    depth: composed.event.depth,
-  }
-  if (wanted.stateKey !== null) await addToState(app, draft, { wanted, event: composed.event, place, previous })
-  draft.events.push(composed.event)
+  await extendRoom(app, draft, { ...composed, strippedState: wanted.strippedState })
   return composed.event
-}
-
-interface StateChange {
-  readonly wanted: NewEvent
-  readonly event: Event
-  readonly place: EventPlace & { readonly position: ReturnType<typeof logPosition> }
-  readonly previous: StateEntry | undefined
-}
-
-async function addToState(app: App, draft: Draft, change: StateChange): Promise<void> {
-  const { wanted, event, place, previous } = change
-  const stateKey = wanted.stateKey ?? ''
-  const entry = { type: wanted.type, stateKey, event: place.event }
-  const stored = insertSnapshot(place.room, await app.db.nextId('snapshot'), draft.tip.snapshots, entry)
-  draft.writes.push(...stored.writes)
-  draft.writes.push(...changeState(place.room, wanted.type, stateKey, place.event, place.previous, place.position))
-  draft.writes.push(...consequences(place.room, event, place.event, previous, wanted, place.position))
-  draft.tip.state.set(stateMapKey(wanted.type, stateKey), { event: place.event, value: event })
-  draft.tip = { ...draft.tip, snapshots: stored.chain }
-}
-
-function logRowOf(room: number, event: Event): LogRow {
-  const user = event.type === 'm.room.member' ? event.stateKey : null
-  return { kind: 'event', room, user, subject: event.eventId }
 }

@@ -1,40 +1,41 @@
-import type { Event } from '../core/event.ts'
 import { type JsonObject, own } from '../core/json.ts'
 import type { LogPosition, Sql } from '../db/sql.ts'
 import type { StateEntry } from '../live/room-tip.ts'
 import { changeMembership } from '../store/memberships.ts'
 import { addMembers, updateSummary } from '../store/rooms.ts'
-import type { NewEvent } from './compose-event.ts'
 
-/** What else a state event changes: the member's row, the counts, the room's summary. */
-export function consequences(
-  room: number,
-  event: Event,
-  number: number,
-  previous: StateEntry | undefined,
-  wanted: NewEvent,
-  position: LogPosition,
-): Sql[] {
-  if (event.type !== 'm.room.member') {
-    const summary = updateSummary(room, event.type, summaryOf(event))
+/** One key of the room's state, what stood under it and what stands there now. */
+export interface KeyChange {
+  readonly type: string
+  readonly stateKey: string
+  readonly entry: StateEntry | undefined
+  readonly previous: StateEntry | undefined
+  readonly strippedState?: string | undefined
+}
+
+/** What else a change of the room's state changes: the member's row, the counts, the room's summary. */
+export function consequences(room: number, change: KeyChange, position: LogPosition): Sql[] {
+  const { type, stateKey, entry, previous } = change
+  if (type !== 'm.room.member') {
+    const summary = stateKey === '' ? updateSummary(room, type, summaryOf(type, entry)) : undefined
     return summary === undefined ? [] : [summary]
   }
-  const membership = textOf(event.content, 'membership') ?? 'leave'
+  const membership = entry === undefined ? 'leave' : (textOf(entry.value.content, 'membership') ?? 'leave')
   const before = textOf(previous?.value.content, 'membership')
   const count = (kind: string) => (membership === kind ? 1 : 0) - (before === kind ? 1 : 0)
-  const change = changeMembership({
+  const statements = changeMembership({
     room,
-    userId: event.stateKey ?? '',
+    userId: stateKey,
     membership,
-    event: number,
-    sender: event.sender,
+    event: entry?.event ?? null,
+    sender: entry?.value.sender ?? stateKey,
     position,
-    strippedState: wanted.strippedState ?? null,
-    displayname: textOf(event.content, 'displayname') ?? null,
-    avatarUrl: textOf(event.content, 'avatar_url') ?? null,
+    strippedState: change.strippedState ?? null,
+    displayname: textOf(entry?.value.content, 'displayname') ?? null,
+    avatarUrl: textOf(entry?.value.content, 'avatar_url') ?? null,
   })
-  if (membership === before) return change
-  return [...change, addMembers(room, count('join'), count('invite'))]
+  if (membership === before) return statements
+  return [...statements, addMembers(room, count('join'), count('invite'))]
 }
 
 /** The key of `content` that the room's summary repeats, by event type. */
@@ -50,9 +51,9 @@ const SUMMARY_KEYS: ReadonlyMap<string, string> = new Map([
   ['m.room.history_visibility', 'history_visibility'],
 ])
 
-function summaryOf(event: Event): string | null {
-  const key = SUMMARY_KEYS.get(event.type)
-  return event.stateKey === '' && key !== undefined ? (textOf(event.content, key) ?? null) : null
+function summaryOf(type: string, entry: StateEntry | undefined): string | null {
+  const key = SUMMARY_KEYS.get(type)
+  return key === undefined ? null : (textOf(entry?.value.content, key) ?? null)
 }
 
 export function textOf(content: JsonObject | undefined, key: string): string | undefined {

@@ -1,7 +1,7 @@
 import type { AuthEvent, Event, EventId, RoomId, UserId } from '../core/event.ts'
 import { canonicalJson, type JsonObject, own, parseJson } from '../core/json.ts'
 import { relationOf } from '../core/relations.ts'
-import type { Database } from '../db/database.ts'
+import type { Database, Guard } from '../db/database.ts'
 import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
 
 /** Where a new event stands: its number, its place in history, the state before it. */
@@ -14,29 +14,54 @@ export interface EventPlace {
   readonly historyVisibility: string
   /** The event that this one replaced in the room's state. */
   readonly previous: number | null
+  /** Why it is no part of what clients see; none: it is. Outliers are known only for what rests on them. */
+  readonly aside?: Aside | undefined
 }
 
-/** The event and its edges, as statements of a batch. */
+export type Aside = 'rejected' | 'soft_failed' | 'outlier' | 'rejected_outlier'
+
+/** The event and its edges, as statements of a batch. An outlier under the same number becomes what `place` says. */
 export function insertEvent(event: Event, place: EventPlace, authEvents: readonly number[]): Sql[] {
   const relation = relationOf(event.content)
   const { content, ...envelope } = event.pdu as Record<string, JsonObject>
   const statements = [
     sql`INSERT INTO events (event, event_id, room, position, topo, type, state_key, sender, origin_server_ts, depth,
-      content, envelope, redacts, relates_to, rel_type, thread_root, history_visibility, snapshot, previous)
+      content, envelope, redacts, relates_to, rel_type, thread_root, rejected, soft_failed, outlier,
+      history_visibility, snapshot, previous)
       VALUES (${place.event}, ${event.eventId}, ${place.room}, ${place.position}, ${place.topo}, ${event.type},
       ${event.stateKey}, ${event.sender}, ${event.originServerTs}, ${event.depth}, ${canonicalJson(content!)},
       ${canonicalJson(envelope)}, ${event.redacts ?? null}, ${relation.eventId ?? null},
       ${relation.relType ?? null}, ${relation.threadRoot ?? null},
-      ${place.historyVisibility}, ${place.snapshot}, ${place.previous})`,
+      ${flag(place, 'rejected', 'rejected_outlier')}, ${flag(place, 'soft_failed')},
+      ${flag(place, 'outlier', 'rejected_outlier')},
+      ${place.historyVisibility}, ${place.snapshot}, ${place.previous})
+      ON CONFLICT (event) DO UPDATE SET position = excluded.position, topo = excluded.topo,
+      rejected = excluded.rejected, soft_failed = excluded.soft_failed, outlier = excluded.outlier,
+      history_visibility = excluded.history_visibility, snapshot = excluded.snapshot, previous = excluded.previous`,
   ]
   for (const prev of event.prevEvents) {
-    statements.push(sql`INSERT INTO event_prev (event, prev_event_id) VALUES (${place.event}, ${prev})`)
+    statements.push(sql`INSERT INTO event_prev (event, prev_event_id) VALUES (${place.event}, ${prev})
+      ON CONFLICT (event, prev_event_id) DO NOTHING`)
   }
   if (authEvents.length > 0) {
     statements.push(sql`INSERT INTO event_auth (event, auth_event)
-      SELECT ${place.event}, event FROM events WHERE event IN ${intList(authEvents)}`)
+      SELECT ${place.event}, event FROM events WHERE event IN ${intList(authEvents)}
+      ON CONFLICT (event, auth_event) DO NOTHING`)
   }
   return statements
+}
+
+function flag({ aside }: EventPlace, ...asides: readonly Aside[]): number {
+  return aside !== undefined && asides.includes(aside) ? 1 : 0
+}
+
+/** Holds while the event is still what the action saw: unknown, or an outlier under that number. */
+export function eventIsStill(eventId: EventId, outlier: number | undefined): Guard {
+  return {
+    about: `event:${eventId}`,
+    query: sql`SELECT event, outlier FROM events WHERE event_id = ${eventId}`,
+    expect: outlier === undefined ? [] : [{ event: outlier, outlier: 1 }],
+  }
 }
 
 /** A row as the views serve it. `content` is the exact JSON text. */

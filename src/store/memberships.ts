@@ -64,7 +64,7 @@ export interface MembershipChange {
   readonly room: number
   readonly userId: string
   readonly membership: string
-  readonly event: number
+  readonly event: number | null
   readonly sender: string
   readonly position: LogPosition
   readonly strippedState: string | null

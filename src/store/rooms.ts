@@ -76,7 +76,7 @@ export interface HeadRow {
   readonly event_id: EventId
   readonly topo: number
   readonly depth: number
-  /** The state after it. */
+  /** The state after all heads. */
   readonly snapshot: number | null
 }
 
@@ -94,9 +94,10 @@ export function headsAreStill(room: number, events: readonly number[]): Guard {
   }
 }
 
-export function replaceHeads(room: number, head: number, snapshot: number | null): Sql[] {
+/** Each with the state after all of them. */
+export function replaceHeads(room: number, heads: readonly number[], snapshot: number | null): Sql[] {
   return [
     sql`DELETE FROM heads WHERE room = ${room}`,
-    sql`INSERT INTO heads (room, event, snapshot) VALUES (${room}, ${head}, ${snapshot})`,
+    ...heads.map((head) => sql`INSERT INTO heads (room, event, snapshot) VALUES (${room}, ${head}, ${snapshot})`),
   ]
 }

@@ -1,3 +1,4 @@
+import type { EventId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
 import { intList, type LogPosition, type Sql, sql } from '../db/sql.ts'
 import { AUTH_COLUMNS, type AuthRow } from './events.ts'
@@ -28,15 +29,23 @@ export function stateAt(db: Database, snapshot: number): Promise<{ type: string;
     WHERE place = 1 AND event IS NOT NULL`)
 }
 
+/** A key of a state and the event that it has now; null: it has none any more. */
+export interface StateChange {
+  readonly type: string
+  readonly stateKey: string
+  readonly event: number | null
+}
+
 /**
  * The n-th change of a room hangs on the change n & (n−1), so that a chain has as many links as n has binary ones.
- * `chain` is that of the change before, newest first; the answer is the new chain and the statements that store it.
+ * `chain` is that of the state before, newest first, and a step changes at least one key; the answer is the new chain
+ * and the statements that store it.
  */
 export function insertSnapshot(
   room: number,
   snapshot: number,
   chain: readonly SnapshotLink[],
-  change: { readonly type: string; readonly stateKey: string; readonly event: number },
+  changes: readonly StateChange[],
 ): { chain: SnapshotLink[]; writes: Sql[] } {
   const number = (chain[0]?.number ?? 0) + 1
   const parentNumber = number & (number - 1)
@@ -45,45 +54,69 @@ export function insertSnapshot(
   const writes = [
     sql`INSERT INTO snapshots (snapshot, room, number, parent) VALUES (${snapshot}, ${room}, ${number},
       ${kept[0]?.snapshot ?? null})`,
-    sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
-      VALUES (${snapshot}, ${change.type}, ${change.stateKey}, ${change.event})`,
+    ...changes.map(
+      ({ type, stateKey, event }) => sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
+        VALUES (${snapshot}, ${type}, ${stateKey}, ${event})`,
+    ),
   ]
   if (merged.length > 0)
     writes.push(
       mergeChanges(
         snapshot,
         merged.map((link) => link.snapshot),
-        change,
       ),
     )
   return { chain: [{ snapshot, number }, ...kept], writes }
 }
 
-function mergeChanges(snapshot: number, from: readonly number[], change: { type: string; stateKey: string }): Sql {
+/** What the merged links changed and this one does not. */
+function mergeChanges(snapshot: number, from: readonly number[]): Sql {
   return sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
     SELECT ${snapshot}, type, state_key, event FROM (
       SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type,
         c.state_key ORDER BY s.number DESC) AS place
       FROM snapshot_changes c JOIN snapshots s ON s.snapshot = c.snapshot
         WHERE c.snapshot IN ${intList(from)}) AS numbered
-    WHERE place = 1 AND NOT (type = ${change.type} AND state_key = ${change.stateKey})`
+    WHERE place = 1 ON CONFLICT (snapshot, type, state_key) DO NOTHING`
 }
 
-/** Puts the event into the current state, and tells of the change. */
+/** Puts the event into the current state, or takes the key out of it, and tells of the change. */
 export function changeState(
   room: number,
-  type: string,
-  stateKey: string,
-  event: number,
+  { type, stateKey, event }: StateChange,
   previous: number | null,
   position: LogPosition,
 ): Sql[] {
+  const change =
+    event === null
+      ? sql`DELETE FROM current_state WHERE room = ${room} AND type = ${type} AND state_key = ${stateKey}`
+      : sql`INSERT INTO current_state (room, type, state_key, event) VALUES (${room}, ${type}, ${stateKey}, ${event})
+          ON CONFLICT (room, type, state_key) DO UPDATE SET event = excluded.event`
   return [
-    sql`INSERT INTO current_state (room, type, state_key, event) VALUES (${room}, ${type}, ${stateKey}, ${event})
-      ON CONFLICT (room, type, state_key) DO UPDATE SET event = excluded.event`,
+    change,
     sql`INSERT INTO state_changes (position, room, type, state_key, event, previous)
       VALUES (${position}, ${room}, ${type}, ${stateKey}, ${event}, ${previous})`,
   ]
+}
+
+/** The state at the snapshot with the ids of its events, as state resolution compares them. */
+export function stateIdsAt(db: Database, snapshot: number): Promise<StateIdRow[]> {
+  return db.read(sql`WITH RECURSIVE chain (snapshot, number, parent) AS (
+      SELECT snapshot, number, parent FROM snapshots WHERE snapshot = ${snapshot}
+      UNION ALL SELECT s.snapshot, s.number, s.parent FROM snapshots s JOIN chain c ON s.snapshot = c.parent)
+    SELECT n.type, n.state_key, n.event, e.event_id FROM (
+      SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type,
+        c.state_key ORDER BY n.number DESC) AS place
+      FROM chain n JOIN snapshot_changes c ON c.snapshot = n.snapshot) AS n
+      JOIN events e ON e.event = n.event
+    WHERE n.place = 1`)
+}
+
+export interface StateIdRow {
+  readonly type: string
+  readonly state_key: string
+  readonly event: number
+  readonly event_id: EventId
 }
 
 /** The current state events under these keys, as the rules read them. */

@@ -1,0 +1,316 @@
+import type { App } from '../app.ts'
+import { authorise, checkAuthEvents, type StateReader, type Verdict } from '../core/auth/authorise.ts'
+import { authStateKeys } from '../core/auth/select.ts'
+import type { EventId } from '../core/ids.ts'
+import { type StateMap, stateMapKey } from '../core/state/map.ts'
+import type { StateEvent } from '../core/state/resolve.ts'
+import { logPosition } from '../db/sql.ts'
+import type { RoomTip } from '../live/room-tip.ts'
+import { eventIsStill, insertEvent } from '../store/events.ts'
+import { childrenOf, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
+import { insertSnapshot, type SnapshotLink, snapshotChain } from '../store/state.ts'
+import { changeRoomState, type Draft, entryOf, extendRoom, logRowOf } from './room-draft.ts'
+import { differences, resolveStates, stateAfter, stateAtSnapshot, stateEntries } from './room-states.ts'
+import { textOf } from './state-consequences.ts'
+import type { VerifiedEvent } from './verify-pdu.ts'
+
+/** What became of an event of another server. */
+export interface Merged {
+  readonly outcome: 'accepted' | 'soft_failed' | 'rejected' | 'known'
+  /** The rule that refused it. */
+  readonly reason?: string
+}
+
+/** What the event rests on is not known: it has to be fetched first. */
+export class MissingEvents extends Error {
+  override readonly name = 'MissingEvents'
+  readonly prevEvents: readonly EventId[]
+  readonly authEvents: readonly EventId[]
+
+  constructor(prevEvents: readonly EventId[], authEvents: readonly EventId[]) {
+    super(`${prevEvents.length} predecessors and ${authEvents.length} auth events are missing`)
+    this.prevEvents = prevEvents
+    this.authEvents = authEvents
+  }
+}
+
+/** Ends of a room that are kept: an event can name 20 predecessors. The oldest go first. */
+const HEADS_MAX = 20
+/** Events passed on the way from an event through refused ones to the ends of the room that it covers. */
+const COVERED_MAX = 200
+
+/** An event whose predecessors are all ends of the room, just these: the state before it is that of the room. */
+export async function followEvent(app: App, draft: Draft, event: VerifiedEvent): Promise<Merged | undefined> {
+  const { tip } = draft
+  const ends = new Set(tip.heads.map((head) => head.eventId))
+  if (ends.size !== new Set(event.prevEvents).size || !event.prevEvents.every((id) => ends.has(id))) return undefined
+  const authority = await authorityOf(app, draft, event)
+  if (authority.known !== undefined && authority.known.outlier === 0) return { outcome: 'known' }
+  if (authority.missing.length > 0) return undefined
+  const verdict = judge(authority, event)
+  const now = verdict.allowed ? authorise(tip.version, event, await currentState(app, draft, event)) : verdict
+  const outlier = authority.known?.event
+  draft.guards.push(eventIsStill(event.eventId, outlier))
+  if (!now.allowed) return setAside(app, draft, { event, authority, snapshot: tip.snapshots, topo: tip.topo + 1 }, now)
+  await extendRoom(app, draft, { event, authEvents: authority.numbers, outlier })
+  return { outcome: 'accepted' }
+}
+
+/**
+ * Checks 4 to 6 on receipt of a PDU (Server-Server API, "Checks performed on receipt of a PDU") for an event anywhere
+ * in the room, and what it does to the room's ends and state. The draft is one that nothing was added to, of a room
+ * without queued batches. Errors: MissingEvents.
+ */
+export async function mergeEvent(
+  app: App,
+  draft: Draft,
+  event: VerifiedEvent,
+  statesBefore: readonly StateMap[],
+): Promise<Merged> {
+  const { tip } = draft
+  const authority = await authorityOf(app, draft, event)
+  if (authority.known !== undefined && authority.known.outlier === 0) return { outcome: 'known' }
+  const parents = (await pdusById(app.db, event.prevEvents)).filter((row) => row.outlier === 0)
+  const prevMissing = event.prevEvents.filter((id) => !parents.some((row) => row.event_id === id))
+  if (authority.missing.length > 0 || prevMissing.length > statesBefore.length)
+    throw new MissingEvents(prevMissing, authority.missing)
+
+  const states = [...(await Promise.all(parents.map((row) => stateAfter(app, row)))), ...statesBefore]
+  const before = await resolveStates(app, tip.version, tip.roomId, states)
+  const snapshot = await storeState(app, draft, parents, before)
+  const topo = Math.max(0, ...parents.map((row) => row.topo)) + 1
+  const place: Placing = { event, authority, snapshot, topo: parents.length === 0 ? tip.topo + 1 : topo }
+  draft.guards.push(eventIsStill(event.eventId, authority.known?.event))
+
+  // 4, 5: it passes by the events that it names, and by the state before it; or it is rejected.
+  let verdict = judge(authority, event)
+  if (verdict.allowed) verdict = authorise(tip.version, event, await stateReader(app, tip, event, before))
+  if (!verdict.allowed) return setAside(app, draft, place, verdict)
+  // 6: it passes by the current state of the room, or it is soft-failed.
+  const current = authorise(tip.version, event, await currentState(app, draft, event))
+  if (!current.allowed)
+    return { ...(await setAside(app, draft, place, current, 'soft_failed')), outcome: 'soft_failed' }
+  await accept(app, draft, place, before)
+  return { outcome: 'accepted' }
+}
+
+interface Authority {
+  /** The event's own row, if it is known. */
+  readonly known: PduRow | undefined
+  /** The events that it names as its authority, and in v12 the create event. */
+  readonly events: readonly StateEvent[]
+  readonly create: StateEvent | undefined
+  readonly numbers: readonly number[]
+  readonly missing: readonly EventId[]
+}
+
+async function authorityOf(app: App, draft: Draft, event: VerifiedEvent): Promise<Authority> {
+  const { tip } = draft
+  const found = new Map<EventId, { readonly event: number; readonly value: StateEvent }>()
+  for (const [type, stateKey] of authStateKeys(tip.version, event)) {
+    const entry = await entryOf(app, draft, type, stateKey)
+    if (entry !== undefined) found.set(entry.value.eventId, entry)
+  }
+  const create = await entryOf(app, draft, 'm.room.create', '')
+  const others = event.authEvents.filter((id) => !found.has(id))
+  const rows = await pdusById(app.db, [event.eventId, ...others])
+  for (const row of rows) found.set(row.event_id, { event: row.event, value: stateEventOf(row, tip.roomId) })
+  const named = [...new Set(event.authEvents)].flatMap((id) => found.get(id) ?? [])
+  return {
+    known: rows.find((row) => row.event_id === event.eventId),
+    events: named.map((entry) => entry.value),
+    create: create?.value,
+    numbers: named.map((entry) => entry.event),
+    missing: event.authEvents.filter((id) => !found.has(id)),
+  }
+}
+
+/** By the auth events alone. */
+function judge(authority: Authority, event: VerifiedEvent): Verdict {
+  const right = checkAuthEvents(
+    event.version,
+    event,
+    authority.events,
+    (named) => (named as StateEvent).rejected === true,
+  )
+  if (!right.allowed) return right
+  const implied = event.version.roomIdIsCreateHash && authority.create !== undefined ? [authority.create] : []
+  const byKey = new Map(
+    [...implied, ...authority.events].map((named) => [stateMapKey(named.type, named.stateKey ?? ''), named]),
+  )
+  return authorise(event.version, event, (type, stateKey) => byKey.get(stateMapKey(type, stateKey)))
+}
+
+/** The current state of the room under the keys that the rules ask for. */
+async function currentState(app: App, draft: Draft, event: VerifiedEvent): Promise<StateReader> {
+  const found = new Map<string, StateEvent>()
+  for (const [type, stateKey] of [['m.room.create', ''] as const, ...authStateKeys(draft.tip.version, event)]) {
+    const entry = await entryOf(app, draft, type, stateKey)
+    if (entry !== undefined) found.set(stateMapKey(type, stateKey), entry.value)
+  }
+  return (type, stateKey) => found.get(stateMapKey(type, stateKey))
+}
+
+/** The same of a state given by ids. */
+async function stateReader(app: App, tip: RoomTip, event: VerifiedEvent, state: StateMap): Promise<StateReader> {
+  const keys = [['m.room.create', ''] as const, ...authStateKeys(tip.version, event)]
+  const ids = keys.map(([type, stateKey]) => state.get(stateMapKey(type, stateKey)))
+  const entries = await stateEntries(app, tip.roomId, ids)
+  return (type, stateKey) => {
+    const id = state.get(stateMapKey(type, stateKey))
+    return id === undefined ? undefined : entries.get(id)?.value
+  }
+}
+
+/** Where an event goes. `snapshot`: the chain of the state before it. */
+interface Placing {
+  readonly event: VerifiedEvent
+  readonly authority: Authority
+  readonly snapshot: readonly SnapshotLink[]
+  readonly topo: number
+}
+
+/** Keeps a refused event where nobody sees it, so that it stays refused. */
+async function setAside(
+  app: App,
+  draft: Draft,
+  { event, authority, snapshot, topo }: Placing,
+  verdict: Verdict,
+  aside: 'rejected' | 'soft_failed' = 'rejected',
+): Promise<Merged> {
+  const place = {
+    event: authority.known?.event ?? (await app.db.nextId('event')),
+    room: draft.tip.room,
+    position: null,
+    topo,
+    snapshot: snapshot[0]?.snapshot ?? null,
+    historyVisibility: 'joined',
+    previous: null,
+    aside,
+  }
+  draft.writes.push(...insertEvent(event, place, authority.numbers))
+  const reason = verdict.allowed ? '' : `${verdict.reason} (rule ${verdict.rule})`
+  app.log.info({ room: draft.tip.roomId, event: event.eventId, outcome: aside, reason }, 'an event was refused')
+  return { outcome: 'rejected', reason }
+}
+
+async function accept(app: App, draft: Draft, placing: Placing, before: StateMap): Promise<void> {
+  const { tip } = draft
+  const { event, authority, snapshot, topo } = placing
+  const replaced = event.stateKey === null ? undefined : before.get(stateMapKey(event.type, event.stateKey))
+  const visibility = before.get(stateMapKey('m.room.history_visibility', ''))
+  const rows = await stateEntries(app, tip.roomId, [replaced, visibility])
+  const place = {
+    event: authority.known?.event ?? (await app.db.nextId('event')),
+    room: tip.room,
+    position: logPosition(draft.log.length),
+    topo,
+    snapshot: snapshot[0]?.snapshot ?? null,
+    historyVisibility: textOf(visibility && rows.get(visibility)?.value.content, 'history_visibility') ?? 'shared',
+    previous: (replaced && rows.get(replaced)?.event) ?? null,
+  }
+  draft.log.push(logRowOf(tip.room, event))
+  draft.writes.push(...insertEvent(event, place, authority.numbers))
+  draft.events.push(event)
+  const after = new Map(before)
+  if (event.stateKey !== null) after.set(stateMapKey(event.type, event.stateKey), event.eventId)
+  await moveEnds(app, draft, { event, number: place.event, topo, after })
+}
+
+interface NewEnd {
+  readonly event: VerifiedEvent
+  readonly number: number
+  readonly topo: number
+  readonly after: StateMap
+}
+
+/** The ends of the room with the event among them, and the state that follows from all of them. */
+async function moveEnds(app: App, draft: Draft, end: NewEnd): Promise<void> {
+  const { tip } = draft
+  const { event } = end
+  if ((await childrenOf(app.db, [event.eventId])).length > 0) return
+  const covered = await coveredBy(app, event)
+  const others = tip.heads.filter((head) => !covered.has(head.eventId)).slice(-(HEADS_MAX - 1))
+  const rows =
+    others.length === 0
+      ? []
+      : await pdusById(
+          app.db,
+          others.map((head) => head.eventId),
+        )
+  const states = [...(await Promise.all(rows.map((row) => stateAfter(app, row)))), end.after]
+  const now = await resolveStates(app, tip.version, tip.roomId, states)
+  const was = await stateAtSnapshot(app, tip.snapshots[0]?.snapshot ?? null)
+  draft.tip = {
+    ...tip,
+    heads: [...others, { event: end.number, eventId: event.eventId }],
+    topo: Math.max(end.topo, ...rows.map((row) => row.topo)),
+    depth: Math.max(event.depth, ...rows.map((row) => row.depth)),
+  }
+  const changed = differences(was, now)
+  if (changed.length === 0) return
+  const entries = await stateEntries(
+    app,
+    tip.roomId,
+    changed.flatMap(({ before, after }) => [before, after]),
+  )
+  entries.set(event.eventId, { event: end.number, value: event })
+  const changes = changed.map(({ type, stateKey, before, after }) => ({
+    type,
+    stateKey,
+    entry: after === undefined ? undefined : entries.get(after),
+    previous: before === undefined ? undefined : entries.get(before),
+  }))
+  for (const { type, stateKey } of changes) {
+    // Who comes or goes by a decision of state resolution hears of it like by an event.
+    if (type === 'm.room.member' && stateKey !== event.stateKey)
+      draft.log.push({ kind: 'membership', room: tip.room, user: stateKey, subject: event.eventId })
+  }
+  await changeRoomState(app, draft, changes, logPosition(0))
+}
+
+/** The event's predecessors, also those behind refused events, which are no ends of the room themselves. */
+async function coveredBy(app: App, event: VerifiedEvent): Promise<Set<EventId>> {
+  const covered = new Set<EventId>()
+  let frontier: readonly EventId[] = event.prevEvents
+  while (frontier.length > 0 && covered.size < COVERED_MAX) {
+    for (const id of frontier) covered.add(id)
+    const refused = (await pdusById(app.db, frontier)).filter((row) => row.rejected === 1 || row.soft_failed === 1)
+    frontier = refused.flatMap((row) => stateEventOf(row, event.roomId).prevEvents).filter((id) => !covered.has(id))
+  }
+  return covered
+}
+
+/** Stores a state as a step from the nearest one that is stored: of the room's end, or before a predecessor. */
+async function storeState(
+  app: App,
+  draft: Draft,
+  parents: readonly PduRow[],
+  state: StateMap,
+): Promise<readonly SnapshotLink[]> {
+  const bases: (readonly SnapshotLink[])[] = [draft.tip.snapshots]
+  for (const { snapshot } of parents.slice(0, 2)) {
+    if (snapshot !== null) bases.push(await snapshotChain(app.db, snapshot))
+  }
+  const steps = await Promise.all(
+    bases.map(async (chain) => ({
+      chain,
+      changed: differences(await stateAtSnapshot(app, chain[0]?.snapshot ?? null), state),
+    })),
+  )
+  const nearest = steps.reduce((best, step) => (step.changed.length < best.changed.length ? step : best))
+  if (nearest.changed.length === 0) return nearest.chain
+  const entries = await stateEntries(
+    app,
+    draft.tip.roomId,
+    nearest.changed.map(({ after }) => after),
+  )
+  const rows = nearest.changed.map(({ type, stateKey, after }) => ({
+    type,
+    stateKey,
+    event: after === undefined ? null : (entries.get(after)?.event ?? null),
+  }))
+  const stored = insertSnapshot(draft.tip.room, await app.db.nextId('snapshot'), nearest.chain, rows)
+  draft.writes.push(...stored.writes)
+  return stored.chain
+}

@@ -1,0 +1,138 @@
+import type { App } from '../app.ts'
+import { authorise, checkAuthEvents } from '../core/auth/authorise.ts'
+import type { EventId } from '../core/ids.ts'
+import type { RoomVersion } from '../core/room-version.ts'
+import { stateMapKey } from '../core/state/map.ts'
+import type { StateEvent } from '../core/state/resolve.ts'
+import type { Guard } from '../db/database.ts'
+import type { Sql } from '../db/sql.ts'
+import type { StateEntry } from '../live/room-tip.ts'
+import { eventIsStill, insertEvent } from '../store/events.ts'
+import { pdusById, stateEventOf } from '../store/pdus.ts'
+import type { VerifiedEvent } from './verify-pdu.ts'
+import { write } from './write.ts'
+
+/** Events in one batch, so that no other writer waits long. */
+const BATCH_EVENTS = 200
+
+/**
+ * Keeps events on which others rest (Server-Server API, "Rejection" and "Auth events selection"): each is authorised by
+ * the events that it names, or kept as rejected. Those whose auth events are neither known nor among the given ones are
+ * left out. Resolves with the numbers of all given events that are now known.
+ */
+export async function storeOutliers(
+  app: App,
+  room: number,
+  version: RoomVersion,
+  events: Iterable<VerifiedEvent>,
+): Promise<ReadonlyMap<EventId, number>> {
+  const given = new Map([...events].map((event) => [event.eventId, event]))
+  const known = await knownEntries(app, given)
+  const numbers = new Map<EventId, number>()
+  let writes: Sql[] = []
+  let guards: Guard[] = []
+  const flush = async () => {
+    // When another process was faster, the events are there all the same.
+    if (writes.length > 0) await write(app, { guards, writes, log: [] })
+    writes = []
+    guards = []
+  }
+  for (const event of inAuthOrder(given)) {
+    const stored = known.get(event.eventId)
+    if (stored === undefined) {
+      const named = event.authEvents.map((id) => known.get(id))
+      if (named.some((entry) => entry === undefined)) continue
+      const entry = { event: await app.db.nextId('event'), value: judged(version, event, named as Entry[], known) }
+      known.set(event.eventId, entry)
+      guards.push(eventIsStill(event.eventId, undefined))
+      writes.push(...insertOutlier(room, event, entry, named as Entry[]))
+      if (guards.length >= BATCH_EVENTS) await flush()
+    }
+    numbers.set(event.eventId, known.get(event.eventId)!.event)
+  }
+  await flush()
+  return numbers
+}
+
+interface Entry extends StateEntry {
+  readonly value: StateEvent
+}
+
+/** What the database has of the events and of what they name. */
+async function knownEntries(app: App, given: ReadonlyMap<EventId, VerifiedEvent>): Promise<Map<EventId, Entry>> {
+  const ids = new Set<EventId>()
+  let create: EventId | undefined
+  for (const event of given.values()) {
+    ids.add(event.eventId)
+    for (const id of event.authEvents) ids.add(id)
+    // Room version 12 names the create event by the room id alone.
+    if (event.version.roomIdIsCreateHash) create = `$${event.roomId.slice(1)}` as EventId
+  }
+  if (create !== undefined) ids.add(create)
+  const rows = await pdusById(app.db, [...ids])
+  return new Map(
+    rows.map((row) => {
+      const roomId = [...given.values()][0]!.roomId
+      return [row.event_id, { event: row.event, value: stateEventOf(row, roomId) }]
+    }),
+  )
+}
+
+/** Each event after those that it names; an event in a circle comes where it is met. No recursion. */
+function inAuthOrder(given: ReadonlyMap<EventId, VerifiedEvent>): VerifiedEvent[] {
+  const ordered: VerifiedEvent[] = []
+  const seen = new Set<EventId>()
+  // The create event of room version 12 is named by none and needed by all.
+  const starts = [...given.values()].sort(
+    (a, b) => Number(b.type === 'm.room.create') - Number(a.type === 'm.room.create'),
+  )
+  for (const start of starts) {
+    const stack: { event: VerifiedEvent; next: number }[] = []
+    const enter = (event: VerifiedEvent | undefined) => {
+      if (event === undefined || seen.has(event.eventId)) return
+      seen.add(event.eventId)
+      stack.push({ event, next: 0 })
+    }
+    enter(start)
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const id = top.event.authEvents[top.next++]
+      if (id !== undefined) enter(given.get(id))
+      else ordered.push(stack.pop()!.event)
+    }
+  }
+  return ordered
+}
+
+function judged(
+  version: RoomVersion,
+  event: VerifiedEvent,
+  named: readonly Entry[],
+  known: ReadonlyMap<EventId, Entry>,
+): StateEvent {
+  const values = named.map((entry) => entry.value)
+  const right = checkAuthEvents(version, event, values, (other) => (other as StateEvent).rejected === true)
+  if (!right.allowed) return { ...event, rejected: true }
+  const implied = version.roomIdIsCreateHash ? known.get(`$${event.roomId.slice(1)}` as EventId)?.value : undefined
+  const byKey = new Map(values.map((value) => [stateMapKey(value.type, value.stateKey ?? ''), value]))
+  if (implied !== undefined) byKey.set(stateMapKey('m.room.create', ''), implied)
+  const verdict = authorise(version, event, (type, stateKey) => byKey.get(stateMapKey(type, stateKey)))
+  return { ...event, rejected: !verdict.allowed }
+}
+
+function insertOutlier(room: number, event: VerifiedEvent, entry: Entry, named: readonly Entry[]): Sql[] {
+  const place = {
+    event: entry.event,
+    room,
+    position: null,
+    topo: 0,
+    snapshot: null,
+    historyVisibility: 'joined',
+    previous: null,
+    aside: entry.value.rejected === true ? ('rejected_outlier' as const) : ('outlier' as const),
+  }
+  return insertEvent(
+    event,
+    place,
+    named.map((other) => other.event),
+  )
+}

@@ -1,0 +1,57 @@
+import type { App } from '../app.ts'
+import { type Event, exceedsByteLimits, parseEvent } from '../core/event.ts'
+import { contentHashHolds } from '../core/hash.ts'
+import { isServerName, type ServerName } from '../core/ids.ts'
+import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { redactPdu } from '../core/redact.ts'
+import type { RoomVersion } from '../core/room-version.ts'
+import { pduSignatureHolds, requiredSigners, signaturesOf } from '../core/sign.ts'
+import { serverKey } from './server-keys.ts'
+
+declare const verified: unique symbol
+
+/** An event of another server whose format, signatures and hashes were checked: only such are stored. */
+export type VerifiedEvent = Event & { readonly [verified]: true }
+
+/** Signatures of one server that are looked at. */
+const SIGNATURES_MAX = 5
+
+/**
+ * The first three checks on receipt of a PDU (Server-Server API, "Checks performed on receipt of a PDU"), the same for
+ * every way by which a PDU comes in. An event whose content hash is wrong is kept as redaction leaves it.
+ * Errors: MatrixError that says what is wrong.
+ */
+export async function verifyPdu(app: App, version: RoomVersion, pdu: JsonValue): Promise<VerifiedEvent> {
+  if (!isObject(pdu)) throw new MatrixError('M_BAD_JSON', 'The PDU is not an object')
+  // 1. It is an event of this room version. What stands in `unsigned` is the sender's talk, and not kept.
+  const event = parseEvent(version, withoutUnsigned(pdu))
+  if (exceedsByteLimits(event)) throw new MatrixError('M_TOO_LARGE', 'A field of the event has over 255 bytes')
+  // 2. The servers that have to sign it did.
+  for (const server of requiredSigners(event)) {
+    if (!(await isSigned(app, event, server)))
+      throw new MatrixError('M_FORBIDDEN', `The event bears no signature of ${server} that verifies`)
+  }
+  // 3. What was hashed is what came.
+  return (contentHashHolds(event.pdu) ? event : parseEvent(version, redactPdu(version, event.pdu))) as VerifiedEvent
+}
+
+/** An event that this server built itself. */
+export function ownEvent(event: Event): VerifiedEvent {
+  return event as VerifiedEvent
+}
+
+async function isSigned(app: App, event: Event, server: ServerName): Promise<boolean> {
+  if (!isServerName(server)) return false
+  const atMs = event.version.enforceKeyValidity ? event.originServerTs : 'anyTime'
+  for (const [keyId] of signaturesOf(event.pdu, server).slice(0, SIGNATURES_MAX)) {
+    const publicKey = await serverKey(app, server, keyId, atMs)
+    if (publicKey !== undefined && pduSignatureHolds(event.version, event.pdu, server, keyId, publicKey)) return true
+  }
+  return false
+}
+
+function withoutUnsigned(pdu: JsonObject): JsonObject {
+  const { unsigned: _, ...rest } = pdu
+  return rest
+}

@@ -1,0 +1,84 @@
+import type { EventId, RoomId } from '../core/ids.ts'
+import { type JsonObject, parseJson } from '../core/json.ts'
+import type { StateEvent } from '../core/state/resolve.ts'
+import type { Database } from '../db/database.ts'
+import { type Sql, sql, textList } from '../db/sql.ts'
+import { type AuthRow, authEventOf } from './events.ts'
+
+/** An event as other servers and the rules of rooms need it. */
+export interface PduRow extends AuthRow {
+  readonly room: number
+  readonly topo: number
+  readonly position: number | null
+  readonly rejected: number
+  readonly soft_failed: number
+  readonly outlier: number
+  readonly redacted_by: number | null
+  /** The state before it. */
+  readonly snapshot: number | null
+}
+
+const COLUMNS = sql`e.event, e.event_id, e.room, e.type, e.state_key, e.sender, e.content, e.envelope,
+  e.origin_server_ts, e.depth, e.topo, e.position, e.rejected, e.soft_failed, e.outlier, e.redacted_by, e.snapshot`
+
+export function pdusById(db: Database, eventIds: readonly string[]): Promise<PduRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM events e WHERE e.event_id IN ${textList(eventIds)}`)
+}
+
+/** The PDU as JSON text, content and envelope joined as they were stored. */
+export function pduText(row: Pick<PduRow, 'content' | 'envelope'>): string {
+  return `{"content":${row.content},${row.envelope.slice(1)}`
+}
+
+export function pduOf(row: Pick<PduRow, 'content' | 'envelope'>): JsonObject {
+  return parseJson(pduText(row)) as JsonObject
+}
+
+/** As state resolution reads it. */
+export function stateEventOf(row: PduRow, roomId: RoomId): StateEvent {
+  return { ...authEventOf(row, roomId), rejected: row.rejected === 1 }
+}
+
+/** Which of the events we hold as part of the room's history, outliers left out. */
+export async function knownInHistory(db: Database, eventIds: readonly string[]): Promise<Set<EventId>> {
+  const rows = await db.read<{ event_id: EventId }>(
+    sql`SELECT event_id FROM events WHERE outlier = 0 AND event_id IN ${textList(eventIds)}`,
+  )
+  return new Set(rows.map((row) => row.event_id))
+}
+
+/** Accepted events that name one of these as a predecessor. */
+export function childrenOf(
+  db: Database,
+  eventIds: readonly string[],
+): Promise<{ event_id: EventId; parent: EventId }[]> {
+  return db.read(sql`SELECT e.event_id, p.prev_event_id AS parent FROM event_prev p JOIN events e ON e.event = p.event
+    WHERE p.prev_event_id IN ${textList(eventIds)} AND e.rejected = 0 AND e.soft_failed = 0 AND e.outlier = 0`)
+}
+
+/** What a server sent for a room and nobody has looked at yet, oldest first. */
+export interface StagedPdu {
+  readonly id: number
+  readonly event_id: EventId
+  readonly origin: string
+  readonly pdu: string
+}
+
+export function stagedPdus(db: Database, roomId: string, limit: number): Promise<StagedPdu[]> {
+  return db.read(
+    sql`SELECT id, event_id, origin, pdu FROM staged_pdus WHERE room_id = ${roomId} ORDER BY id LIMIT ${limit}`,
+  )
+}
+
+export function roomsWithStagedPdus(db: Database): Promise<{ room_id: RoomId }[]> {
+  return db.read(sql`SELECT DISTINCT room_id FROM staged_pdus LIMIT 10000`)
+}
+
+export function stagePdu(id: number, roomId: string, eventId: string, origin: string, pdu: string, nowMs: number): Sql {
+  return sql`INSERT INTO staged_pdus (id, room_id, event_id, origin, pdu, received_ts)
+    VALUES (${id}, ${roomId}, ${eventId}, ${origin}, ${pdu}, ${nowMs}) ON CONFLICT (event_id) DO NOTHING`
+}
+
+export function unstagePdu(id: number): Sql {
+  return sql`DELETE FROM staged_pdus WHERE id = ${id}`
+}
