@@ -59,6 +59,7 @@ export const joinRoom = endpoint({
 export const knockRoom = endpoint({
   method: 'POST',
   path: '/_matrix/client/v3/knock/{roomIdOrAlias}',
+  aliases: ['r0'],
   auth: 'access-token',
   rateLimit: 'join',
   params: Type.Object({ roomIdOrAlias: Type.String() }),
