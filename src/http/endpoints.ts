@@ -20,9 +20,7 @@ import * as serverKeys from './federation/keys.ts'
 import * as federationQueries from './federation/queries.ts'
 import * as serverInfo from './federation/server-info.ts'
 
-/** Every endpoint that is served. Whatever is not here answers 404 `M_UNRECOGNIZED`. */
-export const ENDPOINTS: readonly AnyEndpoint[] = [
-  getVersions,
+const ALL_BUT_VERSIONS = [
   register,
   ...Object.values(adminRegister),
   checkUsernameAvailability,
@@ -54,3 +52,8 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   ...Object.values(serverKeys),
   ...Object.values(federationQueries),
 ] as unknown as readonly AnyEndpoint[]
+
+const served = new Set(ALL_BUT_VERSIONS.map(({ method, path }) => `${method} ${path}`))
+
+/** Every endpoint that is served. Whatever is not here answers 404 `M_UNRECOGNIZED`. */
+export const ENDPOINTS = [getVersions(served), ...ALL_BUT_VERSIONS] as unknown as readonly AnyEndpoint[]

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { ADDED, versionsOf } from '../../src/http/client/versions.ts'
 import { ENDPOINTS } from '../../src/http/endpoints.ts'
 import { staleRows } from '../helpers/endpoints-reporter.ts'
 import { inspectReplies, replyFault, throwReplyFaults } from '../helpers/replies.ts'
@@ -74,6 +75,24 @@ describe('what is served', () => {
     const now = readState(stateOfSpecification(ENDPOINTS))
     expect(said.size).toBe(now.size)
     expect([...said].filter(([area, count]) => count > (now.get(area) ?? 0))).toEqual([])
+  })
+})
+
+describe('the versions', () => {
+  const added = (since: string) =>
+    SPEC.filter((row) => row.since === since && row.area !== 'federation').map(({ key }) => key)
+
+  test('know what each added', () => {
+    for (const [version, endpoints] of ADDED) expect([...endpoints].sort()).toEqual(added(version.slice(1)).sort())
+    const known = ['1.0', '1.1', ...ADDED.map(([version]) => version.slice(1))]
+    expect(SPEC.filter(({ since }) => !known.includes(since))).toEqual([])
+  })
+
+  test('are announced up to the first of which something is missing', () => {
+    const all = SPEC.map(({ key }) => key)
+    expect(versionsOf(new Set(all)).at(-1)).toBe('v1.19')
+    expect(versionsOf(new Set(all.filter((key) => !key.endsWith('/threads')))).at(-1)).toBe('v1.3')
+    expect(versionsOf(new Set()).at(-1)).toBe('v1.1')
   })
 })
 
