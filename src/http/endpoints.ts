@@ -8,12 +8,15 @@ import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
 import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
+import { setReadMarker } from './client/read-markers.ts'
+import { postReceipt } from './client/receipts.ts'
 import { checkUsernameAvailability, register } from './client/registration.ts'
 import * as roomCreation from './client/room-creation.ts'
 import * as roomMembership from './client/room-membership.ts'
 import * as roomSend from './client/room-send.ts'
 import * as rooms from './client/rooms.ts'
 import { sync } from './client/sync.ts'
+import { setTyping } from './client/typing.ts'
 import { getVersions } from './client/versions.ts'
 import type { AnyEndpoint } from './endpoint.ts'
 import * as serverKeys from './federation/keys.ts'
@@ -47,6 +50,9 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(roomSend),
   ...Object.values(rooms),
   ...Object.values(messagePagination),
+  postReceipt,
+  setReadMarker,
+  setTyping,
   sync,
   ...Object.values(serverInfo),
   ...Object.values(serverKeys),
