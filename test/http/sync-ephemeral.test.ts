@@ -120,7 +120,7 @@ eachEngine((engine, fresh) => {
     expect([third, (await counts(readThread.answer)).thread]).toEqual([third, 0])
   })
 
-  test('receipts are refused for what is no receipt, no thread, not there, or none of the reader’s business', async () => {
+  test('receipts are refused for what is no receipt, no thread, or none of the reader’s business', async () => {
     const [alice, bob, eve] = (await people('alice', 'bob', 'eve')) as [Session, Session, Session]
     const roomId = await roomOf(alice, bob)
     const eventId = await alice.send(roomId, 'hello')

@@ -13,7 +13,6 @@ export const setReadMarker = endpoint({
   path: '/_matrix/client/v3/rooms/{roomId}/read_markers',
   aliases: ['r0'],
   auth: 'access-token',
-  guest: true,
   params: Type.Object({ roomId: Type.String() }),
   body: Type.Object({
     'm.fully_read': Type.Optional(Type.String()),

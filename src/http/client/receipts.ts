@@ -13,7 +13,6 @@ export const postReceipt = endpoint({
   path: '/_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}',
   aliases: ['r0'],
   auth: 'access-token',
-  guest: true,
   params: Type.Object({ roomId: Type.String(), receiptType: Type.String(), eventId: Type.String() }),
   body: Type.Object({ thread_id: Type.Optional(Type.Unknown()) }),
   async handle(app, { user, params, body }) {
