@@ -7,6 +7,6 @@ export default defineConfig({
     disableConsoleIntercept: true,
     pool: 'forks',
     globalSetup: ['test/helpers/postgres-setup.ts'],
-    reporters: ['default', './test/helpers/tally-reporter.ts'],
+    reporters: ['default', './test/helpers/endpoints-reporter.ts', './test/helpers/tally-reporter.ts'],
   },
 })

@@ -6,7 +6,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const checks = {
   biome: ['node_modules/@biomejs/biome/bin/biome', 'check', '.'],
   types: ['node_modules/typescript/bin/tsc', '-p', '.'],
-  architecture: ['node_modules/vitest/vitest.mjs', 'run', 'test/architecture.test.ts'],
+  architecture: ['node_modules/vitest/vitest.mjs', 'run', 'test/architecture.test.ts', 'test/spec'],
 }
 
 const verdicts = await Promise.all(Object.entries(checks).map(([name, args]) => run(name, args)))

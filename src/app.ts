@@ -6,8 +6,12 @@ import type { Database } from './db/database.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { RateLimiter } from './live/rate-limit.ts'
 import type { RoomTips } from './live/room-tip.ts'
+import type { SentMembers } from './live/sent-members.ts'
 import type { ServerKeyCache } from './live/server-keys.ts'
+import type { Sharing } from './live/sharing.ts'
 import type { Clock, Random, Timers } from './live/time.ts'
+import type { Typing } from './live/typing.ts'
+import type { UnreadCountsCache } from './live/unread-counts.ts'
 import type { Waiters } from './live/waiters.ts'
 import type { Transport } from './remote/transport.ts'
 
@@ -28,6 +32,11 @@ export interface App {
   readonly live: {
     readonly roomTips: RoomTips
     readonly waiters: Waiters
+    readonly typing: Typing
+    readonly sentMembers: SentMembers
+    readonly unreadCounts: UnreadCountsCache
+    /** Equal syncs of one device at the same time. */
+    readonly syncs: Sharing<string>
     readonly rateLimiter: RateLimiter
     readonly passwordHasher: PasswordHasher
     readonly serverKeys: ServerKeyCache

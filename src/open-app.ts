@@ -11,8 +11,12 @@ import { openDatabase } from './db/open.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createRateLimiter } from './live/rate-limit.ts'
 import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
+import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
+import { createSharing } from './live/sharing.ts'
 import { systemClock, systemRandom, systemTimers } from './live/time.ts'
+import { createTyping } from './live/typing.ts'
+import { createUnreadCountsCache } from './live/unread-counts.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
 import { createNetworks } from './remote/networks.ts'
 import { createOutbound } from './remote/outbound.ts'
@@ -78,6 +82,10 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     live: {
       roomTips,
       waiters,
+      sentMembers: createSentMembers(),
+      unreadCounts: createUnreadCountsCache(),
+      syncs: createSharing(),
+      typing: createTyping(systemTimers, (room) => waiters.stir(room)),
       rateLimiter: createRateLimiter(
         {
           enabled: limits.enabled,

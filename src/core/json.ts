@@ -51,12 +51,23 @@ export function canonicalJson(value: JsonValue): string {
  * integers between −(2^53−1) and 2^53−1, lone surrogates, more than `depthMax` levels. undefined: nothing is wrong.
  */
 export function strictFault(value: JsonValue, depthMax = JSON_DEPTH_MAX): string | undefined {
+  return findFault(value, depthMax, numberFault)
+}
+
+/** The same for what never becomes part of an event, as settings: any number will do. */
+export function looseFault(value: JsonValue): string | undefined {
+  return findFault(value, JSON_DEPTH_MAX, () => undefined)
+}
+
+type NumberFault = (number: number | RawNumber) => string | undefined
+
+function findFault(value: JsonValue, depthMax: number, ofNumber: NumberFault): string | undefined {
   let level: JsonValue[] = [value]
   for (let depth = 0; level.length > 0; depth++) {
     if (depth >= depthMax) return `JSON is nested deeper than ${depthMax} levels`
     const next: JsonValue[] = []
     for (const item of level) {
-      const fault = faultOf(item, next)
+      const fault = faultOf(item, next, ofNumber)
       if (fault !== undefined) return fault
     }
     level = next
@@ -210,31 +221,30 @@ function canonicalNumber(raw: string): string {
   return /e/i.test(raw) && Number.isSafeInteger(number) ? String(number + 0) : raw
 }
 
-function faultOf(item: JsonValue, next: JsonValue[]): string | undefined {
+function faultOf(item: JsonValue, next: JsonValue[], ofNumber: NumberFault): string | undefined {
   if (typeof item === 'string') return stringFault(item)
-  if (typeof item === 'number') return numberFault(item)
+  if (typeof item === 'number' || isRawNumber(item)) return ofNumber(item)
   if (typeof item !== 'object' || item === null) return undefined
-  if (Array.isArray(item)) return arrayFault(item, next)
-  if (isRawNumber(item)) return `The number ${item.raw.slice(0, 40)} is not a safe integer`
+  if (Array.isArray(item)) return arrayFault(item, next, ofNumber)
   for (const key of Object.keys(item)) {
     if (LONE_SURROGATE.test(key)) return 'A key has half of a surrogate pair'
-    const fault = childFault((item as JsonObject)[key] as JsonValue, next)
+    const fault = childFault((item as JsonObject)[key] as JsonValue, next, ofNumber)
     if (fault !== undefined) return fault
   }
   return undefined
 }
 
-function arrayFault(items: readonly JsonValue[], next: JsonValue[]): string | undefined {
+function arrayFault(items: readonly JsonValue[], next: JsonValue[], ofNumber: NumberFault): string | undefined {
   for (const item of items) {
-    const fault = childFault(item, next)
+    const fault = childFault(item, next, ofNumber)
     if (fault !== undefined) return fault
   }
   return undefined
 }
 
-function childFault(child: JsonValue, next: JsonValue[]): string | undefined {
+function childFault(child: JsonValue, next: JsonValue[], ofNumber: NumberFault): string | undefined {
   if (typeof child === 'string') return stringFault(child)
-  if (typeof child === 'number') return numberFault(child)
+  if (typeof child === 'number') return ofNumber(child)
   if (typeof child === 'object' && child !== null) next.push(child)
   return undefined
 }
@@ -243,7 +253,8 @@ function stringFault(text: string): string | undefined {
   return LONE_SURROGATE.test(text) ? 'A string has half of a surrogate pair' : undefined
 }
 
-function numberFault(number: number): string | undefined {
+function numberFault(number: number | RawNumber): string | undefined {
+  if (typeof number !== 'number') return `The number ${number.raw.slice(0, 40)} is not a safe integer`
   return Number.isSafeInteger(number) && !Object.is(number, -0)
     ? undefined
     : `The number ${number} is not a safe integer`

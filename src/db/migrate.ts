@@ -64,7 +64,7 @@ async function run(schema: SchemaConnection, pending: readonly Migration[], { cl
       name: `${String(migration.number).padStart(4, '0')}-${migration.name}`,
       up: async () => {
         const row = { number: migration.number, name: migration.name, appliedAt: clock.now() }
-        await schema.apply([createTable(schema.dialect), ...migration.up(schema.dialect)], row)
+        await schema.apply([migrationsTable(schema.dialect), ...migration.up(schema.dialect)], row)
       },
     })),
     // Each migration writes its row in its own transaction: what umzug would note afterwards could get lost between.
@@ -90,7 +90,8 @@ export async function migrationStatus(
   }
 }
 
-function createTable(dialect: Dialect): string {
+/** The statement that makes the table in which each migration notes itself. */
+export function migrationsTable(dialect: Dialect): string {
   const text = dialect === 'postgres' ? 'TEXT COLLATE "C"' : 'TEXT'
   return `CREATE TABLE IF NOT EXISTS schema_migrations
     (number BIGINT PRIMARY KEY, name ${text} NOT NULL, applied_at BIGINT NOT NULL)`

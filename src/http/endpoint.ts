@@ -52,6 +52,8 @@ export interface Endpoint<
   readonly params?: P
   readonly query?: Q
   readonly body?: B
+  /** The body may hold fractions: it never becomes part of an event. */
+  readonly anyNumber?: boolean
   handle(app: App, request: EndpointRequest<A, P, Q, B>): Promise<unknown>
 }
 

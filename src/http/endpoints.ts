@@ -8,22 +8,22 @@ import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
 import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
+import { setReadMarker } from './client/read-markers.ts'
+import { postReceipt } from './client/receipts.ts'
 import { checkUsernameAvailability, register } from './client/registration.ts'
 import * as roomCreation from './client/room-creation.ts'
-import * as roomDirectory from './client/room-directory.ts'
 import * as roomMembership from './client/room-membership.ts'
 import * as roomSend from './client/room-send.ts'
 import * as rooms from './client/rooms.ts'
 import { sync } from './client/sync.ts'
+import { setTyping } from './client/typing.ts'
 import { getVersions } from './client/versions.ts'
 import type { AnyEndpoint } from './endpoint.ts'
 import * as serverKeys from './federation/keys.ts'
 import * as federationQueries from './federation/queries.ts'
 import * as serverInfo from './federation/server-info.ts'
 
-/** Every endpoint that is served. Whatever is not here answers 404 `M_UNRECOGNIZED`. */
-export const ENDPOINTS: readonly AnyEndpoint[] = [
-  getVersions,
+const ALL_BUT_VERSIONS = [
   register,
   ...Object.values(adminRegister),
   checkUsernameAvailability,
@@ -46,13 +46,20 @@ export const ENDPOINTS: readonly AnyEndpoint[] = [
   ...Object.values(profiles),
   ...Object.values(pushRules),
   ...Object.values(roomCreation),
-  ...Object.values(roomDirectory),
   ...Object.values(roomMembership),
   ...Object.values(roomSend),
   ...Object.values(rooms),
   ...Object.values(messagePagination),
+  postReceipt,
+  setReadMarker,
+  setTyping,
   sync,
   ...Object.values(serverInfo),
   ...Object.values(serverKeys),
   ...Object.values(federationQueries),
 ] as unknown as readonly AnyEndpoint[]
+
+const served = new Set(ALL_BUT_VERSIONS.map(({ method, path }) => `${method} ${path}`))
+
+/** Every endpoint that is served. Whatever is not here answers 404 `M_UNRECOGNIZED`. */
+export const ENDPOINTS = [getVersions(served), ...ALL_BUT_VERSIONS] as unknown as readonly AnyEndpoint[]

@@ -178,7 +178,7 @@ function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
         ...caller,
         params: spec.params && readTexts(spec.params, request.params),
         query: spec.query && readTexts(spec.query, request.query),
-        body: spec.body && readBody(spec.body, request.body),
+        body: spec.body && readBody(spec.body, request.body, spec.anyNumber),
         ip: request.ip,
         raw: request,
         reply,

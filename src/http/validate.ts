@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
-import { isObject, type JsonValue, parseJson, strictFault } from '../core/json.ts'
+import { isObject, type JsonValue, looseFault, parseJson, strictFault } from '../core/json.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 
 /** Schemas compile when first used: compiling all at the start would take most of a second. */
@@ -12,11 +12,14 @@ export function readJson(bytes: unknown): JsonValue | undefined {
   return bytes instanceof Uint8Array && bytes.length > 0 ? parseJson(bytes) : undefined
 }
 
-/** The body as JSON of the schema's shape. Errors: M_NOT_JSON, M_BAD_JSON, M_MISSING_PARAM. */
-export function readBody(schema: TSchema, bytes: unknown): unknown {
+/**
+ * The body as JSON of the schema's shape; with `anyNumber`, numbers need not be integers. Errors: M_NOT_JSON,
+ * M_BAD_JSON, M_MISSING_PARAM.
+ */
+export function readBody(schema: TSchema, bytes: unknown, anyNumber = false): unknown {
   const value = readJson(bytes) ?? {}
   if (!isObject(value)) throw new MatrixError('M_BAD_JSON', 'The body is not a JSON object.')
-  const fault = strictFault(value)
+  const fault = anyNumber ? looseFault(value) : strictFault(value)
   if (fault !== undefined) throw new MatrixError('M_BAD_JSON', fault)
   check('bodies', schema, value, 'M_BAD_JSON')
   return value

@@ -25,6 +25,8 @@ export interface Waiters {
   wait(wait: Wait): Promise<boolean>
   /** Hands in the rows up to `position`; `complete` is false when some were left out: then everybody wakes. */
   heard(rows: readonly SeenRow[], position: number, complete: boolean): void
+  /** Wakes those in the room for what has no row in the log, such as typing. */
+  stir(room: number): void
   readonly count: number
 }
 
@@ -95,6 +97,9 @@ export function createWaiters(timers: Timers): Waiters {
         for (const sleeper of hit)
           if (row.position > sleeper.wait.since && concerns(row, sleeper.wait)) sleeper.wake(true)
       }
+    },
+    stir(room) {
+      for (const sleeper of [...(byRoom.get(room) ?? [])]) sleeper.wake(true)
     },
     get count() {
       return sleepers.size

@@ -1,5 +1,5 @@
 import type { Database, Guard } from '../db/database.ts'
-import { type LogPosition, type Sql, sql } from '../db/sql.ts'
+import { type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
 
 export interface AccountDataRow {
   readonly type: string
@@ -9,17 +9,25 @@ export interface AccountDataRow {
 /** Most rows of account data in one answer. */
 const MAX_ROWS = 10_000
 
-export function globalAccountDataSince(db: Database, userId: string, since: number): Promise<AccountDataRow[]> {
-  return db.read(sql`SELECT type, content FROM account_data
-    WHERE user_id = ${userId} AND room_id = '' AND position > ${since} ORDER BY position LIMIT ${MAX_ROWS}`)
+/** Types that a sync needs whether they changed or not. */
+const SETTINGS = ['m.push_rules', 'm.ignored_user_list']
+
+/** The user's global account data that changed after `since`, and the settings of every sync. */
+export function globalAccountDataSince(
+  db: Database,
+  userId: string,
+  since: number,
+): Promise<(AccountDataRow & { position: number })[]> {
+  return db.read(sql`SELECT type, content, position FROM account_data WHERE user_id = ${userId} AND room_id = ''
+    AND (position > ${since} OR type IN ${textList(SETTINGS)}) ORDER BY position LIMIT ${MAX_ROWS}`)
 }
 
 export function roomAccountDataSince(
   db: Database,
   userId: string,
   since: number,
-): Promise<(AccountDataRow & { room_id: string })[]> {
-  return db.read(sql`SELECT room_id, type, content FROM account_data
+): Promise<(AccountDataRow & { room_id: string; position: number })[]> {
+  return db.read(sql`SELECT room_id, type, content, position FROM account_data
     WHERE user_id = ${userId} AND room_id <> '' AND position > ${since} ORDER BY position LIMIT ${MAX_ROWS}`)
 }
 

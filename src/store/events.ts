@@ -81,10 +81,15 @@ export interface EventRow {
   readonly history_visibility: string | null
   readonly snapshot: number | null
   readonly previous: number | null
+  /** The root of the thread that the event names itself part of. */
+  readonly thread_root: string | null
 }
 
 const COLUMNS = sql`event, event_id, room, position, topo, type, state_key, sender, origin_server_ts, content, redacts,
-  redacted_by, history_visibility, snapshot, previous`
+  redacted_by, history_visibility, snapshot, previous, thread_root`
+const EVENT_COLUMNS = sql`e.event, e.event_id, e.room, e.position, e.topo, e.type, e.state_key, e.sender,
+  e.origin_server_ts, e.content, e.redacts, e.redacted_by, e.history_visibility, e.snapshot, e.previous,
+  e.thread_root`
 const SHOWN = sql`rejected = 0 AND soft_failed = 0 AND outlier = 0`
 
 export function eventsById(db: Database, eventIds: readonly string[]): Promise<EventRow[]> {
@@ -135,18 +140,52 @@ export async function placeAfterPosition(db: Database, room: number, position: n
   return last === undefined ? { topo: 0, event: 0 } : { topo: last.topo, event: last.event + 1 }
 }
 
-/** For each room the newest `limit` events with positions in (since, to], oldest first, in one query. */
+/**
+ * For each room the newest `limit` events with positions in (since, to], oldest first, in one query; of a room that
+ * the user has left, none after that.
+ */
 export function newestEvents(
   db: Database,
+  userId: string,
   rooms: readonly number[],
   since: number,
   to: number,
   limit: number,
 ): Promise<EventRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM (
-    SELECT ${COLUMNS}, ROW_NUMBER() OVER (PARTITION BY room ORDER BY position DESC) AS place FROM events
-    WHERE room IN ${intList(rooms)} AND position > ${since} AND position <= ${to} AND ${SHOWN}) AS numbered
-    WHERE place <= ${limit} ORDER BY room, position`)
+  return db.read(sql`SELECT ${EVENT_COLUMNS} FROM memberships m JOIN events e ON e.room = m.room
+    WHERE m.user_id = ${userId} AND m.room IN ${intList(rooms)} AND e.position > ${since} AND e.position <= ${to}
+      AND (m.membership NOT IN ('leave', 'ban') OR e.position <= m.position)
+      AND e.position > COALESCE((SELECT x.position FROM events x WHERE x.room = m.room AND x.position > ${since}
+        AND x.position <= ${to} AND (m.membership NOT IN ('leave', 'ban') OR x.position <= m.position)
+        AND x.rejected = 0 AND x.soft_failed = 0 AND x.outlier = 0
+        ORDER BY x.position DESC LIMIT 1 OFFSET ${limit}), 0)
+      AND e.rejected = 0 AND e.soft_failed = 0 AND e.outlier = 0
+    ORDER BY m.room, e.position`)
+}
+
+/** Up to `limit` events of the room with positions between the two, newest first. */
+export function eventsByPosition(
+  db: Database,
+  room: number,
+  since: number,
+  before: number,
+  limit: number,
+): Promise<EventRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE room = ${room} AND position > ${since}
+    AND position < ${before} AND ${SHOWN} ORDER BY position DESC LIMIT ${limit}`)
+}
+
+/** Hops over relations from an event to the thread that it belongs to ("Threaded read receipts"). */
+const MAX_HOPS = 3
+
+/** The root of the thread that the event is in, by itself or by what it relates to; undefined: the main timeline. */
+export async function threadOf(db: Database, event: number): Promise<string | undefined> {
+  const rows = await db.read<{ thread_root: string }>(sql`WITH RECURSIVE parents (thread_root, relates_to, hops) AS (
+      SELECT thread_root, relates_to, 0 FROM events WHERE event = ${event}
+      UNION ALL SELECT e.thread_root, e.relates_to, p.hops + 1 FROM parents p
+        JOIN events e ON e.event_id = p.relates_to WHERE p.thread_root IS NULL AND p.hops < ${MAX_HOPS})
+    SELECT thread_root FROM parents WHERE thread_root IS NOT NULL LIMIT 1`)
+  return rows[0]?.thread_root
 }
 
 interface AuthRow {

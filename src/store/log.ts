@@ -16,14 +16,21 @@ export function logRows(db: Database, since: number, to: number, limit: number):
     WHERE position > ${since} AND position <= ${to} ORDER BY position LIMIT ${limit}`)
 }
 
-/** Kinds of news for a user between two positions: which rooms, and which things of the user's own. */
+/** Whose news: the user's own, those of the device, and what concerns everybody in the rooms. */
+export interface NewsOf {
+  readonly userId: string
+  readonly deviceId: string
+  readonly rooms: readonly number[]
+}
+
+/** Kinds of news between two positions: which rooms, and which things of the user's own. */
 export function newsFor(
   db: Database,
-  userId: string,
-  rooms: readonly number[],
+  whose: NewsOf,
   since: number,
   to: number,
 ): Promise<{ kind: string; room: number | null }[]> {
   return db.read(sql`SELECT DISTINCT kind, room FROM log WHERE position > ${since} AND position <= ${to}
-    AND (user_id = ${userId} OR room IN ${intList(rooms)})`)
+    AND ((user_id = ${whose.userId} AND (device_id IS NULL OR device_id = ${whose.deviceId}))
+      OR (room IN ${intList(whose.rooms)} AND (user_id IS NULL OR kind = 'event')) OR kind = 'presence')`)
 }

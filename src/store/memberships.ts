@@ -1,6 +1,6 @@
 import type { UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
-import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+import { intList, type LogPosition, type Sql, sql } from '../db/sql.ts'
 
 export interface MembershipRow {
   readonly room: number
@@ -31,13 +31,22 @@ export interface RoomOfUser {
   readonly version: string | null
   readonly membership: string
   readonly event: number | null
+  readonly sender: string
+  /** Of the user's last member event. */
   readonly position: number
   readonly stripped_state: string | null
+  /** The user's name in the room. */
+  readonly displayname: string | null
+  readonly name: string | null
+  readonly canonical_alias: string | null
+  readonly joined_members: number
+  readonly invited_members: number
 }
 
 /** Rooms that a sync of the user may speak of: those joined, invited to or knocked on, and those left after `since`. */
 export function roomsOfUser(db: Database, userId: string, since: number, withLeft: boolean): Promise<RoomOfUser[]> {
-  return db.read(sql`SELECT m.room, r.room_id, r.version, m.membership, m.event, m.position, m.stripped_state
+  return db.read(sql`SELECT m.room, r.room_id, r.version, m.membership, m.event, m.sender, m.position,
+      m.stripped_state, m.displayname, r.name, r.canonical_alias, r.joined_members, r.invited_members
     FROM memberships m JOIN rooms r ON r.room = m.room
     WHERE m.user_id = ${userId} AND m.forgotten = 0
       AND (m.membership IN ('join', 'invite', 'knock') OR m.position > ${withLeft ? -1 : since})`)
@@ -57,31 +66,6 @@ export function roomsToLeave(db: Database, userId: string): Promise<{ room_id: s
 export function membersOf(db: Database, room: number, membership: string, limit: number): Promise<MembershipRow[]> {
   return db.read(sql`SELECT ${COLUMNS} FROM memberships WHERE room = ${room} AND membership = ${membership}
     ORDER BY position LIMIT ${limit}`)
-}
-
-/** Joined members whose ids end in the server's name, its case aside, in no order that means anything. */
-export function localMembersOf(
-  db: Database,
-  room: number,
-  serverName: string,
-  limit: number,
-): Promise<{ user_id: UserId }[]> {
-  return db.read(sql`SELECT user_id FROM memberships WHERE room = ${room} AND membership = 'join'
-    AND user_id LIKE ${`%:${serverName}`} LIMIT ${limit}`)
-}
-
-export async function isJoinedToAny(db: Database, userId: string, roomIds: readonly string[]): Promise<boolean> {
-  if (roomIds.length === 0) return false
-  const rows = await db.read(sql`SELECT m.room FROM memberships m JOIN rooms r ON r.room = m.room
-    WHERE m.user_id = ${userId} AND m.membership = 'join' AND r.room_id IN ${textList(roomIds)} LIMIT 1`)
-  return rows.length > 0
-}
-
-/** Guests of this server in the room whose ids come after `last`, in order. */
-export function joinedGuests(db: Database, room: number, last: string, limit: number): Promise<{ user_id: UserId }[]> {
-  return db.read(sql`SELECT m.user_id FROM memberships m JOIN users u ON u.user_id = m.user_id
-    WHERE m.room = ${room} AND m.membership = 'join' AND u.kind = 'guest' AND m.user_id > ${last}
-    ORDER BY m.user_id LIMIT ${limit}`)
 }
 
 /** What changes when a membership changes. `counts` are kept by the caller. */
@@ -122,20 +106,25 @@ export function membershipHistory(
   db: Database,
   userId: string,
   rooms: readonly number[],
-): Promise<{ room: number; position: number; membership: string }[]> {
-  return db.read(sql`SELECT room, position, membership FROM membership_history
+): Promise<{ room: number; position: number; membership: string; event: number | null }[]> {
+  return db.read(sql`SELECT room, position, membership, event FROM membership_history
     WHERE room IN ${intList(rooms)} AND user_id = ${userId} ORDER BY room, position`)
 }
 
-/** Heroes and counts for a room's summary: members other than the user, the longest there first. */
-export function heroesOf(db: Database, room: number, userId: string): Promise<{ user_id: string }[]> {
-  return db.read(sql`SELECT user_id FROM memberships WHERE room = ${room} AND membership IN ('join', 'invite')
-    AND user_id <> ${userId} ORDER BY position LIMIT 5`)
-}
+/** Members named in the summary of a room without a name. */
+const MAX_HEROES = 5
 
-export async function memberCounts(db: Database, room: number): Promise<{ joined: number; invited: number }> {
-  const rows = await db.read<{ joined_members: number; invited_members: number }>(
-    sql`SELECT joined_members, invited_members FROM rooms WHERE room = ${room}`,
-  )
-  return { joined: rows[0]?.joined_members ?? 0, invited: rows[0]?.invited_members ?? 0 }
+/** Of each room the members other than the user that are there longest; of a room without others, those who left. */
+export function heroesOf(
+  db: Database,
+  rooms: readonly number[],
+  userId: string,
+): Promise<{ room: number; user_id: string }[]> {
+  return db.read(sql`SELECT room, user_id FROM (
+      SELECT room, user_id, present, ROW_NUMBER() OVER (PARTITION BY room ORDER BY present DESC, position) AS place,
+        MAX(present) OVER (PARTITION BY room) AS anybody FROM (
+        SELECT room, user_id, position, CASE WHEN membership IN ('join', 'invite') THEN 1 ELSE 0 END AS present
+        FROM memberships WHERE room IN ${intList(rooms)} AND user_id <> ${userId} AND membership <> 'knock') AS others
+      ) AS numbered
+    WHERE place <= ${MAX_HEROES} AND present = anybody ORDER BY room, place`)
 }

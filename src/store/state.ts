@@ -1,7 +1,6 @@
 import type { EventId } from '../core/ids.ts'
-import { type JsonObject, parseJson } from '../core/json.ts'
 import type { Database } from '../db/database.ts'
-import { intList, type LogPosition, type Sql, sql } from '../db/sql.ts'
+import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
 import { AUTH_COLUMNS, type AuthRow } from './events.ts'
 
 /** One link of the chain that makes a state: it holds what changed since its parent. */
@@ -18,15 +17,34 @@ export function snapshotChain(db: Database, snapshot: number): Promise<SnapshotL
     SELECT snapshot, number FROM chain ORDER BY number DESC`)
 }
 
-/** The state of the room as the snapshot has it: the event of every (type, state_key). */
-export function stateAt(db: Database, snapshot: number): Promise<{ type: string; state_key: string; event: number }[]> {
+/** Which state is wanted: `members` names the only member events, undefined means all. */
+export interface StateWanted {
+  readonly members: readonly string[] | undefined
+  /** Whether anything but member events is wanted. */
+  readonly others: boolean
+}
+
+const WHOLE_STATE: StateWanted = { members: undefined, others: true }
+
+function isWanted(wanted: StateWanted): Sql {
+  if (wanted.members === undefined) return wanted.others ? sql`1 = 1` : sql`type = 'm.room.member'`
+  const named = sql`(type = 'm.room.member' AND state_key IN ${textList(wanted.members)})`
+  return wanted.others ? sql`(type <> 'm.room.member' OR ${named})` : named
+}
+
+/** The state of the room as the snapshot has it: the event of every (type, state_key) that is wanted. */
+export function stateAt(
+  db: Database,
+  snapshot: number,
+  wanted = WHOLE_STATE,
+): Promise<{ type: string; state_key: string; event: number }[]> {
   return db.read(sql`WITH RECURSIVE chain (snapshot, number, parent) AS (
       SELECT snapshot, number, parent FROM snapshots WHERE snapshot = ${snapshot}
       UNION ALL SELECT s.snapshot, s.number, s.parent FROM snapshots s JOIN chain c ON s.snapshot = c.parent)
     SELECT type, state_key, event FROM (
       SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type,
         c.state_key ORDER BY n.number DESC) AS place
-      FROM chain n JOIN snapshot_changes c ON c.snapshot = n.snapshot) AS numbered
+      FROM chain n JOIN snapshot_changes c ON c.snapshot = n.snapshot WHERE ${isWanted(wanted)}) AS numbered
     WHERE place = 1 AND event IS NOT NULL`)
 }
 
@@ -147,6 +165,15 @@ export function currentState(
     : db.read(sql`SELECT type, state_key, event FROM current_state WHERE room = ${room} AND type = ${type}`)
 }
 
+/** The same, of the part that is wanted. */
+export function currentStateWanted(
+  db: Database,
+  room: number,
+  wanted: StateWanted,
+): Promise<{ type: string; state_key: string; event: number }[]> {
+  return db.read(sql`SELECT type, state_key, event FROM current_state WHERE room = ${room} AND ${isWanted(wanted)}`)
+}
+
 export async function currentStateEvent(
   db: Database,
   room: number,
@@ -158,20 +185,7 @@ export async function currentStateEvent(
   return rows[0]?.event
 }
 
-/** The content of a piece of the current state, or undefined when the room has none. */
-export async function currentContent(
-  db: Database,
-  roomId: string,
-  type: string,
-  stateKey: string,
-): Promise<JsonObject | undefined> {
-  const rows = await db.read<{ content: string }>(sql`SELECT e.content FROM rooms r
-    JOIN current_state c ON c.room = r.room JOIN events e ON e.event = c.event
-    WHERE r.room_id = ${roomId} AND c.type = ${type} AND c.state_key = ${stateKey}`)
-  return rows[0] && (parseJson(rows[0].content) as JsonObject)
-}
-
-/** For each room, the last change of each key with a position in (since, before). */
+/** The last change of each key of the room's state with a position in (since, before). */
 export function stateChangesBetween(
   db: Database,
   room: number,

@@ -9,6 +9,7 @@ import { startServer } from '../../src/http/server.ts'
 import { systemRandom } from '../../src/live/time.ts'
 import { type OpenedApp, openApp } from '../../src/open-app.ts'
 import type { Transport } from '../../src/remote/transport.ts'
+import { inspectReplies, throwReplyFaults } from './replies.ts'
 
 export interface Reply {
   readonly status: number
@@ -32,6 +33,8 @@ export interface TestServer {
 
 /** For servers that meet others. */
 export interface TestFederation {
+  /** More of the configuration's section `global`. */
+  readonly global?: Record<string, unknown>
   readonly serverName?: string
   readonly transport?: Transport
   readonly federationApi?: Record<string, unknown>
@@ -43,8 +46,9 @@ export const TEST_PASSWORD = 'correct horse battery'
 export async function startTestServer(
   clientApi: Record<string, unknown> = {},
   connectionString = 'file:test.db',
-  { serverName = 'test.example', transport, federationApi = {} }: TestFederation = {},
+  { serverName = 'test.example', transport, federationApi = {}, global = {} }: TestFederation = {},
 ): Promise<TestServer> {
+  inspectReplies()
   const dir = await mkdtemp(join(tmpdir(), 'dendrite-http-'))
   await writeFile(join(dir, 'matrix_key.pem'), writeKeyPem(generateSigningKey(systemRandom.bytes)))
   const config = configFrom({
@@ -53,6 +57,7 @@ export async function startTestServer(
       server_name: serverName,
       private_key: 'matrix_key.pem',
       database: { connection_string: connectionString },
+      ...global,
     },
     client_api: { registration_disabled: false, rate_limiting: { enabled: false }, ...clientApi },
     federation_api: federationApi,
@@ -68,7 +73,9 @@ export async function startTestServer(
     const text = raw ?? (body === undefined ? undefined : JSON.stringify(body))
     if (text !== undefined) headers['Content-Type'] = 'application/json'
     const reply = await fetch(`${url}${path}`, { method, headers, ...(text === undefined ? {} : { body: text }) })
-    return { status: reply.status, headers: reply.headers, body: (await reply.json()) as Record<string, unknown> }
+    const read = (await reply.json()) as Record<string, unknown>
+    throwReplyFaults()
+    return { status: reply.status, headers: reply.headers, body: read }
   }
   return {
     url,
@@ -85,6 +92,7 @@ export async function startTestServer(
       await server.stop()
       await app.close()
       await rm(dir, { recursive: true, force: true })
+      throwReplyFaults()
     },
   }
 }

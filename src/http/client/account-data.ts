@@ -33,6 +33,7 @@ export const setGlobalAccountData = endpoint({
   guest: true,
   ...global,
   body: Content,
+  anyNumber: true,
   handle: (app, { user, params, body }) => store(app, user, { ...params, roomId: '' }, body as JsonObject),
 })
 
@@ -54,6 +55,7 @@ export const setAccountDataPerRoom = endpoint({
   guest: true,
   ...inRoom,
   body: Content,
+  anyNumber: true,
   handle: (app, { user, params, body }) => store(app, user, params, body as JsonObject),
 })
 
@@ -80,6 +82,7 @@ export const setRoomTag = endpoint({
   auth: 'access-token',
   params: TagParams,
   body: Content,
+  anyNumber: true,
   async handle(app, { user, params, body }) {
     checkOwner(user, params.userId)
     if (Buffer.byteLength(params.tag) > MAX_TAG_BYTES) throw new MatrixError('M_INVALID_PARAM', 'The tag is too long.')

@@ -17,6 +17,7 @@ export const getDevices = endpoint({
   path: '/_matrix/client/v3/devices',
   aliases: ['r0'],
   auth: 'access-token',
+  guest: true,
   handle: async (app, { user }) => ({ devices: (await devicesOf(app.db, user.userId)).map(wireDevice) }),
 })
 
@@ -25,6 +26,7 @@ export const getDevice = endpoint({
   path: '/_matrix/client/v3/devices/{deviceId}',
   aliases: ['r0'],
   auth: 'access-token',
+  guest: true,
   params: deviceParams,
   handle: async (app, { user, params }) => wireDevice(await knownDevice(app, user.userId, params.deviceId)),
 })
@@ -34,6 +36,7 @@ export const updateDevice = endpoint({
   path: '/_matrix/client/v3/devices/{deviceId}',
   aliases: ['r0'],
   auth: 'access-token',
+  guest: true,
   params: deviceParams,
   body: Type.Object({ display_name: Type.Optional(Type.String({ maxLength: 100 })) }),
   async handle(app, { user, params, body }) {

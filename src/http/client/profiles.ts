@@ -6,7 +6,7 @@ import { type JsonObject, own } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { profileOf } from '../../store/profiles.ts'
 import { userById } from '../../store/users.ts'
-import { endpoint } from '../endpoint.ts'
+import { endpoint, type Requester } from '../endpoint.ts'
 import { checkOwner } from './account-data.ts'
 
 const FieldParams = Type.Object({ userId: Type.String(), keyName: Type.String() })
@@ -39,11 +39,13 @@ export const setProfileField = endpoint({
   path: '/_matrix/client/v3/profile/{userId}/{keyName}',
   aliases: ['r0'],
   auth: 'access-token',
+  guest: true,
   rateLimit: 'other',
   params: FieldParams,
   body: Type.Record(Type.String(), Type.Unknown()),
+  anyNumber: true,
   async handle(app, { user, params, body }) {
-    checkOwner(user, params.userId)
+    checkMayChange(user, params)
     const value = own(body as JsonObject, params.keyName)
     if (value === undefined) throw new MatrixError('M_MISSING_PARAM', `The body has no ${params.keyName}.`)
     await setProfile(app, user.userId, params.keyName, value)
@@ -54,15 +56,25 @@ export const setProfileField = endpoint({
 export const deleteProfileField = endpoint({
   method: 'DELETE',
   path: '/_matrix/client/v3/profile/{userId}/{keyName}',
+  aliases: ['r0'],
   auth: 'access-token',
+  guest: true,
   rateLimit: 'other',
   params: FieldParams,
   async handle(app, { user, params }) {
-    checkOwner(user, params.userId)
+    checkMayChange(user, params)
     await setProfile(app, user.userId, params.keyName, undefined)
     return {}
   },
 })
+
+/** Guests have a display name and no other field. */
+function checkMayChange(user: Requester, { userId, keyName }: { userId: string; keyName: string }): void {
+  checkOwner(user, userId)
+  if (user.guest && keyName !== 'displayname') {
+    throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may change their display name only.')
+  }
+}
 
 async function profile(app: App, userId: string): Promise<JsonObject> {
   if (!isValidUserId(userId)) throw new MatrixError('M_INVALID_PARAM', 'This is not a user id.')

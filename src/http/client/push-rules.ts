@@ -21,7 +21,7 @@ const RuleParams = Type.Object({ kind: Type.String(), ruleId: Type.String() })
 /** Client-Server API, "Push rules: API". */
 export const getPushRules = endpoint({
   method: 'GET',
-  path: '/_matrix/client/v3/pushrules',
+  path: '/_matrix/client/v3/pushrules/',
   aliases: ['r0'],
   auth: 'access-token',
   handle: async (app, { user }) => pushRulesContent(await rulesOf(app, user.userId)),
@@ -29,7 +29,7 @@ export const getPushRules = endpoint({
 
 export const getPushRulesGlobal = endpoint({
   method: 'GET',
-  path: '/_matrix/client/v3/pushrules/global',
+  path: '/_matrix/client/v3/pushrules/global/',
   aliases: ['r0'],
   auth: 'access-token',
   handle: (app, { user }) => rulesOf(app, user.userId),

@@ -6,6 +6,12 @@ import { storedFilter } from '../../store/filters.ts'
 import { sync as view } from '../../views/sync/sync.ts'
 import { endpoint } from '../endpoint.ts'
 
+/** Flags that ask for the state after the timeline, and the key it comes under: clients still use the old one. */
+const STATE_AFTER = [
+  ['use_state_after', 'state_after'],
+  ['org.matrix.msc4222.use_state_after', 'org.matrix.msc4222.state_after'],
+] as const
+
 /** Client-Server API, "Syncing". */
 export const sync = endpoint({
   method: 'GET',
@@ -17,6 +23,8 @@ export const sync = endpoint({
     filter: Type.Optional(Type.String()),
     since: Type.Optional(Type.String()),
     full_state: Type.Optional(Type.Boolean()),
+    use_state_after: Type.Optional(Type.Boolean()),
+    'org.matrix.msc4222.use_state_after': Type.Optional(Type.Boolean()),
     set_presence: Type.Optional(Type.Union(['offline', 'online', 'unavailable'].map((name) => Type.Literal(name)))),
     timeout: Type.Optional(Type.Integer()),
   }),
@@ -25,7 +33,9 @@ export const sync = endpoint({
       viewer: user,
       since: query.since,
       filter: await filterOf(app, user.userId, query.filter),
+      filterText: query.filter ?? '',
       fullState: query.full_state ?? false,
+      stateAfterKey: STATE_AFTER.find(([flag]) => query[flag] === true)?.[1],
       timeoutMs: query.timeout ?? 0,
       signal,
     })

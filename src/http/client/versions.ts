@@ -1,13 +1,80 @@
 import { endpoint } from '../endpoint.ts'
 
-/** Versions whose thin core is served: a client may log in, talk and sync. */
-const VERSIONS = ['r0.6.1', 'v1.1', 'v1.2', 'v1.3', 'v1.4', 'v1.5', 'v1.6', 'v1.7', 'v1.8', 'v1.9', 'v1.10', 'v1.11']
+/** The oldest versions that clients in use ask for: their endpoints are the floor of this server. */
+const FLOOR = ['r0.6.1', 'v1.1']
+
+const ROOM = '/_matrix/client/v1/rooms/{roomId}'
+const MEDIA = '/_matrix/client/v1/media'
+
+/** The endpoints that each later version of the specification added for clients and application services. */
+export const ADDED: readonly (readonly [version: string, endpoints: readonly string[]])[] = [
+  ['v1.2', ['GET /_matrix/client/v1/register/m.login.registration_token/validity', `GET ${ROOM}/hierarchy`]],
+  [
+    'v1.3',
+    [
+      `GET ${ROOM}/relations/{eventId}`,
+      `GET ${ROOM}/relations/{eventId}/{relType}`,
+      `GET ${ROOM}/relations/{eventId}/{relType}/{eventType}`,
+      'POST /_matrix/client/v3/refresh',
+    ],
+  ],
+  ['v1.4', [`GET ${ROOM}/threads`]],
+  ['v1.5', []],
+  ['v1.6', [`GET ${ROOM}/timestamp_to_event`]],
+  [
+    'v1.7',
+    [
+      'POST /_matrix/client/v1/appservice/{appserviceId}/ping',
+      'POST /_matrix/client/v1/login/get_token',
+      'POST /_matrix/media/v1/create',
+      'PUT /_matrix/media/v3/upload/{serverName}/{mediaId}',
+    ],
+  ],
+  ['v1.8', []],
+  ['v1.9', []],
+  ['v1.10', ['GET /.well-known/matrix/support']],
+  [
+    'v1.11',
+    [
+      `GET ${MEDIA}/config`,
+      `GET ${MEDIA}/download/{serverName}/{mediaId}`,
+      `GET ${MEDIA}/download/{serverName}/{mediaId}/{fileName}`,
+      `GET ${MEDIA}/preview_url`,
+      `GET ${MEDIA}/thumbnail/{serverName}/{mediaId}`,
+    ],
+  ],
+  ['v1.12', []],
+  ['v1.13', ['POST /_matrix/client/v3/rooms/{roomId}/report']],
+  ['v1.14', ['POST /_matrix/client/v3/users/{userId}/report']],
+  ['v1.15', ['GET /_matrix/client/v1/room_summary/{roomIdOrAlias}']],
+  ['v1.16', ['DELETE /_matrix/client/v3/profile/{userId}/{keyName}']],
+  ['v1.17', []],
+  [
+    'v1.18',
+    [
+      'GET /_matrix/client/v1/admin/lock/{userId}',
+      'PUT /_matrix/client/v1/admin/lock/{userId}',
+      'GET /_matrix/client/v1/admin/suspend/{userId}',
+      'PUT /_matrix/client/v1/admin/suspend/{userId}',
+    ],
+  ],
+  ['v1.19', ['GET /_matrix/client/v1/mutual_rooms']],
+]
+
+/** A version is announced when everything that it and the earlier ones added is served (`METHOD path`). */
+export function versionsOf(served: ReadonlySet<string>): string[] {
+  const missing = ADDED.findIndex(([, endpoints]) => endpoints.some((key) => !served.has(key)))
+  return [...FLOOR, ...(missing < 0 ? ADDED : ADDED.slice(0, missing)).map(([version]) => version)]
+}
 
 /** Client-Server API, "API versions". */
-export const getVersions = endpoint({
-  method: 'GET',
-  path: '/_matrix/client/versions',
-  auth: 'access-token-optional',
-  guest: true,
-  handle: async () => ({ versions: VERSIONS, unstable_features: {} }),
-})
+export function getVersions(served: ReadonlySet<string>) {
+  const versions = versionsOf(served)
+  return endpoint({
+    method: 'GET',
+    path: '/_matrix/client/versions',
+    auth: 'access-token-optional',
+    guest: true,
+    handle: async () => ({ versions, unstable_features: {} }),
+  })
+}

@@ -1,0 +1,70 @@
+import type { Timers } from './time.ts'
+
+/** Who is typing where, in memory alone: lists of a few seconds that a restart may lose. */
+export interface Typing {
+  /** The user types for so long from now on; 0 stops. */
+  set(room: number, userId: string, timeoutMs: number): void
+  usersIn(room: number): readonly string[]
+  /** Rooms whose list changed after the serial, the oldest change first. */
+  changedSince(serial: number): readonly number[]
+  /** Counts the changes of all lists. */
+  readonly serial: number
+}
+
+/** Longest time that one request counts, whatever the client asks for. */
+const MAX_TIMEOUT_MS = 120_000
+/** More users than a client could show are not listed. */
+const MAX_USERS = 100
+/** Rooms remembered: of the one that changed longest ago a late poll may miss that somebody stopped. */
+const MAX_ROOMS = 10_000
+
+interface RoomTyping {
+  readonly serial: number
+  /** Each with the way to cancel its end. */
+  readonly users: Map<string, () => void>
+}
+
+/** `changed` is told of every room whose list changed. */
+export function createTyping(timers: Timers, changed: (room: number) => void): Typing {
+  /** In the order of their last change. */
+  const rooms = new Map<number, RoomTyping>()
+  let serial = 0
+
+  function tell(room: number, users: Map<string, () => void>): void {
+    serial++
+    rooms.delete(room)
+    rooms.set(room, { serial, users })
+    const oldest = rooms.keys().next()
+    if (rooms.size > MAX_ROOMS && !oldest.done) rooms.delete(oldest.value)
+    changed(room)
+  }
+
+  function stop(room: number, userId: string): void {
+    const users = rooms.get(room)?.users
+    if (users?.delete(userId)) tell(room, users)
+  }
+
+  return {
+    set(room, userId, timeoutMs) {
+      const users = rooms.get(room)?.users ?? new Map<string, () => void>()
+      users.get(userId)?.()
+      if (timeoutMs <= 0) return stop(room, userId)
+      const isNew = !users.has(userId)
+      if (isNew && users.size >= MAX_USERS) return
+      users.set(
+        userId,
+        timers.after(Math.min(timeoutMs, MAX_TIMEOUT_MS), () => stop(room, userId)),
+      )
+      if (isNew) tell(room, users)
+    },
+    usersIn: (room) => [...(rooms.get(room)?.users.keys() ?? [])],
+    changedSince(since) {
+      const changes: number[] = []
+      for (const [room, typing] of rooms) if (typing.serial > since) changes.push(room)
+      return changes
+    },
+    get serial() {
+      return serial
+    },
+  }
+}

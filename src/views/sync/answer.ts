@@ -1,0 +1,127 @@
+import type { App } from '../../app.ts'
+import { type EventFilter, eventFilterMatches } from '../../core/filter.ts'
+import { canonicalJson, isObject, type JsonObject, own, parseJson } from '../../core/json.ts'
+import { pushRulesContent, rulesetFrom } from '../../core/push-rules.ts'
+import { globalAccountDataSince } from '../../store/account-data.ts'
+import { newsFor } from '../../store/log.ts'
+import type { RoomOfUser } from '../../store/memberships.ts'
+import { syncToken } from '../tokens.ts'
+import { chooseRooms } from './choose-rooms.ts'
+import { roomParts } from './room-parts.ts'
+import type { Scope, Settings, SyncRequest } from './scope.ts'
+
+export interface Answer {
+  /** Whether there is anything to tell. */
+  readonly news: boolean
+  readonly json: string
+}
+
+type Span = Pick<Scope, 'token' | 'since' | 'to' | 'initial'> & { readonly typingSerial: number }
+
+/** Further back than so many rows of the log nothing is looked up: anything may have happened. */
+const MAX_LOG_ROWS = 20_000
+
+/** The answer of one sync, for what the log holds in (since, to]. */
+export async function answer(
+  app: App,
+  request: SyncRequest,
+  span: Span,
+  rooms: readonly RoomOfUser[],
+): Promise<Answer> {
+  const news = await newsOf(app, request, span, rooms)
+  const typing = app.live.typing.changedSince(span.token?.boot === app.live.boot ? span.token.live : 0)
+  if (news?.size === 0 && typing.length === 0) return { news: false, json: replyJson(app, span, []) }
+  const accountData = await readAccountData(app, request, span)
+  const scope: Scope = { app, request, ...span, news, settings: accountData.settings }
+  const chosen = await chooseRooms(scope, rooms)
+  const parts = await roomParts(scope, chosen.present)
+  const sections = [
+    roomsOf('join', parts.join),
+    roomsOf('invite', strippedRooms(chosen.invited, 'invite_state')),
+    roomsOf('knock', strippedRooms(chosen.knocked, 'knock_state')),
+    roomsOf('leave', parts.leave),
+  ].filter((text) => text !== undefined)
+  const keys: string[] = []
+  if (accountData.texts.length > 0) keys.push(`"account_data":{"events":[${accountData.texts.join(',')}]}`)
+  if (sections.length > 0) keys.push(`"rooms":{${sections.join(',')}}`)
+  return { news: keys.length > 0, json: replyJson(app, span, keys) }
+}
+
+async function newsOf(
+  app: App,
+  request: SyncRequest,
+  span: Span,
+  rooms: readonly RoomOfUser[],
+): Promise<ReadonlyMap<number | null, ReadonlySet<string>> | undefined> {
+  const { since, to, initial } = span
+  if (initial || request.fullState || to - since > MAX_LOG_ROWS) return undefined
+  const news = new Map<number | null, Set<string>>()
+  if (to === since) return news
+  const whose = { ...request.viewer, rooms: rooms.map((room) => room.room) }
+  for (const { room, kind } of await newsFor(app.db, whose, since, to)) {
+    const kinds = news.get(room)
+    if (kinds === undefined) news.set(room, new Set([kind]))
+    else kinds.add(kind)
+  }
+  return news
+}
+
+interface GlobalAccountData {
+  readonly texts: readonly string[]
+  readonly settings: Settings
+}
+
+async function readAccountData(app: App, request: SyncRequest, span: Span): Promise<GlobalAccountData> {
+  const { userId } = request.viewer
+  const since = request.fullState ? 0 : span.since
+  const rows = await globalAccountDataSince(app.db, userId, since)
+  const stored = (type: string) => rows.find((row) => row.type === type)
+  const pushRules = rulesetFrom(userId, objectIn(stored('m.push_rules')?.content))
+  const settings: Settings = {
+    ignored: ignoredUsers(objectIn(stored('m.ignored_user_list')?.content)),
+    pushRules,
+    pushRulesPosition: stored('m.push_rules')?.position ?? 0,
+  }
+  const shown = rows.filter((row) => row.position > since).map((row) => ({ type: row.type, content: row.content }))
+  // Stored rules lack the default rules of today, and who never changed a rule has stored none.
+  const others = shown.filter((row) => row.type !== 'm.push_rules')
+  if (span.initial || request.fullState || shown.length > others.length)
+    others.push({ type: 'm.push_rules', content: canonicalJson(pushRulesContent(pushRules)) })
+  return { texts: others.filter((row) => wants(request.filter.accountData, row.type)).map(textOf), settings }
+}
+
+function wants(filter: EventFilter, type: string): boolean {
+  return eventFilterMatches(filter, { type })
+}
+
+function textOf(row: { readonly type: string; readonly content: string }): string {
+  return `{"type":${JSON.stringify(row.type)},"content":${row.content}}`
+}
+
+function objectIn(text: string | undefined): JsonObject | undefined {
+  const value = text === undefined ? undefined : parseJson(text)
+  return value !== undefined && isObject(value) ? value : undefined
+}
+
+/** `m.ignored_user_list`, whatever a client has stored there. */
+function ignoredUsers(content: JsonObject | undefined): ReadonlySet<string> {
+  const users = content === undefined ? undefined : own(content, 'ignored_users')
+  return new Set(users !== undefined && isObject(users) ? Object.keys(users) : [])
+}
+
+function replyJson(app: App, span: Span, keys: readonly string[]): string {
+  const nextBatch = `"next_batch":${JSON.stringify(syncToken(app, span.to, span.typingSerial))}`
+  const devices = ['"device_one_time_keys_count":{}', '"device_unused_fallback_key_types":[]']
+  return `{${[nextBatch, ...keys, ...devices].join(',')}}`
+}
+
+/** One kind of rooms of the reply: `"join":{"!id":…}`, or undefined when there is none. */
+function roomsOf(name: string, rooms: ReadonlyMap<string, string>): string | undefined {
+  if (rooms.size === 0) return undefined
+  return `"${name}":{${[...rooms].map(([roomId, json]) => `${JSON.stringify(roomId)}:${json}`).join(',')}}`
+}
+
+function strippedRooms(rooms: readonly RoomOfUser[], key: string): Map<string, string> {
+  const states = rooms.map((room) => [room.room_id, `{"${key}":{"events":${room.stripped_state ?? '[]'}}}`] as const)
+  return new Map(states)
+}

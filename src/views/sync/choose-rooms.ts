@@ -1,0 +1,88 @@
+import { roomFilterMatches } from '../../core/filter.ts'
+import { membershipHistory, type RoomOfUser } from '../../store/memberships.ts'
+import type { Scope, SyncRoom } from './scope.ts'
+
+export interface ChosenRooms {
+  /** Joined, and left: those that get timelines. */
+  readonly present: readonly SyncRoom[]
+  readonly invited: readonly RoomOfUser[]
+  readonly knocked: readonly RoomOfUser[]
+}
+
+/** Which rooms of the user an answer may speak of, and what of them the client has already. */
+export async function chooseRooms(scope: Scope, rooms: readonly RoomOfUser[]): Promise<ChosenRooms> {
+  const { since, to, initial, request } = scope
+  const typing = new Set(typingRooms(scope))
+  const everything = initial || request.fullState
+  const isWanted = (room: RoomOfUser) =>
+    (everything || scope.news === undefined || scope.news.has(room.room) || typing.has(room.room)) &&
+    roomFilterMatches(request.filter.room, room.room_id)
+  const wanted = rooms.filter(isWanted)
+  const steps = await historyOf(scope, wanted)
+  const asOfTo = wanted.flatMap((room) => membershipAt(room, steps.get(room.room) ?? [], to))
+  const isNew = (room: RoomOfUser) => initial || room.position > since || request.fullState
+  return {
+    present: asOfTo
+      .filter((room) => room.membership === 'join' || hasLeft(room))
+      .map((room) => syncRoom(scope, room, steps.get(room.room) ?? [])),
+    invited: asOfTo.filter(
+      (room) => room.membership === 'invite' && isNew(room) && !scope.settings.ignored.has(room.sender),
+    ),
+    knocked: asOfTo.filter((room) => room.membership === 'knock' && isNew(room)),
+  }
+}
+
+/** Rooms whose typing list the client may not have. */
+export function typingRooms(scope: Scope): readonly number[] {
+  const { typing, boot } = scope.app.live
+  return typing.changedSince(scope.token?.boot === boot ? scope.token.live : 0)
+}
+
+interface Step {
+  readonly position: number
+  readonly membership: string
+  readonly event: number | null
+}
+
+/** Read only for rooms in which the user's membership changed; most syncs have none. */
+async function historyOf(scope: Scope, rooms: readonly RoomOfUser[]): Promise<Map<number, Step[]>> {
+  const changed = rooms.filter((room) => room.position > (scope.initial ? scope.to : scope.since) || hasLeft(room))
+  const byRoom = new Map<number, Step[]>(changed.map((room) => [room.room, []]))
+  if (changed.length === 0) return byRoom
+  const rows = await membershipHistory(scope.app.db, scope.request.viewer.userId, [...byRoom.keys()])
+  for (const row of rows) byRoom.get(row.room)?.push(row)
+  return byRoom
+}
+
+/** The row may be newer than the answer: then the history says how things were. */
+function membershipAt(room: RoomOfUser, steps: readonly Step[], to: number): RoomOfUser[] {
+  if (room.position <= to) return [room]
+  const last = steps.findLast((step) => step.position <= to)
+  return last === undefined ? [] : [{ ...room, membership: last.membership, position: last.position }]
+}
+
+function hasLeft(room: RoomOfUser): boolean {
+  return room.membership === 'leave' || room.membership === 'ban'
+}
+
+function syncRoom(scope: Scope, room: RoomOfUser, steps: readonly Step[]): SyncRoom {
+  const { since, to, initial } = scope
+  const left = hasLeft(room)
+  const until = left ? Math.min(room.position, to) : to
+  const upTo = steps.filter((step) => step.position <= until)
+  const between = upTo.filter((step) => step.position > since)
+  const wasIn = upTo.findLast((step) => step.position <= since)?.membership === 'join'
+  const end = left ? endOfMembership(upTo) : undefined
+  const outside =
+    left && !(wasIn || between.some((step) => step.membership === 'join') || (initial && end !== undefined))
+  // Who stays a member, or leaves last of all, has missed nothing in between.
+  const seamless = between.every((step) => step.membership === 'join' || step.position === end?.position)
+  const fresh = initial || !(outside || between.length === 0 || (wasIn && seamless))
+  return { ...room, from: fresh ? 0 : since, until, wholeState: fresh || scope.request.fullState, end, outside }
+}
+
+/** The step by which the user was in no more. */
+function endOfMembership(steps: readonly Step[]): Step | undefined {
+  const lastIn = steps.findLastIndex((step) => step.membership === 'join')
+  return lastIn < 0 ? undefined : steps[lastIn + 1]
+}

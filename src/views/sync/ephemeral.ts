@@ -1,0 +1,77 @@
+import { type EventFilter, eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
+import { type ReceiptRow, receiptsSince } from '../../store/receipts.ts'
+import { typingRooms } from './choose-rooms.ts'
+import { hasNews, type Scope, type SyncRoom } from './scope.ts'
+
+/** Receipts and typing lists that the client lacks: JSON texts by room (Client-Server API, "Ephemeral events"). */
+export async function readEphemeral(scope: Scope, rooms: readonly SyncRoom[]): Promise<Map<number, string[]>> {
+  const filter = scope.request.filter.room.ephemeral
+  const joined = rooms.filter((room) => room.membership === 'join')
+  const texts = new Map<number, string[]>(joined.map((room) => [room.room, []]))
+  if (filterExcludesAll(filter)) return texts
+  for (const [room, receipts] of await receiptsOf(scope, joined))
+    texts.get(room)?.push(...receiptEvents(filter, receipts))
+  const typing = new Set(typingRooms(scope))
+  for (const room of joined) {
+    if (typing.has(room.room) && wants(filter, 'm.typing', room)) texts.get(room.room)?.push(typingEvent(scope, room))
+  }
+  return texts
+}
+
+function wants(filter: EventFilter, type: string, room: SyncRoom): boolean {
+  return eventFilterMatches(filter, { type, roomId: room.room_id })
+}
+
+async function receiptsOf(scope: Scope, joined: readonly SyncRoom[]): Promise<Map<number, ReceiptRow[]>> {
+  const { filter, viewer } = scope.request
+  const wanted = joined.filter((room) => wants(filter.room.ephemeral, 'm.receipt', room))
+  const whole = wanted.filter((room) => room.wholeState)
+  const changed = wanted.filter((room) => !room.wholeState && hasNews(scope, room.room, 'receipt'))
+  const byRoom = new Map<number, ReceiptRow[]>()
+  for (const [rooms, since] of [
+    [whole, 0],
+    [changed, scope.since],
+  ] as const) {
+    if (rooms.length === 0) continue
+    const numbers = rooms.map((room) => room.room)
+    for (const row of await receiptsSince(scope.app.db, numbers, viewer.userId, since)) {
+      const rows = byRoom.get(row.room)
+      if (rows === undefined) byRoom.set(row.room, [row])
+      else rows.push(row)
+    }
+  }
+  return byRoom
+}
+
+/**
+ * One event for each thread: in one event a user could not have two receipts of a type for the same message, as one
+ * in a thread and one for the whole room are.
+ */
+function receiptEvents(filter: EventFilter, receipts: readonly ReceiptRow[]): string[] {
+  const shown = receipts.filter((row) => eventFilterMatches(filter, { type: 'm.receipt', sender: row.user_id }))
+  return [...grouped(shown, (row) => row.thread)].map(([, ofThread]) => {
+    const events = [...grouped(ofThread, (row) => row.event_id)].map(([eventId, ofEvent]) => {
+      const types = [...grouped(ofEvent, (row) => row.receipt_type)].map(([type, ofType]) => {
+        const users = ofType.map((row) => `${JSON.stringify(row.user_id)}:${row.data}`)
+        return `${JSON.stringify(type)}:{${users.join(',')}}`
+      })
+      return `${JSON.stringify(eventId)}:{${types.join(',')}}`
+    })
+    return `{"type":"m.receipt","content":{${events.join(',')}}}`
+  })
+}
+
+function grouped<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const row of rows) {
+    const group = groups.get(keyOf(row))
+    if (group === undefined) groups.set(keyOf(row), [row])
+    else group.push(row)
+  }
+  return groups
+}
+
+function typingEvent(scope: Scope, room: SyncRoom): string {
+  const users = scope.app.live.typing.usersIn(room.room).filter((userId) => !scope.settings.ignored.has(userId))
+  return JSON.stringify({ type: 'm.typing', content: { user_ids: users } })
+}

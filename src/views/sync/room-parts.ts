@@ -1,0 +1,125 @@
+import { eventFilterMatches } from '../../core/filter.ts'
+import { roomAccountDataSince } from '../../store/account-data.ts'
+import type { EventRow } from '../../store/events.ts'
+import { clientEvents } from '../client-events.ts'
+import { placeToken, syncToken } from '../tokens.ts'
+import { readEphemeral } from './ephemeral.ts'
+import { breathe, hasNews, type Scope, type SyncRoom } from './scope.ts'
+import { readStates } from './state.ts'
+import { readHeroes, summaryJson } from './summary.ts'
+import { readTimelines, type Timeline } from './timeline.ts'
+import { readUnread } from './unread.ts'
+
+/** Rooms read at once: few enough for the loop to breathe, enough to ask the database seldom. */
+const ROOMS_AT_ONCE = 25
+
+export interface RoomParts {
+  readonly join: Map<string, string>
+  readonly leave: Map<string, string>
+}
+
+/** The `join` and `leave` parts of an answer: JSON texts by room id. */
+export async function roomParts(scope: Scope, rooms: readonly SyncRoom[]): Promise<RoomParts> {
+  const parts = { join: new Map<string, string>(), leave: new Map<string, string>() }
+  if (rooms.length === 0) return parts
+  const accountData = await readAccountData(scope, rooms)
+  for (let start = 0; start < rooms.length; start += ROOMS_AT_ONCE) {
+    if (start > 0) await breathe()
+    const some = rooms.slice(start, start + ROOMS_AT_ONCE)
+    for (const [room, json] of await readRooms(scope, some, accountData))
+      (room.membership === 'join' ? parts.join : parts.leave).set(room.room_id, json)
+  }
+  return parts
+}
+
+async function readRooms(
+  scope: Scope,
+  rooms: readonly SyncRoom[],
+  accountData: ReadonlyMap<string, readonly AccountData[]>,
+): Promise<[SyncRoom, string][]> {
+  const timelines = await readTimelines(scope, rooms)
+  const heroes = await readHeroes(scope, timelines)
+  const states = await readStates(scope, timelines, heroes)
+  const ephemeral = await readEphemeral(scope, rooms)
+  const unread = await readUnread(scope, timelines)
+  const texts = await eventTexts(scope, timelines, states)
+  return timelines.flatMap((timeline, index): [SyncRoom, string][] => {
+    const { room } = timeline
+    const parts = {
+      state: (states[index] ?? []).map((row) => texts.get(row) ?? ''),
+      timeline: timeline.shown.map((row) => texts.get(row) ?? ''),
+      accountData: (accountData.get(room.room_id) ?? [])
+        .filter((item) => room.wholeState || item.position > scope.since)
+        .map(textOf),
+      ephemeral: ephemeral.get(room.room) ?? [],
+    }
+    const unreadJson = unread.get(room.room)
+    const isNews = Object.values(parts).some((part) => part.length > 0) || unreadJson?.changed || room.wholeState
+    if (!isNews) return []
+    return [[room, roomJson(scope, timeline, parts, unreadJson?.json, summaryJson(timeline, heroes.get(room.room)))]]
+  })
+}
+
+interface AccountData {
+  readonly type: string
+  readonly content: string
+  readonly position: number
+}
+
+/** The user's own data of all rooms: whatever of it a room of the answer may need. */
+async function readAccountData(scope: Scope, rooms: readonly SyncRoom[]): Promise<Map<string, AccountData[]>> {
+  const byRoom = new Map<string, AccountData[]>()
+  const whole = rooms.some((room) => room.wholeState)
+  const changed = rooms.some((room) => hasNews(scope, room.room, 'account_data'))
+  if (!whole && !changed) return byRoom
+  const filter = scope.request.filter.room.accountData
+  for (const row of await roomAccountDataSince(scope.app.db, scope.request.viewer.userId, whole ? 0 : scope.since)) {
+    if (!eventFilterMatches(filter, { type: row.type, roomId: row.room_id })) continue
+    const items = byRoom.get(row.room_id)
+    if (items === undefined) byRoom.set(row.room_id, [row])
+    else items.push(row)
+  }
+  return byRoom
+}
+
+function textOf(item: AccountData): string {
+  return `{"type":${JSON.stringify(item.type)},"content":${item.content}}`
+}
+
+/** All events of all rooms in one go, by row. */
+async function eventTexts(
+  scope: Scope,
+  timelines: readonly Timeline[],
+  states: readonly (readonly EventRow[])[],
+): Promise<Map<EventRow, string>> {
+  const rows = [...states.flat(), ...timelines.flatMap((timeline) => timeline.shown)]
+  const versions = new Map(timelines.map(({ room }) => [room.room, room.version]))
+  const texts = await clientEvents(scope.app, scope.request.viewer, rows, (row) => ({
+    roomId: undefined,
+    version: versions.get(row.room) ?? null,
+  }))
+  return new Map(rows.map((row, index) => [row, texts[index] ?? '']))
+}
+
+function roomJson(
+  scope: Scope,
+  timeline: Timeline,
+  parts: Record<'state' | 'timeline' | 'accountData' | 'ephemeral', readonly string[]>,
+  unread: string | undefined,
+  summary: string | undefined,
+): string {
+  const { limited, room } = timeline
+  const oldest = timeline.scanned[0]
+  const events = (texts: readonly string[]) => `{"events":[${texts.join(',')}]}`
+  const prevBatch = oldest === undefined ? syncToken(scope.app, room.until) : placeToken(oldest)
+  const bounds = `"limited":${limited},"prev_batch":${JSON.stringify(prevBatch)}`
+  const keys = [
+    `"timeline":{"events":[${parts.timeline.join(',')}],${bounds}}`,
+    `${JSON.stringify(scope.request.stateAfterKey ?? 'state')}:${events(parts.state)}`,
+    `"account_data":${events(parts.accountData)}`,
+  ]
+  if (room.membership === 'join') keys.push(`"ephemeral":${events(parts.ephemeral)}`)
+  if (unread !== undefined) keys.push(unread)
+  if (summary !== undefined) keys.push(`"summary":${summary}`)
+  return `{${keys.join(',')}}`
+}

@@ -1,0 +1,66 @@
+import type { App } from '../../app.ts'
+import type { Filter } from '../../core/filter.ts'
+import type { PushRuleset } from '../../core/push-rules.ts'
+import type { RoomOfUser } from '../../store/memberships.ts'
+import type { Viewer } from '../client-events.ts'
+import type { SyncToken } from '../tokens.ts'
+
+export interface SyncRequest {
+  readonly viewer: Viewer
+  readonly since: string | undefined
+  readonly filter: Filter
+  /** The text that the filter came from: equal syncs have equal ones. */
+  readonly filterText: string
+  readonly fullState: boolean
+  /** The key of the state up to the end of the timeline, when the client wants that instead of `state`. */
+  readonly stateAfterKey: string | undefined
+  /** Milliseconds to wait for news. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/** What one answer covers: the log in (since, to], for one device. */
+export interface Scope {
+  readonly app: App
+  readonly request: SyncRequest
+  readonly token: SyncToken | undefined
+  readonly since: number
+  readonly to: number
+  /** The client knows nothing yet. */
+  readonly initial: boolean
+  /** Kinds of log rows by room, `null` for those without a room; undefined: too many to look at, anything may be. */
+  readonly news: ReadonlyMap<number | null, ReadonlySet<string>> | undefined
+  readonly settings: Settings
+}
+
+/** Global account data that every sync heeds. */
+export interface Settings {
+  readonly ignored: ReadonlySet<string>
+  readonly pushRules: PushRuleset
+  /** When the push rules were changed last. */
+  readonly pushRulesPosition: number
+}
+
+/** A room of the answer. */
+export interface SyncRoom extends RoomOfUser {
+  /** The timeline begins after this position: 0 for rooms that are new to the client. */
+  readonly from: number
+  /** The last position of the room that concerns the user. */
+  readonly until: number
+  /** The client gets the state as a whole, not the changes. */
+  readonly wholeState: boolean
+  /** How the user's membership ended, in a room that was left. The state of the room afterwards is none of theirs. */
+  readonly end: { readonly position: number; readonly event: number | null } | undefined
+  /** The user was not in at all: none of the room's state is theirs. */
+  readonly outside: boolean
+}
+
+/** Whether something of the kind happened in the room, or may have. */
+export function hasNews(scope: Scope, room: number | null, kind: string): boolean {
+  return scope.news === undefined || scope.news.get(room)?.has(kind) === true
+}
+
+/** Lets the loop go on with other requests between two pieces of a long answer. */
+export function breathe(): Promise<void> {
+  return new Promise(setImmediate)
+}

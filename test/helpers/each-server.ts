@@ -1,0 +1,23 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { freshPostgres, freshSqlite } from './databases.ts'
+import { startTestServer, type TestServer } from './server.ts'
+
+/** Runs the tests once per engine, all of them on one server. `server` is filled in before the first one. */
+export function eachServer(clientApi: Record<string, unknown>, tests: (server: TestServer) => void): void {
+  const engines = process.env.DENDRITE_TEST_POSTGRES === undefined ? ['sqlite'] : ['sqlite', 'postgres']
+  describe.each(engines)('on %s', (engine) => {
+    const server = {} as TestServer
+    const undo: (() => Promise<void>)[] = []
+    beforeAll(async () => {
+      const { options, dir } = engine === 'sqlite' ? await freshSqlite(undo) : await freshPostgres(undo)
+      const uri = engine === 'sqlite' ? `file:${join(dir, 'server.db')}` : options.connectionString
+      Object.assign(server, await startTestServer(clientApi, uri))
+      undo.push(() => server.stop())
+    })
+    afterAll(async () => {
+      for (const step of undo.reverse()) await step()
+    })
+    tests(server)
+  })
+}

@@ -1,0 +1,81 @@
+import { subscribe } from 'node:diagnostics_channel'
+import { appendFileSync, readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { relative } from 'node:path'
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { expect } from 'vitest'
+import { ROOT, rowOf } from '../spec/table.ts'
+
+/** Names the file that gathers what all test files of a run were answered. */
+export const REPLIES_VARIABLE = 'DENDRITE_TEST_REPLIES'
+
+const schemasFile = process.env.MATRIX_SCHEMAS
+const schemas = schemasFile === undefined ? undefined : readSchemas(schemasFile)
+const faults: string[] = []
+let inspecting = false
+
+/**
+ * From now on every answer of a server in this process is looked at, whoever asked. One that is not as the
+ * specification's schema says (`MATRIX_SCHEMAS`), or an error without errcode, is a fault: `throwReplyFaults`. What
+ * succeeded is noted for the table of tested endpoints.
+ */
+export function inspectReplies(): void {
+  if (inspecting) return
+  inspecting = true
+  subscribe('http.server.request.start', (message) => {
+    const { request, response } = message as { request: IncomingMessage; response: ServerResponse }
+    const end = response.end
+    response.end = ((...args: Parameters<typeof end>) => {
+      inspect(`${request.method}`, `${request.url}`, response, args[0])
+      return end.apply(response, args)
+    }) as typeof end
+  })
+}
+
+/** Fails the test for the answers that were wrong since the last time. */
+export function throwReplyFaults(): void {
+  const found = faults.splice(0)
+  if (found.length > 0) throw new Error(found.join('\n'))
+}
+
+function inspect(method: string, url: string, response: ServerResponse, body: unknown): void {
+  const row = rowOf(method, url)
+  const { statusCode: status } = response
+  if (row === undefined) return
+  const value = typeof body === 'string' || body instanceof Uint8Array ? readObject(body) : undefined
+  const fault = value === undefined ? undefined : replyFault(row.key, status, value)
+  if (fault !== undefined) faults.push(fault)
+  const gathered = process.env[REPLIES_VARIABLE]
+  const test = expect.getState().testPath
+  if (status >= 300 || gathered === undefined || test === undefined) return
+  const checked = value !== undefined && schemas?.(row.key, status) !== undefined
+  appendFileSync(gathered, `${[row.key, relative(ROOT, test), checked ? 'checked' : ''].join('\t')}\n`)
+}
+
+/** Undefined for what is no JSON object or array, as a picture. */
+function readObject(body: string | Uint8Array): unknown {
+  const text = Buffer.from(body).toString('utf8')
+  return /^[{[]/.test(text) ? JSON.parse(text) : undefined
+}
+
+/** What is wrong with the body of an answer; undefined when it is as the specification says. */
+export function replyFault(key: string, status: number, body: unknown): string | undefined {
+  const validate = schemas?.(key, status)
+  if (validate !== undefined && !validate(body)) {
+    const errors = (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
+    return `${key} answered ${status} with a body that its schema forbids: ${errors.join('; ')}`
+  }
+  const { errcode } = (body ?? {}) as { errcode?: unknown }
+  return status >= 400 && typeof errcode !== 'string' ? `${key} answered ${status} without an errcode` : undefined
+}
+
+function readSchemas(file: string): (key: string, status: number) => ValidateFunction | undefined {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false })
+  ajv.addSchema(JSON.parse(readFileSync(file, 'utf8')), 'matrix')
+  return (key, status) => {
+    const steps = ['endpoints', key, 'responses', String(status)].map((step) =>
+      encodeURIComponent(step.replaceAll('~', '~0').replaceAll('/', '~1')),
+    )
+    return ajv.getSchema(`matrix#/${steps.join('/')}`)
+  }
+}

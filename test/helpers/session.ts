@@ -1,0 +1,70 @@
+import { expect } from 'vitest'
+import type { Account, Reply, TestServer } from './server.ts'
+
+const V3 = '/_matrix/client/v3'
+
+// biome-ignore lint/suspicious/noExplicitAny: replies are looked into where the test expects them
+export type Json = any
+
+/** One device of a user, as tests use it: replies other than 200 fail the test. */
+export interface Session extends Account {
+  /** The reply whatever its status; `path` follows `/_matrix/client/v3`. */
+  call(method: string, path: string, body?: unknown): Promise<Reply>
+  get(path: string): Promise<Json>
+  post(path: string, body?: object): Promise<Json>
+  put(path: string, body?: object): Promise<Json>
+  createRoom(wish?: object): Promise<string>
+  join(roomId: string): Promise<void>
+  /** Sends a message, or an event of another type, and resolves with its id. */
+  send(roomId: string, content: string | object, type?: string): Promise<string>
+  setState(roomId: string, type: string, content: object, stateKey?: string): Promise<string>
+  /** The answer to `/sync` at once; `since` an earlier answer. */
+  sync(since?: Json, options?: SyncOptions): Promise<Json>
+}
+
+export interface SyncOptions {
+  readonly filter?: object
+  readonly timeout?: number
+  readonly [parameter: string]: unknown
+}
+
+let transactions = 0
+
+export function sessionOf(server: TestServer, account: Account): Session {
+  const call = (method: string, path: string, body?: unknown) =>
+    server.call(method, `${V3}${path}`, { token: account.token, ...(body === undefined ? {} : { body }) })
+  const ask = async (method: string, path: string, body?: unknown): Promise<Json> => {
+    const reply = await call(method, path, body)
+    expect([method, path, reply.status, reply.body.error]).toEqual([method, path, 200, undefined])
+    return reply.body
+  }
+  return {
+    ...account,
+    call,
+    get: (path) => ask('GET', path),
+    post: (path, body = {}) => ask('POST', path, body),
+    put: (path, body = {}) => ask('PUT', path, body),
+    createRoom: async (wish = {}) => (await ask('POST', '/createRoom', wish)).room_id,
+    join: (roomId) => ask('POST', `/join/${encodeURIComponent(roomId)}`, {}),
+    async send(roomId, content, type = 'm.room.message') {
+      const body = typeof content === 'string' ? { msgtype: 'm.text', body: content } : content
+      const path = `${inRoom(roomId)}/send/${type}/txn${transactions++}`
+      return (await ask('PUT', path, body)).event_id
+    },
+    async setState(roomId, type, content, stateKey = '') {
+      return (await ask('PUT', `${inRoom(roomId)}/state/${type}/${encodeURIComponent(stateKey)}`, content)).event_id
+    },
+    sync(since, { filter, ...options } = {}) {
+      const query = new URLSearchParams()
+      if (since !== undefined) query.set('since', since.next_batch)
+      if (filter !== undefined) query.set('filter', JSON.stringify(filter))
+      for (const [name, value] of Object.entries(options)) query.set(name, String(value))
+      return ask('GET', `/sync?${query}`)
+    },
+  }
+}
+
+/** The path of a room. */
+export function inRoom(roomId: string): string {
+  return `/rooms/${encodeURIComponent(roomId)}`
+}

@@ -1,0 +1,144 @@
+import { type Account, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
+
+const V3 = '/_matrix/client/v3'
+const MESSAGES = 24
+
+/** What the clients of a server were told: it stays true through every migration. Kept in the fixture as JSON. */
+export interface Known {
+  readonly accounts: readonly Account[]
+  readonly gone: { readonly localpart: string }
+  /** Event ids of the messages by room, oldest first, as the first account sees them. */
+  readonly rooms: readonly { readonly roomId: string; readonly messages: readonly string[] }[]
+  /** Sending this again gives this event. */
+  readonly sent: { readonly path: string; readonly body: object; readonly eventId: string }
+  /** GET requests of the accounts, by index, and what they answered. */
+  readonly asked: readonly { readonly account: number; readonly path: string; readonly answer: unknown }[]
+  /** A sync token of the first account, and the messages that came after it. */
+  readonly since: { readonly token: string; readonly messages: readonly string[] }
+}
+
+/**
+ * Uses every feature of the server that leaves rows. Whoever fills another table adds a request here, so that the next
+ * fixture has rows of it.
+ */
+export async function populate(server: TestServer): Promise<Known> {
+  const accounts: Account[] = []
+  for (const name of ['alice', 'bob', 'carol', 'dave']) accounts.push(await server.register(name))
+  const [alice, bob, carol, dave] = accounts as [Account, Account, Account, Account]
+  const tea = await createRoom(server, alice, {
+    preset: 'public_chat',
+    name: 'Tea',
+    topic: '茶 🍵',
+    room_version: '10',
+  })
+  const newer = await createRoom(server, alice, { invite: [bob.userId], is_direct: true, room_version: '12' })
+  await must(server, bob, 'POST', `/join/${encodeURIComponent(tea)}`, {})
+  await must(server, bob, 'POST', `/join/${encodeURIComponent(newer)}`, {})
+  await comeAndGo(server, alice, tea, carol)
+  const messages = await talk(server, [alice, bob], tea, MESSAGES)
+  await personalise(server, alice, tea)
+  const path = sendPath(newer, 'retried')
+  const body = { msgtype: 'm.text', body: 'it\'s "quoted" \\ and\nbroken, 🍵' }
+  const eventId = (await must(server, alice, 'PUT', path, body)).event_id as string
+  const token = (await must(server, alice, 'GET', '/sync')).next_batch as string
+  const later = await talk(server, [bob], newer, 3)
+  await must(server, dave, 'POST', '/account/deactivate', { auth: password(dave) })
+  return {
+    accounts: accounts.slice(0, 3),
+    gone: { localpart: 'dave' },
+    rooms: [
+      { roomId: tea, messages },
+      { roomId: newer, messages: [eventId, ...later] },
+    ],
+    sent: { path, body, eventId },
+    asked: await ask(server, accounts, tea, newer),
+    since: { token, messages: later },
+  }
+}
+
+/** What comes back from each of these requests now has to come back from every later version. */
+async function ask(server: TestServer, accounts: readonly Account[], tea: string, newer: string) {
+  const alice = encodeURIComponent(accounts[0]!.userId)
+  const [teaPath, newerPath] = [tea, newer].map((roomId) => `/rooms/${encodeURIComponent(roomId)}`)
+  const questions: (readonly [number, string])[] = [
+    [0, '/account/whoami'],
+    [1, '/joined_rooms'],
+    [0, `/profile/${alice}`],
+    [0, `/user/${alice}/account_data/m.direct`],
+    [0, `/user/${alice}${teaPath}/account_data/org.example.pot`],
+    [0, `/user/${alice}${teaPath}/tags`],
+    [0, `/user/${alice}/filter/1`],
+    [0, '/pushrules/global'],
+    [0, `/devices/${accounts[0]!.deviceId}`],
+    [1, `${teaPath}/state`],
+    [1, `${newerPath}/state`],
+    [1, `${teaPath}/joined_members`],
+    [0, `${teaPath}/members`],
+    [0, `${newerPath}/messages?dir=b&limit=100`],
+  ]
+  const asked: Known['asked'][number][] = []
+  for (const [account, path] of questions) {
+    asked.push({ account, path, answer: lasting(await must(server, accounts[account]!, 'GET', path)) })
+  }
+  return asked
+}
+
+const PASSING = new Set(['age', 'start', 'end', 'last_seen_ts', 'last_seen_ip'])
+
+/** The answer without what differs from one moment to the next. */
+function lasting(answer: unknown): unknown {
+  return JSON.parse(JSON.stringify(answer, (key, value) => (PASSING.has(key) ? undefined : value)))
+}
+
+/** An invite, a kick, a ban that stays, and a forgotten room leave their marks. */
+async function comeAndGo(server: TestServer, host: Account, roomId: string, guest: Account): Promise<void> {
+  const room = `/rooms/${encodeURIComponent(roomId)}`
+  await must(server, host, 'POST', `${room}/invite`, { user_id: guest.userId })
+  await must(server, guest, 'POST', `${room}/join`, {})
+  await must(server, host, 'POST', `${room}/kick`, { user_id: guest.userId, reason: 'late' })
+  await must(server, guest, 'POST', `${room}/forget`, {})
+  await must(server, host, 'POST', `${room}/ban`, { user_id: guest.userId })
+  await must(server, host, 'PUT', `${room}/state/org.example.kettle/on`, { litres: 2 })
+}
+
+async function personalise(server: TestServer, user: Account, roomId: string): Promise<void> {
+  const own = `/user/${encodeURIComponent(user.userId)}`
+  const room = `/rooms/${encodeURIComponent(roomId)}`
+  const rule = { pattern: 'tea', actions: ['notify'] }
+  await must(server, user, 'PUT', `/profile/${encodeURIComponent(user.userId)}/displayname`, { displayname: 'Älice' })
+  await must(server, user, 'PUT', `${own}/account_data/m.direct`, { '@bob:test.example': [roomId] })
+  await must(server, user, 'PUT', `${own}${room}/account_data/org.example.pot`, { full: true })
+  await must(server, user, 'PUT', `${own}${room}/tags/m.favourite`, { order: 1 })
+  await must(server, user, 'POST', `${own}/filter`, { room: { timeline: { limit: 5 } } })
+  await must(server, user, 'PUT', '/pushrules/global/content/tea', rule)
+  await must(server, user, 'PUT', `/devices/${user.deviceId}`, { display_name: "Alice's telephone" })
+}
+
+async function talk(server: TestServer, users: readonly Account[], roomId: string, count: number): Promise<string[]> {
+  const eventIds: string[] = []
+  for (let n = 0; n < count; n++) {
+    const user = users[n % users.length]!
+    const body = { msgtype: 'm.text', body: `message ${n}` }
+    eventIds.push((await must(server, user, 'PUT', sendPath(roomId, `m${n}`), body)).event_id as string)
+  }
+  return eventIds
+}
+
+async function createRoom(server: TestServer, user: Account, wish: object): Promise<string> {
+  return (await must(server, user, 'POST', '/createRoom', wish)).room_id as string
+}
+
+export function sendPath(roomId: string, txnId: string): string {
+  return `/rooms/${encodeURIComponent(roomId)}/send/m.room.message/${txnId}`
+}
+
+function password({ userId }: Account) {
+  return { type: 'm.login.password', identifier: { type: 'm.id.user', user: userId }, password: TEST_PASSWORD }
+}
+
+/** Calls with a path below `/_matrix/client/v3` and answers with the body. Errors: any status but 200. */
+export async function must(server: TestServer, user: Account, method: string, path: string, body?: object) {
+  const reply = await server.call(method, `${V3}${path}`, { token: user.token, body })
+  if (reply.status !== 200) throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
+  return reply.body
+}
