@@ -109,6 +109,6 @@ async function add(app: App, draft: Draft, wanted: NewEvent): Promise<Event> {
   const entry = (type: string, stateKey: string) => entryOf(app, draft, type, stateKey)
   const composed = await composeEvent(app, draft.tip, wanted, entry)
   if (draft.events.length === 0) draft.tip = { ...draft.tip, roomId: composed.event.roomId }
-  await extendRoom(app, draft, { ...composed, strippedState: wanted.strippedState })
+  await extendRoom(app, draft, composed)
   return composed.event
 }

@@ -10,6 +10,7 @@ export interface KeyChange {
   readonly stateKey: string
   readonly entry: StateEntry | undefined
   readonly previous: StateEntry | undefined
+  /** For an invite or a knock: what it shows of the room, as JSON text. */
   readonly strippedState?: string | undefined
 }
 
