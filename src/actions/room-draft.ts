@@ -8,6 +8,7 @@ import { type LogPosition, logPosition, type Sql } from '../db/sql.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
 import { authEventOf, insertEvent } from '../store/events.ts'
 import { changeState, currentAuthRows, insertSnapshot } from '../store/state.ts'
+import { applyRedaction } from './redact-event.ts'
 import { consequences, type KeyChange, textOf } from './state-consequences.ts'
 
 /** What the writer has built so far. */
@@ -72,6 +73,7 @@ export async function extendRoom(app: App, draft: Draft, following: Following): 
     const change = { type, stateKey, entry: { event: place.event, value: event }, previous, strippedState }
     await changeRoomState(app, draft, [change], place.position)
   }
+  if (event.type === 'm.room.redaction') await applyRedaction(app, draft, event, place.event)
   draft.events.push(event)
 }
 

@@ -10,6 +10,7 @@ import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
 import { setReadMarker } from './client/read-markers.ts'
 import { postReceipt } from './client/receipts.ts'
+import { redactEvent } from './client/redaction.ts'
 import { checkUsernameAvailability, register } from './client/registration.ts'
 import * as roomCreation from './client/room-creation.ts'
 import * as roomDirectory from './client/room-directory.ts'
@@ -50,6 +51,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(roomDirectory),
   ...Object.values(roomMembership),
   ...Object.values(roomSend),
+  redactEvent,
   ...Object.values(rooms),
   ...Object.values(messagePagination),
   postReceipt,

@@ -10,6 +10,8 @@ export type Json = any
 export interface Session extends Account {
   /** The reply whatever its status; `path` follows `/_matrix/client/v3`, unless it names a version itself. */
   call(method: string, path: string, body?: unknown): Promise<Reply>
+  /** Status and errcode of a reply, as `403 M_FORBIDDEN`. */
+  refusal(method: string, path: string, body?: unknown): Promise<string>
   get(path: string): Promise<Json>
   post(path: string, body?: object): Promise<Json>
   put(path: string, body?: object): Promise<Json>
@@ -63,6 +65,10 @@ export function sessionOf(server: TestServer, account: Account): Session {
   return {
     ...account,
     call,
+    async refusal(method, path, body) {
+      const reply = await call(method, path, body)
+      return `${reply.status} ${reply.body.errcode}`
+    },
     get: (path) => ask('GET', path),
     post: (path, body = {}) => ask('POST', path, body),
     put: (path, body = {}) => ask('PUT', path, body),

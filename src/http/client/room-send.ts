@@ -3,11 +3,10 @@ import { sendEvent } from '../../actions/send-event.ts'
 import { sendState } from '../../actions/send-state.ts'
 import type { App } from '../../app.ts'
 import type { JsonObject } from '../../core/json.ts'
-import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint, type Requester } from '../endpoint.ts'
+import { checkTransactionId } from '../transaction-id.ts'
 
 const Content = Type.Record(Type.String(), Type.Unknown())
-const MAX_TXN_ID_BYTES = 255
 
 /** Client-Server API, "Sending events to a room". */
 export const sendMessage = endpoint({
@@ -21,9 +20,7 @@ export const sendMessage = endpoint({
   body: Content,
   async handle(app, { user, params, body }) {
     const { roomId, txnId } = params
-    if (Buffer.byteLength(txnId) > MAX_TXN_ID_BYTES) {
-      throw new MatrixError('M_INVALID_PARAM', `A transaction id has at most ${MAX_TXN_ID_BYTES} bytes.`)
-    }
+    checkTransactionId(txnId)
     const transaction = { userId: user.userId, deviceId: user.deviceId, endpoint: 'send', roomId, txnId }
     const content = body as JsonObject
     const eventId = await sendEvent(app, {
