@@ -1,4 +1,5 @@
-import { type JsonObject, own } from '../core/json.ts'
+import { canonicalJson, type JsonObject, own } from '../core/json.ts'
+import { strippedEventJson } from '../core/stripped-state.ts'
 import type { LogPosition, Sql } from '../db/sql.ts'
 import type { StateEntry } from '../live/room-tip.ts'
 import { changeMembership } from '../store/memberships.ts'
@@ -10,7 +11,6 @@ export interface KeyChange {
   readonly stateKey: string
   readonly entry: StateEntry | undefined
   readonly previous: StateEntry | undefined
-  /** For an invite or a knock: what it shows of the room, as JSON text. */
   readonly strippedState?: string | undefined
 }
 
@@ -31,12 +31,21 @@ export function consequences(room: number, change: KeyChange, position: LogPosit
     event: entry?.event ?? null,
     sender: entry?.value.sender ?? stateKey,
     position,
-    strippedState: change.strippedState ?? null,
+    strippedState: strippedStateWith(change) ?? null,
     displayname: textOf(entry?.value.content, 'displayname') ?? null,
     avatarUrl: textOf(entry?.value.content, 'avatar_url') ?? null,
   })
   if (membership === before) return statements
   return [...statements, addMembers(room, count('join'), count('invite'))]
+}
+
+/** An invite shows itself among the state that it comes with: who invites whom, and under what name. */
+function strippedStateWith({ type, stateKey, entry, strippedState }: KeyChange): string | undefined {
+  if (strippedState === undefined || entry === undefined) return strippedState
+  const { sender, content } = entry.value
+  const itself = strippedEventJson({ type, stateKey, sender, contentText: canonicalJson(content) })
+  const separator = strippedState === '[]' ? '' : ','
+  return `${strippedState.slice(0, -1)}${separator}${itself}]`
 }
 
 /** The key of `content` that the room's summary repeats, by event type. */
@@ -52,8 +61,7 @@ const SUMMARY_KEYS: ReadonlyMap<string, string> = new Map([
   ['m.room.history_visibility', 'history_visibility'],
 ])
 
-/** What the room's summary repeats of the state under a type and the empty key. */
-export function summaryOf(type: string, entry: StateEntry | undefined): string | null {
+function summaryOf(type: string, entry: StateEntry | undefined): string | null {
   const key = SUMMARY_KEYS.get(type)
   return key === undefined ? null : (textOf(entry?.value.content, key) ?? null)
 }

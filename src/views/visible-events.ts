@@ -35,14 +35,13 @@ function sees(userId: string, row: EventRow, history: readonly Step[]): boolean 
   // What came without a position (backfilled) lies before everything that this server witnessed.
   const at = row.position ?? 0
   const before = history.findLast((step) => step.position < at)?.membership
-  const own = row.type === 'm.room.member' && row.state_key === userId
+  // What becomes of their own membership everybody may know: of a rejected invite, or a ban after leaving.
+  if (row.type === 'm.room.member' && row.state_key === userId) return true
   const setting = row.type === 'm.room.history_visibility' ? settingOf(row) : undefined
-  const change = own ? history.find((step) => step.position === at)?.membership : undefined
   return visibleTo({
     visibility: row.history_visibility ?? undefined,
     ...(setting === undefined ? {} : { visibilityAfter: setting }),
     membership: before,
-    ...(change === undefined ? {} : { membershipAfter: change }),
     joinedSince: before === 'join' || history.some((step) => step.position > at && step.membership === 'join'),
   })
 }

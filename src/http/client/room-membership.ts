@@ -1,22 +1,16 @@
 import { Type } from '@sinclair/typebox'
 import { changeMembership, type Membership } from '../../actions/change-membership.ts'
 import { forgetRoom as forgetAction } from '../../actions/forget-room.ts'
-import { join } from '../../actions/join.ts'
-import { isHistoricalUserId, isValidUserId, type UserId } from '../../core/ids.ts'
-import type { JsonObject } from '../../core/json.ts'
+import type { App } from '../../app.ts'
+import { isValidUserId, type UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { joinedRooms } from '../../store/memberships.ts'
-import { resolveRoom } from '../../views/directory.ts'
-import { endpoint, type Requester } from '../endpoint.ts'
-import { noAddresses } from './third-party-membership.ts'
+import { roomByAlias } from '../../store/rooms.ts'
+import { endpoint } from '../endpoint.ts'
 
 const RoomParams = Type.Object({ roomId: Type.String() })
-const RoomOrAlias = Type.Object({ roomIdOrAlias: Type.String() })
-const MAX_REASON_LENGTH = 2_000
-const reason = Type.Optional(Type.String({ maxLength: MAX_REASON_LENGTH }))
-const Reason = Type.Object({ reason })
-/** `medium` is that of an invite to an address. */
-const Target = Type.Object({ user_id: Type.Optional(Type.String()), medium: Type.Optional(Type.String()), reason })
+const Reason = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 2_000 })) })
+const Target = Type.Object({ user_id: Type.String(), reason: Type.Optional(Type.String({ maxLength: 2_000 })) })
 
 /** Client-Server API, "Room membership". */
 export const getJoinedRooms = endpoint({
@@ -41,7 +35,7 @@ export const joinRoomById = endpoint({
   params: RoomParams,
   body: Reason,
   async handle(app, { user, params, body }) {
-    await join(app, { ...own(user, params.roomId, 'join'), content: entering(body) })
+    await changeMembership(app, own(user.userId, params.roomId, 'join', body.reason))
     return { room_id: params.roomId }
   },
 })
@@ -53,11 +47,11 @@ export const joinRoom = endpoint({
   auth: 'access-token',
   guest: true,
   rateLimit: 'join',
-  params: RoomOrAlias,
+  params: Type.Object({ roomIdOrAlias: Type.String() }),
   body: Reason,
   async handle(app, { user, params, body }) {
-    const roomId = await resolveRoom(app, params.roomIdOrAlias)
-    await join(app, { ...own(user, roomId, 'join'), content: entering(body) })
+    const roomId = await resolve(app, params.roomIdOrAlias)
+    await changeMembership(app, own(user.userId, roomId, 'join', body.reason))
     return { room_id: roomId }
   },
 })
@@ -68,11 +62,11 @@ export const knockRoom = endpoint({
   aliases: ['r0'],
   auth: 'access-token',
   rateLimit: 'join',
-  params: RoomOrAlias,
+  params: Type.Object({ roomIdOrAlias: Type.String() }),
   body: Reason,
   async handle(app, { user, params, body }) {
-    const roomId = await resolveRoom(app, params.roomIdOrAlias)
-    await changeMembership(app, { ...own(user, roomId, 'knock'), reason: body.reason })
+    const roomId = await resolve(app, params.roomIdOrAlias)
+    await changeMembership(app, own(user.userId, roomId, 'knock', body.reason))
     return { room_id: roomId }
   },
 })
@@ -87,7 +81,7 @@ export const leaveRoom = endpoint({
   params: RoomParams,
   body: Reason,
   async handle(app, { user, params, body }) {
-    await changeMembership(app, { ...own(user, params.roomId, 'leave'), reason: body.reason })
+    await changeMembership(app, own(user.userId, params.roomId, 'leave', body.reason))
     return {}
   },
 })
@@ -105,20 +99,13 @@ export const forgetRoom = endpoint({
   },
 })
 
-export const inviteUser = onTarget({ verb: 'invite', membership: 'invite', rateLimit: 'invite' })
-export const kick = onTarget({ verb: 'kick', membership: 'leave', from: ['join', 'invite', 'knock'] })
-export const ban = onTarget({ verb: 'ban', membership: 'ban' })
-export const unban = onTarget({ verb: 'unban', membership: 'leave', from: ['ban'] })
-
-interface Decision {
-  readonly verb: string
-  readonly membership: Membership
-  readonly rateLimit?: 'invite' | 'other'
-  readonly from?: readonly Membership[]
-}
+export const inviteUser = onTarget('invite', 'invite', 'invite')
+export const kick = onTarget('kick', 'leave', 'other')
+export const ban = onTarget('ban', 'ban', 'other')
+export const unban = onTarget('unban', 'leave', 'other')
 
 /** The four endpoints in which one member decides about another. */
-function onTarget({ verb, membership, rateLimit = 'other', from }: Decision) {
+function onTarget(verb: string, membership: Membership, rateLimit: 'invite' | 'other') {
   return endpoint({
     method: 'POST',
     path: `/_matrix/client/v3/rooms/{roomId}/${verb}`,
@@ -128,30 +115,27 @@ function onTarget({ verb, membership, rateLimit = 'other', from }: Decision) {
     params: RoomParams,
     body: Target,
     async handle(app, { user, params, body }) {
-      const { roomId } = params
-      const target = targetOf(body, membership)
-      const wish = { roomId, sender: user.userId, target, membership, reason: body.reason }
-      await changeMembership(app, from === undefined ? wish : { ...wish, from })
+      if (!isValidUserId(body.user_id)) throw new MatrixError('M_INVALID_PARAM', `${body.user_id} is not a user id.`)
+      const target = body.user_id as UserId
+      await changeMembership(app, {
+        roomId: params.roomId,
+        sender: user.userId,
+        target,
+        membership,
+        reason: body.reason,
+      })
       return {}
     },
   })
 }
 
-function targetOf(body: { user_id?: string; medium?: string }, membership: Membership): UserId {
-  const { user_id: target } = body
-  if (target === undefined && body.medium !== undefined) throw noAddresses()
-  if (target === undefined) throw new MatrixError('M_MISSING_PARAM', 'The body has no user_id.')
-  const isUser = membership === 'invite' ? isValidUserId : isHistoricalUserId
-  if (!isUser(target)) throw new MatrixError('M_INVALID_PARAM', `${target} is not a user id.`)
-  return target
+function own(userId: UserId, roomId: string, membership: Membership, reason: string | undefined) {
+  return { roomId, sender: userId, target: userId, membership, reason }
 }
 
-function own({ userId, guest }: Requester, roomId: string, membership: Membership) {
-  return { roomId, sender: userId, target: userId, membership, guest }
-}
-
-/** Further keys of the body go into the member event, as clients have come to expect. */
-function entering(body: object): JsonObject | undefined {
-  const { third_party_signed: _, ...content } = body as Record<string, JsonObject>
-  return Object.keys(content).length === 0 ? undefined : content
+async function resolve(app: App, roomIdOrAlias: string): Promise<string> {
+  if (!roomIdOrAlias.startsWith('#')) return roomIdOrAlias
+  const room = await roomByAlias(app.db, roomIdOrAlias)
+  if (room === undefined) throw new MatrixError('M_NOT_FOUND', `The alias ${roomIdOrAlias} is not known.`)
+  return room.room_id
 }

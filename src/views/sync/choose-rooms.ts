@@ -73,11 +73,10 @@ function syncRoom(scope: Scope, room: RoomOfUser, steps: readonly Step[]): SyncR
   const between = upTo.filter((step) => step.position > since)
   const wasIn = upTo.findLast((step) => step.position <= since)?.membership === 'join'
   const end = left ? endOfMembership(upTo) : undefined
-  const outside =
-    left && !(wasIn || between.some((step) => step.membership === 'join') || (initial && end !== undefined))
+  const outside = left && end === undefined
   // Who stays a member, or leaves last of all, has missed nothing in between.
-  const seamless = between.every((step) => step.membership === 'join' || step.position === end?.position)
-  const fresh = initial || !(outside || between.length === 0 || (wasIn && seamless))
+  const seamless = wasIn && between.every((step) => step.membership === 'join' || step.position === end?.position)
+  const fresh = initial || (!seamless && between.some((step) => step.membership === 'join'))
   return { ...room, from: fresh ? 0 : since, until, wholeState: fresh || scope.request.fullState, end, outside }
 }
 

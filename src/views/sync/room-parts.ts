@@ -54,7 +54,8 @@ async function readRooms(
       ephemeral: ephemeral.get(room.room) ?? [],
     }
     const unreadJson = unread.get(room.room)
-    const isNews = Object.values(parts).some((part) => part.length > 0) || unreadJson?.changed || room.wholeState
+    const isNew = room.wholeState || room.position > scope.since
+    const isNews = isNew || unreadJson?.changed || Object.values(parts).some((part) => part.length > 0)
     if (!isNews) return []
     return [[room, roomJson(scope, timeline, parts, unreadJson?.json, summaryJson(timeline, heroes.get(room.room)))]]
   })

@@ -23,15 +23,16 @@ async function pollOnce(app: App, request: SyncRequest): Promise<string> {
   const token = request.since === undefined ? undefined : readSyncToken(request.since)
   const since = Math.min(token?.position ?? 0, app.db.safePosition())
   const initial = token === undefined
+  const wholeAnswer = initial || request.fullState
+  const leftAfter = wholeAnswer && request.filter.room.includeLeave ? -1 : initial ? Number.MAX_SAFE_INTEGER : since
   const deadline = app.clock.monotonic() + Math.min(Math.max(request.timeoutMs, 0), MAX_TIMEOUT_MS)
   const { userId, deviceId } = request.viewer
   for (;;) {
     const to = app.db.safePosition()
     const typingSerial = app.live.typing.serial
-    const withLeft = (initial || request.fullState) && request.filter.room.includeLeave
-    const rooms = await roomsOfUser(app.db, userId, since, withLeft)
+    const rooms = await roomsOfUser(app.db, userId, leftAfter)
     const { news, json } = await answer(app, request, { token, since, to, initial, typingSerial }, rooms)
-    if (news || initial || request.fullState) return json
+    if (news || wholeAnswer) return json
     const joined = new Set(rooms.filter((room) => room.membership === 'join').map((room) => room.room))
     // Typing has no row in the log that the waiter could find afterwards.
     if (app.live.typing.changedSince(typingSerial).some((room) => joined.has(room))) continue
