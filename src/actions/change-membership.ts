@@ -1,12 +1,13 @@
 import type { App } from '../app.ts'
 import { type EventId, serverNameOf, type UserId } from '../core/ids.ts'
-import { canonicalJson, type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { canonicalJson, isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { strippedEvent, strippedStateKeys } from '../core/stripped-state.ts'
+import { accountData } from '../store/account-data.ts'
 import { profileOf } from '../store/profiles.ts'
 import { append } from './append.ts'
 import type { RoomWriter } from './room-writer.ts'
 import { textOf } from './state-consequences.ts'
+import { vouchForJoin } from './vouch-for-join.ts'
 
 export type Membership = 'join' | 'invite' | 'leave' | 'ban' | 'knock'
 
@@ -20,30 +21,43 @@ export interface MembershipWish {
   readonly membership: Membership
   readonly reason?: string | undefined
   /** More keys for `content`, below those that the server sets. */
-  readonly content?: JsonObject
+  readonly content?: JsonObject | undefined
+  /** The wish makes sense only for a target with one of these memberships: a kick, for who is in the room. */
+  readonly from?: readonly Membership[]
+  /** The target is a guest of this server. */
+  readonly guest?: boolean
 }
 
 /**
  * Makes a member event: join, leave, invite, kick, ban, unban or knock, as sender and target say. Joining a room that
- * one is in already, or leaving one that one has left, changes nothing. Errors: M_FORBIDDEN, M_NOT_FOUND.
+ * one is in already, or leaving one that one has left, changes nothing, and neither does an event equal to the current
+ * one. Errors: M_FORBIDDEN, M_NOT_FOUND, M_INVITE_BLOCKED, M_GUEST_ACCESS_FORBIDDEN, M_UNABLE_TO_GRANT_JOIN.
  */
-export async function changeMembership(app: App, wish: MembershipWish): Promise<EventId | undefined> {
+export async function changeMembership(app: App, wish: MembershipWish): Promise<EventId> {
+  if (wish.membership === 'invite') await checkInvitePermission(app, wish.target)
   const profile = NAMED.has(wish.membership) ? await memberProfile(app, wish.target) : {}
   let unchanged: EventId | undefined
   const events = await append(app, wish.roomId, async (writer) => {
     const current = (await writer.state('m.room.member', wish.target))?.value
     const before = current && textOf(current.content, 'membership')
-    unchanged =
-      before === wish.membership && wish.sender === wish.target && wish.content === undefined
-        ? current?.eventId
-        : undefined
-    if (unchanged !== undefined) return
-    const content = await memberContent(writer, wish, profile, before)
-    const shown = wish.membership === 'invite' || wish.membership === 'knock'
-    const strippedState = shown ? await strippedStateFor(writer, wish.sender) : undefined
-    await writer.add({ type: 'm.room.member', stateKey: wish.target, sender: wish.sender, content, strippedState })
+    checkStep(wish, before)
+    const content = await memberContent(app, writer, wish, profile, before)
+    const bare = wish.sender === wish.target && wish.content === undefined
+    const same = (bare && before === wish.membership) || (current && sameContent(current.content, content))
+    unchanged = same ? current?.eventId : undefined
+    if (unchanged === undefined)
+      await writer.add({ type: 'm.room.member', stateKey: wish.target, sender: wish.sender, content })
   })
-  return unchanged ?? events[0]?.eventId
+  return unchanged ?? events[0]!.eventId
+}
+
+/** Client-Server API, "Invite permission". Errors: M_INVITE_BLOCKED. */
+export async function checkInvitePermission(app: App, target: UserId): Promise<void> {
+  if (serverNameOf(target) !== app.serverName) return
+  const { content } = await accountData(app.db, target, '', 'm.invite_permission_config')
+  const config = content === undefined ? undefined : parseJson(content)
+  if (isObject(config) && own(config, 'default_action') === 'block')
+    throw new MatrixError('M_INVITE_BLOCKED', `${target} takes no invites.`)
 }
 
 /** Display name and avatar as member events repeat them. */
@@ -58,40 +72,45 @@ export async function memberProfile(app: App, userId: UserId): Promise<JsonObjec
   return content
 }
 
+function checkStep(wish: MembershipWish, before: string | undefined): void {
+  if (wish.from === undefined || wish.from.some((membership) => membership === before)) return
+  throw new MatrixError('M_FORBIDDEN', `The membership of ${wish.target} is ${before ?? 'none'}: this changes nothing.`)
+}
+
 async function memberContent(
+  app: App,
   writer: RoomWriter,
   wish: MembershipWish,
   profile: JsonObject,
   before: string | undefined,
 ): Promise<JsonObject> {
-  const needsVoucher = wish.membership === 'join' && before !== 'join' && before !== 'invite'
-  const voucher = needsVoucher ? await authorisingUser(writer) : undefined
+  const enters = wish.membership === 'join' && before !== 'join'
+  if (enters && wish.guest === true) await checkGuestAccess(writer)
+  const voucher = enters && before !== 'invite' ? await vouchForJoin(app, writer, wish.target) : undefined
   return {
-    ...wish.content,
     ...profile,
+    ...wantedContent(wish),
     membership: wish.membership,
     ...(wish.reason === undefined ? {} : { reason: wish.reason }),
     ...(voucher === undefined ? {} : { join_authorised_via_users_server: voucher }),
   }
 }
 
-/**
- * For a restricted room (v8+): a member who may invite vouches for the one who joins. Not built yet: only invites open
- * it.
- */
-async function authorisingUser(writer: RoomWriter): Promise<UserId | undefined> {
-  const rules = (await writer.state('m.room.join_rules', ''))?.value.content
-  const rule = textOf(rules, 'join_rule')
-  if (rule !== 'restricted' && rule !== 'knock_restricted') return undefined
-  throw new MatrixError('M_FORBIDDEN', 'This server cannot vouch for restricted joins yet: ask for an invite.')
+/** A voucher is ours to name, and what others are called is theirs to say. */
+function wantedContent({ sender, target, content = {} }: MembershipWish): JsonObject {
+  const { join_authorised_via_users_server: _via, ...wanted } = content
+  if (sender === target) return wanted
+  const { displayname: _name, avatar_url: _avatar, ...others } = wanted
+  return others
 }
 
-/** What somebody outside is shown of the room with an invite or a knock, as the JSON text of an array. */
-async function strippedStateFor(writer: RoomWriter, sender: UserId): Promise<string> {
-  const shown: JsonObject[] = []
-  for (const [type, stateKey] of strippedStateKeys([sender])) {
-    const found = (await writer.state(type, stateKey))?.value
-    if (found !== undefined) shown.push(strippedEvent({ type, stateKey, sender: found.sender, content: found.content }))
-  }
-  return canonicalJson(shown)
+/** Client-Server API, "Guest Access". */
+async function checkGuestAccess(writer: RoomWriter): Promise<void> {
+  const setting = (await writer.state('m.room.guest_access', ''))?.value.content
+  if (textOf(setting, 'guest_access') !== 'can_join')
+    throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'The room takes no guests.')
+}
+
+function sameContent(current: JsonObject, content: JsonObject): boolean {
+  return canonicalJson(current) === canonicalJson(content)
 }

@@ -15,8 +15,6 @@ export interface NewEvent {
   readonly sender: UserId
   readonly content: JsonObject
   readonly redacts?: EventId | undefined
-  /** For an invite or a knock: what the target is shown of the room, as JSON text. */
-  readonly strippedState?: string | undefined
 }
 
 export type EntryReader = (type: string, stateKey: string) => Promise<StateEntry | undefined>

@@ -1,11 +1,11 @@
 import type { App } from '../app.ts'
-import type { RoomAlias, RoomId, UserId } from '../core/ids.ts'
-import { type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { isHistoricalUserId, isRoomAlias, type RoomId, serverNameOf, type UserId } from '../core/ids.ts'
+import { type JsonObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
 import { aliasIsFree, insertAlias, insertRoom, publishRoom, roomIsNew } from '../store/rooms.ts'
 import { appendNewRoom } from './append.ts'
-import { changeMembership, memberProfile } from './change-membership.ts'
+import { changeMembership, checkInvitePermission, type MembershipWish, memberProfile } from './change-membership.ts'
 import { emptyTip, type RoomWriter } from './room-writer.ts'
 
 export type Preset = 'private_chat' | 'trusted_private_chat' | 'public_chat'
@@ -32,90 +32,123 @@ const PRESETS: Readonly<Record<Preset, { joinRule: string; historyVisibility: st
 }
 
 /**
- * Makes a room (Client-Server API, "Creation"): create, the creator's join, power levels, alias, preset,
- * initial state, name and topic in one batch; then the invites. Resolves with the room's id once it is durable.
- * Errors: M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE for a taken alias, M_INVALID_ROOM_STATE when the events that
- * the wish asks for are not allowed by the room's own rules.
+ * Makes a room (Client-Server API, "Creation"): create, the creator's join, power levels, alias, preset, initial state,
+ * name, topic and the invites of this server in one batch; then invites to others. Resolves with the room's id once it
+ * is durable. Errors: M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE for a taken alias, M_INVALID_ROOM_STATE when the events
+ * that the wish asks for are not allowed by the room's own rules, M_INVITE_BLOCKED, M_TOO_LARGE, M_INVALID_PARAM.
  */
 export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
   const wanted = wish.roomVersion ?? app.config.room_server.default_room_version
   const version = roomVersion(wanted)
   if (version === undefined)
     throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `Room version ${wanted} is not supported.`)
-  const preset = PRESETS[wish.preset ?? (wish.visibility === 'public' ? 'public_chat' : 'private_chat')]
-  const profile = await memberProfile(app, wish.creator)
+  const invited = [...new Set(wish.invite ?? [])]
+  const ours = (user: UserId) => serverNameOf(user) === app.serverName
+  for (const target of invited) await checkInvitePermission(app, target)
+  const profiles = new Map<UserId, JsonObject>()
+  for (const user of [wish.creator, ...invited.filter(ours)]) profiles.set(user, await memberProfile(app, user))
   const room = await app.db.nextId('room')
   const roomId = version.roomIdIsCreateHash ? undefined : newRoomId(app)
-  const alias =
-    wish.aliasLocalpart === undefined ? undefined : (`#${wish.aliasLocalpart}:${app.serverName}` as RoomAlias)
-  const [create] = await appendNewRoom(
-    app,
-    () => emptyTip(room, version, roomId),
-    async (writer) => {
-      const event = await writer.add(stateEvent(wish, 'm.room.create', '', createContent(wish, version)))
-      const head = writer.tip().heads[0]!
-      const writes = [insertRoom(room, event.roomId, version.id, head.event, app.clock.now())]
-      writer.also({ writes, guards: [roomIsNew(event.roomId)] })
-      await writer.add(stateEvent(wish, 'm.room.member', wish.creator, { ...profile, membership: 'join' }))
-      await addState(writer, wish, version, preset, alias)
-      if (alias !== undefined) {
-        const writes = [insertAlias(alias, room, wish.creator, app.clock.now())]
-        writer.also({ writes, guards: [aliasIsFree(alias)] })
-      }
-      if (wish.visibility === 'public') writer.also({ writes: [publishRoom(room, true)] })
-    },
-  )
-  await inviteAll(app, wish, create!.roomId)
+  const start = () => emptyTip(room, version, roomId)
+  const [create] = await appendNewRoom(app, start, async (writer) => {
+    try {
+      await addAll(app, writer, { ...wish, invite: invited }, profiles)
+    } catch (error) {
+      throw asInvalidState(error)
+    }
+  })
+  for (const target of invited.filter((user) => !ours(user))) {
+    await changeMembership(app, { ...inviteOf(wish, target), roomId: create!.roomId })
+  }
   return create!.roomId
+}
+
+/** What the room's own rules refuse is a fault of the wish, not a lack of permission. */
+function asInvalidState(error: unknown): unknown {
+  if (!(error instanceof MatrixError) || error.errcode !== 'M_FORBIDDEN') return error
+  return new MatrixError('M_INVALID_ROOM_STATE', error.message)
 }
 
 /** Bytes of randomness in the ids of rooms before version 12. */
 const ROOM_ID_BYTES = 14
 
-function newRoomId(app: App): RoomId {
+export function newRoomId(app: App): RoomId {
   return `!${app.random.bytes(ROOM_ID_BYTES).toString('base64url')}:${app.serverName}` as RoomId
 }
 
-function stateEvent(wish: RoomWish, type: string, stateKey: string, content: JsonObject) {
-  return { type, stateKey, sender: wish.creator, content }
-}
-
 function createContent(wish: RoomWish, version: RoomVersion): JsonObject {
-  const trusted = wish.preset === 'trusted_private_chat' && version.privilegedCreators ? (wish.invite ?? []) : []
-  const named = wish.creationContent && own(wish.creationContent, 'additional_creators')
-  const additional = [...new Set([...(Array.isArray(named) ? (named as JsonValue[]) : []), ...trusted])]
+  const { creator: _, ...wanted } = wish.creationContent ?? {}
+  const additional = version.privilegedCreators ? additionalCreators(wish) : []
   return {
-    ...wish.creationContent,
+    ...wanted,
     ...(version.creatorIsSender ? {} : { creator: wish.creator }),
-    ...(version.privilegedCreators && additional.length > 0 ? { additional_creators: additional } : {}),
+    ...(additional.length > 0 ? { additional_creators: additional } : {}),
     room_version: version.id,
   }
 }
 
-/** The events after the creator's join, in the order of the specification. */
-async function addState(
+/** Those named in the creation content and, in a trusted private chat, the invited (room version 12). */
+function additionalCreators(wish: RoomWish): string[] {
+  const named = own(wish.creationContent ?? {}, 'additional_creators') ?? []
+  if (!Array.isArray(named) || !named.every((user) => typeof user === 'string' && isHistoricalUserId(user)))
+    throw new MatrixError('M_INVALID_PARAM', 'additional_creators is not an array of user ids.')
+  const trusted = wish.preset === 'trusted_private_chat' ? (wish.invite ?? []) : []
+  return [...new Set([...(named as string[]), ...trusted])].filter((user) => user !== wish.creator)
+}
+
+/** The events in the order of the specification; `profiles` are those of the creator and the invited of this server. */
+async function addAll(
+  app: App,
   writer: RoomWriter,
   wish: RoomWish,
-  version: RoomVersion,
-  preset: (typeof PRESETS)[Preset],
-  alias: RoomAlias | undefined,
+  profiles: ReadonlyMap<UserId, JsonObject>,
 ): Promise<void> {
+  const { version, room } = writer.tip()
   const add = (type: string, content: JsonObject, stateKey = '') =>
-    writer.add(stateEvent(wish, type, stateKey, content))
-  const initial = wish.initialState ?? []
-  const inInitial = (type: string) => initial.some((event) => event.type === type && event.stateKey === '')
+    writer.add({ type, stateKey, sender: wish.creator, content })
+  const create = await add('m.room.create', createContent(wish, version))
+  const head = writer.tip().heads[0]!
+  const writes = [insertRoom(room, create.roomId, version.id, head.event, app.clock.now())]
+  writer.also({ writes, guards: [roomIsNew(create.roomId)] })
+  await add('m.room.member', { ...profiles.get(wish.creator), membership: 'join' }, wish.creator)
   await add('m.room.power_levels', powerLevels(wish, version))
-  if (alias !== undefined) await add('m.room.canonical_alias', { alias })
-  if (!inInitial('m.room.join_rules')) await add('m.room.join_rules', { join_rule: preset.joinRule })
-  if (!inInitial('m.room.history_visibility')) {
-    await add('m.room.history_visibility', { history_visibility: preset.historyVisibility })
+  if (wish.aliasLocalpart !== undefined) await addAlias(app, writer, wish.creator, wish.aliasLocalpart)
+  const initial = wish.initialState ?? []
+  for (const [type, content] of presetState(wish)) {
+    if (!initial.some((event) => event.type === type && event.stateKey === '')) await add(type, content)
   }
-  if (!inInitial('m.room.guest_access')) await add('m.room.guest_access', { guest_access: preset.guestAccess })
   for (const event of initial) await add(event.type, event.content, event.stateKey)
   if (wish.name !== undefined) await add('m.room.name', { name: wish.name })
-  if (wish.topic !== undefined) {
+  if (wish.topic !== undefined)
     await add('m.room.topic', { topic: wish.topic, 'm.topic': { 'm.text': [{ body: wish.topic }] } })
+  if (wish.visibility === 'public') writer.also({ writes: [publishRoom(room, true)] })
+  for (const target of wish.invite ?? []) {
+    const profile = profiles.get(target)
+    const { content } = inviteOf(wish, target)
+    if (profile !== undefined) await add('m.room.member', { ...profile, ...content, membership: 'invite' }, target)
   }
+}
+
+async function addAlias(app: App, writer: RoomWriter, creator: UserId, localpart: string): Promise<void> {
+  const alias = `#${localpart}:${app.serverName}`
+  if (!isRoomAlias(alias)) throw new MatrixError('M_INVALID_PARAM', `${alias} is not a room alias.`)
+  await writer.add({ type: 'm.room.canonical_alias', stateKey: '', sender: creator, content: { alias } })
+  const writes = [insertAlias(alias, writer.tip().room, creator, app.clock.now())]
+  writer.also({ writes, guards: [aliasIsFree(alias)] })
+}
+
+function presetState(wish: RoomWish): [type: string, content: JsonObject][] {
+  const preset = PRESETS[wish.preset ?? (wish.visibility === 'public' ? 'public_chat' : 'private_chat')]
+  return [
+    ['m.room.join_rules', { join_rule: preset.joinRule }],
+    ['m.room.history_visibility', { history_visibility: preset.historyVisibility }],
+    ['m.room.guest_access', { guest_access: preset.guestAccess }],
+  ]
+}
+
+function inviteOf(wish: RoomWish, target: UserId): Omit<MembershipWish, 'roomId'> & { content: JsonObject } {
+  const content: JsonObject = wish.isDirect === true ? { is_direct: true } : {}
+  return { sender: wish.creator, target, membership: 'invite', content }
 }
 
 function powerLevels(wish: RoomWish, version: RoomVersion): JsonObject {
@@ -145,18 +178,5 @@ function powerLevels(wish: RoomWish, version: RoomVersion): JsonObject {
     users,
     users_default: 0,
     ...wish.powerLevelOverride,
-  }
-}
-
-async function inviteAll(app: App, wish: RoomWish, roomId: RoomId): Promise<void> {
-  for (const target of new Set(wish.invite ?? [])) {
-    const content = wish.isDirect === true ? { is_direct: true } : undefined
-    await changeMembership(app, {
-      roomId,
-      sender: wish.creator,
-      target,
-      membership: 'invite',
-      ...(content === undefined ? {} : { content }),
-    })
   }
 }

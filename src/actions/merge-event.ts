@@ -9,6 +9,7 @@ import type { RoomTip } from '../live/room-tip.ts'
 import { eventIsStill, insertEvent } from '../store/events.ts'
 import { childrenOf, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
 import { insertSnapshot, type SnapshotLink, snapshotChain } from '../store/state.ts'
+import { applyRedaction } from './redact-event.ts'
 import { changeRoomState, type Draft, entryOf, extendRoom, logRowOf } from './room-draft.ts'
 import { differences, resolveStates, stateAfter, stateAtSnapshot, stateEntries } from './room-states.ts'
 import { textOf } from './state-consequences.ts'
@@ -211,6 +212,7 @@ async function accept(app: App, draft: Draft, placing: Placing, before: StateMap
   }
   draft.log.push(logRowOf(tip.room, event))
   draft.writes.push(...insertEvent(event, place, authority.numbers))
+  if (event.type === 'm.room.redaction') await applyRedaction(app, draft, event, place.event)
   draft.events.push(event)
   const after = new Map(before)
   if (event.stateKey !== null) after.set(stateMapKey(event.type, event.stateKey), event.eventId)

@@ -1,11 +1,14 @@
 import type { App } from '../app.ts'
 import type { Event } from '../core/event.ts'
+import { canonicalJson, type JsonObject } from '../core/json.ts'
 import { stateMapKey } from '../core/state/map.ts'
+import { strippedEvent, strippedStateKeys } from '../core/stripped-state.ts'
 import type { Guard, LogRow } from '../db/database.ts'
 import { type LogPosition, logPosition, type Sql } from '../db/sql.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
 import { authEventOf, insertEvent } from '../store/events.ts'
 import { changeState, currentAuthRows, insertSnapshot } from '../store/state.ts'
+import { applyRedaction } from './redact-event.ts'
 import { consequences, type KeyChange, textOf } from './state-consequences.ts'
 
 /** What the writer has built so far. */
@@ -36,7 +39,6 @@ export interface Following {
   readonly event: Event
   /** Numbers of the events that authorise it. */
   readonly authEvents: readonly number[]
-  readonly strippedState?: string | undefined
   /** The number under which it is known as an outlier. */
   readonly outlier?: number | undefined
 }
@@ -67,10 +69,24 @@ export async function extendRoom(app: App, draft: Draft, following: Following): 
   }
   if (event.stateKey !== null) {
     const { type, stateKey } = event
-    const change = { type, stateKey, entry: { event: place.event, value: event }, previous }
-    await changeRoomState(app, draft, [{ ...change, strippedState: following.strippedState }], place.position)
+    const strippedState = type === 'm.room.member' ? await strippedStateFor(app, draft, event) : undefined
+    const change = { type, stateKey, entry: { event: place.event, value: event }, previous, strippedState }
+    await changeRoomState(app, draft, [change], place.position)
   }
+  if (event.type === 'm.room.redaction') await applyRedaction(app, draft, event, place.event)
   draft.events.push(event)
+}
+
+/** What somebody outside is shown of the room with an invite or a knock, as the JSON text of an array. */
+async function strippedStateFor(app: App, draft: Draft, member: Event): Promise<string | undefined> {
+  const membership = textOf(member.content, 'membership')
+  if (membership !== 'invite' && membership !== 'knock') return undefined
+  const shown: JsonObject[] = []
+  for (const [type, stateKey] of strippedStateKeys([member.sender])) {
+    const found = (await entryOf(app, draft, type, stateKey))?.value
+    if (found !== undefined) shown.push(strippedEvent({ type, stateKey, sender: found.sender, content: found.content }))
+  }
+  return canonicalJson(shown)
 }
 
 /** Moves the state at the end of the room on. */

@@ -11,6 +11,7 @@ import { headsAreStill, headsOf, type RoomRow, replaceHeads } from '../store/roo
 import { snapshotChain } from '../store/state.ts'
 import { composeEvent, type NewEvent } from './compose-event.ts'
 import { followEvent, type Merged, mergeEvent } from './merge-event.ts'
+import { checkRedaction } from './redact-event.ts'
 import { type Draft, entryOf, extendRoom } from './room-draft.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 
@@ -108,7 +109,8 @@ export function roomWriter(app: App, start: RoomTip): RoomWriter {
 async function add(app: App, draft: Draft, wanted: NewEvent): Promise<Event> {
   const entry = (type: string, stateKey: string) => entryOf(app, draft, type, stateKey)
   const composed = await composeEvent(app, draft.tip, wanted, entry)
+  if (wanted.type === 'm.room.redaction') await checkRedaction(app, draft, composed.event)
   if (draft.events.length === 0) draft.tip = { ...draft.tip, roomId: composed.event.roomId }
-  await extendRoom(app, draft, { ...composed, strippedState: wanted.strippedState })
+  await extendRoom(app, draft, composed)
   return composed.event
 }

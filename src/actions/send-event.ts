@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
-import type { EventId, UserId } from '../core/ids.ts'
+import { type EventId, isEventId, type UserId } from '../core/ids.ts'
 import { canonicalJson, type JsonObject } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
 import {
   type ClientTransaction,
   eventOfTransaction,
@@ -31,12 +32,21 @@ export async function sendEvent(app: App, sending: Sending): Promise<EventId> {
   const events = await append(app, sending.roomId, async (writer) => {
     known = await alreadySent(app, sending, writer)
     if (known !== undefined) return
-    const event = await writer.add(sending)
+    const event = await writer.add(sending.type === 'm.room.redaction' ? redactionOf(sending) : sending)
     if (transaction === undefined) return
     const writes = [insertTransaction(transaction, event.eventId, app.clock.now())]
     writer.also({ writes, guards: [transactionIsNew(transaction)] })
   })
   return known ?? events[0]!.eventId
+}
+
+/** Clients may name the event in `content` in every room version; where it travels is for the version to say. */
+function redactionOf(sending: Sending): Sending {
+  const { redacts: inContent, ...content } = sending.content
+  const redacts = sending.redacts ?? inContent
+  if (typeof redacts !== 'string' || !isEventId(redacts))
+    throw new MatrixError('M_BAD_JSON', 'A redaction names in redacts the event that it is about.')
+  return { ...sending, content, redacts }
 }
 
 /** The event that this sending would repeat: an equal state event, or the same transaction, queued a moment ago. */

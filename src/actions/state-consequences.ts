@@ -11,6 +11,7 @@ export interface KeyChange {
   readonly stateKey: string
   readonly entry: StateEntry | undefined
   readonly previous: StateEntry | undefined
+  /** For an invite or a knock: what it shows of the room, as JSON text. */
   readonly strippedState?: string | undefined
 }
 
@@ -61,7 +62,8 @@ const SUMMARY_KEYS: ReadonlyMap<string, string> = new Map([
   ['m.room.history_visibility', 'history_visibility'],
 ])
 
-function summaryOf(type: string, entry: StateEntry | undefined): string | null {
+/** What the room's summary repeats of the state under a type and the empty key. */
+export function summaryOf(type: string, entry: StateEntry | undefined): string | null {
   const key = SUMMARY_KEYS.get(type)
   return key === undefined ? null : (textOf(entry?.value.content, key) ?? null)
 }

@@ -10,8 +10,10 @@ import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
 import { setReadMarker } from './client/read-markers.ts'
 import { postReceipt } from './client/receipts.ts'
+import { redactEvent } from './client/redaction.ts'
 import { checkUsernameAvailability, register } from './client/registration.ts'
 import * as roomCreation from './client/room-creation.ts'
+import * as roomDirectory from './client/room-directory.ts'
 import * as roomMembership from './client/room-membership.ts'
 import * as roomSend from './client/room-send.ts'
 import * as rooms from './client/rooms.ts'
@@ -46,8 +48,10 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(profiles),
   ...Object.values(pushRules),
   ...Object.values(roomCreation),
+  ...Object.values(roomDirectory),
   ...Object.values(roomMembership),
   ...Object.values(roomSend),
+  redactEvent,
   ...Object.values(rooms),
   ...Object.values(messagePagination),
   postReceipt,

@@ -1,6 +1,6 @@
 import type { UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
-import { intList, type LogPosition, type Sql, sql } from '../db/sql.ts'
+import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
 
 export interface MembershipRow {
   readonly room: number
@@ -66,6 +66,31 @@ export function roomsToLeave(db: Database, userId: string): Promise<{ room_id: s
 export function membersOf(db: Database, room: number, membership: string, limit: number): Promise<MembershipRow[]> {
   return db.read(sql`SELECT ${COLUMNS} FROM memberships WHERE room = ${room} AND membership = ${membership}
     ORDER BY position LIMIT ${limit}`)
+}
+
+/** Joined members whose ids end in the server's name, its case aside, in no order that means anything. */
+export function localMembersOf(
+  db: Database,
+  room: number,
+  serverName: string,
+  limit: number,
+): Promise<{ user_id: UserId }[]> {
+  return db.read(sql`SELECT user_id FROM memberships WHERE room = ${room} AND membership = 'join'
+    AND user_id LIKE ${`%:${serverName}`} LIMIT ${limit}`)
+}
+
+export async function isJoinedToAny(db: Database, userId: string, roomIds: readonly string[]): Promise<boolean> {
+  if (roomIds.length === 0) return false
+  const rows = await db.read(sql`SELECT m.room FROM memberships m JOIN rooms r ON r.room = m.room
+    WHERE m.user_id = ${userId} AND m.membership = 'join' AND r.room_id IN ${textList(roomIds)} LIMIT 1`)
+  return rows.length > 0
+}
+
+/** Guests of this server in the room whose ids come after `last`, in order. */
+export function joinedGuests(db: Database, room: number, last: string, limit: number): Promise<{ user_id: UserId }[]> {
+  return db.read(sql`SELECT m.user_id FROM memberships m JOIN users u ON u.user_id = m.user_id
+    WHERE m.room = ${room} AND m.membership = 'join' AND u.kind = 'guest' AND m.user_id > ${last}
+    ORDER BY m.user_id LIMIT ${limit}`)
 }
 
 /** What changes when a membership changes. `counts` are kept by the caller. */

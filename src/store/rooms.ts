@@ -23,6 +23,35 @@ export async function roomByAlias(db: Database, alias: string): Promise<RoomRow 
   return rows[0]
 }
 
+/** What lists and previews tell of a room: the columns that repeat its current state. */
+export interface RoomSummary {
+  readonly room: number
+  readonly room_id: RoomId
+  readonly version: string
+  readonly published: number
+  readonly room_type: string | null
+  readonly name: string | null
+  readonly topic: string | null
+  readonly avatar_url: string | null
+  readonly canonical_alias: string | null
+  readonly encryption: string | null
+  readonly join_rule: string | null
+  readonly guest_access: string | null
+  readonly history_visibility: string | null
+  readonly joined_members: number
+}
+
+const SUMMARY_COLUMNS = sql`room, room_id, version, published, room_type, name, topic, avatar_url, canonical_alias,
+  encryption, join_rule, guest_access, history_visibility, joined_members`
+const KNOWN = sql`version IS NOT NULL AND blocked = 0`
+
+export async function roomSummary(db: Database, roomId: string): Promise<RoomSummary | undefined> {
+  const rows = await db.read<RoomSummary>(
+    sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE room_id = ${roomId} AND ${KNOWN}`,
+  )
+  return rows[0]
+}
+
 export function insertRoom(room: number, roomId: RoomId, version: string, createEvent: number, nowMs: number): Sql {
   return sql`INSERT INTO rooms (room, room_id, version, create_event, last_activity)
     VALUES (${room}, ${roomId}, ${version}, ${createEvent}, ${nowMs})`
@@ -64,6 +93,29 @@ export function publishRoom(room: number, published: boolean): Sql {
 
 export function insertAlias(alias: string, room: number, creator: string, nowMs: number): Sql {
   return sql`INSERT INTO aliases (alias, room, creator, created_ts) VALUES (${alias}, ${room}, ${creator}, ${nowMs})`
+}
+
+/** The row of an alias, and the guard that it still stands so. */
+export async function aliasRow(
+  db: Database,
+  alias: string,
+): Promise<{ readonly row: { room: number; creator: string } | undefined; readonly guard: Guard }> {
+  const query = sql`SELECT room, creator FROM aliases WHERE alias = ${alias}`
+  const rows = await db.read<{ room: number; creator: string }>(query)
+  return { row: rows[0], guard: { about: `alias:${alias}`, query, expect: rows } }
+}
+
+export function aliasesOf(db: Database, room: number, limit: number): Promise<{ alias: string }[]> {
+  return db.read(sql`SELECT alias FROM aliases WHERE room = ${room} ORDER BY created_ts, alias LIMIT ${limit}`)
+}
+
+export function deleteAlias(alias: string): Sql {
+  return sql`DELETE FROM aliases WHERE alias = ${alias}`
+}
+
+/** The aliases of one room stand for another from now on. */
+export function moveAliases(from: number, to: number): Sql {
+  return sql`UPDATE aliases SET room = ${to} WHERE room = ${from}`
 }
 
 export function aliasIsFree(alias: string): Guard {

@@ -1,4 +1,5 @@
 import type { EventId } from '../core/ids.ts'
+import { type JsonObject, parseJson } from '../core/json.ts'
 import type { Database } from '../db/database.ts'
 import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
 import { AUTH_COLUMNS, type AuthRow } from './events.ts'
@@ -183,6 +184,19 @@ export async function currentStateEvent(
   const rows = await db.read<{ event: number }>(sql`SELECT event FROM current_state
     WHERE room = ${room} AND type = ${type} AND state_key = ${stateKey}`)
   return rows[0]?.event
+}
+
+/** The content of a piece of the current state, or undefined when the room has none. */
+export async function currentContent(
+  db: Database,
+  roomId: string,
+  type: string,
+  stateKey: string,
+): Promise<JsonObject | undefined> {
+  const rows = await db.read<{ content: string }>(sql`SELECT e.content FROM rooms r
+    JOIN current_state c ON c.room = r.room JOIN events e ON e.event = c.event
+    WHERE r.room_id = ${roomId} AND c.type = ${type} AND c.state_key = ${stateKey}`)
+  return rows[0] && (parseJson(rows[0].content) as JsonObject)
 }
 
 /** The last change of each key of the room's state with a position in (since, before). */

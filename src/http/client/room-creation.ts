@@ -4,11 +4,11 @@ import { isValidUserId, type UserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
+import { noAddresses } from './third-party-membership.ts'
 
 /** Most invites and initial state events of one request. */
 const MAX_INVITES = 100
 const MAX_INITIAL_STATE = 200
-const MAX_ALIAS_LOCALPART = 200
 
 const Content = Type.Record(Type.String(), Type.Unknown())
 
@@ -27,6 +27,7 @@ export const createRoom = endpoint({
       }),
     ),
     invite: Type.Optional(Type.Array(Type.String(), { maxItems: MAX_INVITES })),
+    invite_3pid: Type.Optional(Type.Array(Content, { maxItems: MAX_INVITES })),
     is_direct: Type.Optional(Type.Boolean()),
     name: Type.Optional(Type.String()),
     topic: Type.Optional(Type.String()),
@@ -34,7 +35,7 @@ export const createRoom = endpoint({
     preset: Type.Optional(
       Type.Union(['private_chat', 'public_chat', 'trusted_private_chat'].map((name) => Type.Literal(name))),
     ),
-    room_alias_name: Type.Optional(Type.String({ maxLength: MAX_ALIAS_LOCALPART })),
+    room_alias_name: Type.Optional(Type.String()),
     room_version: Type.Optional(Type.String()),
     visibility: Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('private')])),
   }),
@@ -43,6 +44,7 @@ export const createRoom = endpoint({
     for (const userId of invite) {
       if (!isValidUserId(userId)) throw new MatrixError('M_INVALID_PARAM', `${userId} is not a user id.`)
     }
+    if (body.invite_3pid !== undefined && body.invite_3pid.length > 0) throw noAddresses()
     const alias = body.room_alias_name
     if (alias !== undefined && (alias === '' || /[\s:\0]/.test(alias))) {
       throw new MatrixError('M_INVALID_PARAM', 'An alias holds no white space, colon or NUL.')

@@ -1,16 +1,22 @@
 import { Type } from '@sinclair/typebox'
 import { changeMembership, type Membership } from '../../actions/change-membership.ts'
 import { forgetRoom as forgetAction } from '../../actions/forget-room.ts'
-import type { App } from '../../app.ts'
-import { isValidUserId, type UserId } from '../../core/ids.ts'
+import { join } from '../../actions/join.ts'
+import { isHistoricalUserId, isValidUserId, type UserId } from '../../core/ids.ts'
+import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { joinedRooms } from '../../store/memberships.ts'
-import { roomByAlias } from '../../store/rooms.ts'
-import { endpoint } from '../endpoint.ts'
+import { resolveRoom } from '../../views/directory.ts'
+import { endpoint, type Requester } from '../endpoint.ts'
+import { noAddresses } from './third-party-membership.ts'
 
 const RoomParams = Type.Object({ roomId: Type.String() })
-const Reason = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 2_000 })) })
-const Target = Type.Object({ user_id: Type.String(), reason: Type.Optional(Type.String({ maxLength: 2_000 })) })
+const RoomOrAlias = Type.Object({ roomIdOrAlias: Type.String() })
+const MAX_REASON_LENGTH = 2_000
+const reason = Type.Optional(Type.String({ maxLength: MAX_REASON_LENGTH }))
+const Reason = Type.Object({ reason })
+/** `medium` is that of an invite to an address. */
+const Target = Type.Object({ user_id: Type.Optional(Type.String()), medium: Type.Optional(Type.String()), reason })
 
 /** Client-Server API, "Room membership". */
 export const getJoinedRooms = endpoint({
@@ -35,7 +41,7 @@ export const joinRoomById = endpoint({
   params: RoomParams,
   body: Reason,
   async handle(app, { user, params, body }) {
-    await changeMembership(app, own(user.userId, params.roomId, 'join', body.reason))
+    await join(app, { ...own(user, params.roomId, 'join'), content: entering(body) })
     return { room_id: params.roomId }
   },
 })
@@ -47,11 +53,11 @@ export const joinRoom = endpoint({
   auth: 'access-token',
   guest: true,
   rateLimit: 'join',
-  params: Type.Object({ roomIdOrAlias: Type.String() }),
+  params: RoomOrAlias,
   body: Reason,
   async handle(app, { user, params, body }) {
-    const roomId = await resolve(app, params.roomIdOrAlias)
-    await changeMembership(app, own(user.userId, roomId, 'join', body.reason))
+    const roomId = await resolveRoom(app, params.roomIdOrAlias)
+    await join(app, { ...own(user, roomId, 'join'), content: entering(body) })
     return { room_id: roomId }
   },
 })
@@ -62,11 +68,11 @@ export const knockRoom = endpoint({
   aliases: ['r0'],
   auth: 'access-token',
   rateLimit: 'join',
-  params: Type.Object({ roomIdOrAlias: Type.String() }),
+  params: RoomOrAlias,
   body: Reason,
   async handle(app, { user, params, body }) {
-    const roomId = await resolve(app, params.roomIdOrAlias)
-    await changeMembership(app, own(user.userId, roomId, 'knock', body.reason))
+    const roomId = await resolveRoom(app, params.roomIdOrAlias)
+    await changeMembership(app, { ...own(user, roomId, 'knock'), reason: body.reason })
     return { room_id: roomId }
   },
 })
@@ -81,7 +87,7 @@ export const leaveRoom = endpoint({
   params: RoomParams,
   body: Reason,
   async handle(app, { user, params, body }) {
-    await changeMembership(app, own(user.userId, params.roomId, 'leave', body.reason))
+    await changeMembership(app, { ...own(user, params.roomId, 'leave'), reason: body.reason })
     return {}
   },
 })
@@ -99,13 +105,20 @@ export const forgetRoom = endpoint({
   },
 })
 
-export const inviteUser = onTarget('invite', 'invite', 'invite')
-export const kick = onTarget('kick', 'leave', 'other')
-export const ban = onTarget('ban', 'ban', 'other')
-export const unban = onTarget('unban', 'leave', 'other')
+export const inviteUser = onTarget({ verb: 'invite', membership: 'invite', rateLimit: 'invite' })
+export const kick = onTarget({ verb: 'kick', membership: 'leave', from: ['join', 'invite', 'knock'] })
+export const ban = onTarget({ verb: 'ban', membership: 'ban' })
+export const unban = onTarget({ verb: 'unban', membership: 'leave', from: ['ban'] })
+
+interface Decision {
+  readonly verb: string
+  readonly membership: Membership
+  readonly rateLimit?: 'invite' | 'other'
+  readonly from?: readonly Membership[]
+}
 
 /** The four endpoints in which one member decides about another. */
-function onTarget(verb: string, membership: Membership, rateLimit: 'invite' | 'other') {
+function onTarget({ verb, membership, rateLimit = 'other', from }: Decision) {
   return endpoint({
     method: 'POST',
     path: `/_matrix/client/v3/rooms/{roomId}/${verb}`,
@@ -115,27 +128,30 @@ function onTarget(verb: string, membership: Membership, rateLimit: 'invite' | 'o
     params: RoomParams,
     body: Target,
     async handle(app, { user, params, body }) {
-      if (!isValidUserId(body.user_id)) throw new MatrixError('M_INVALID_PARAM', `${body.user_id} is not a user id.`)
-      const target = body.user_id as UserId
-      await changeMembership(app, {
-        roomId: params.roomId,
-        sender: user.userId,
-        target,
-        membership,
-        reason: body.reason,
-      })
+      const { roomId } = params
+      const target = targetOf(body, membership)
+      const wish = { roomId, sender: user.userId, target, membership, reason: body.reason }
+      await changeMembership(app, from === undefined ? wish : { ...wish, from })
       return {}
     },
   })
 }
 
-function own(userId: UserId, roomId: string, membership: Membership, reason: string | undefined) {
-  return { roomId, sender: userId, target: userId, membership, reason }
+function targetOf(body: { user_id?: string; medium?: string }, membership: Membership): UserId {
+  const { user_id: target } = body
+  if (target === undefined && body.medium !== undefined) throw noAddresses()
+  if (target === undefined) throw new MatrixError('M_MISSING_PARAM', 'The body has no user_id.')
+  const isUser = membership === 'invite' ? isValidUserId : isHistoricalUserId
+  if (!isUser(target)) throw new MatrixError('M_INVALID_PARAM', `${target} is not a user id.`)
+  return target
 }
 
-async function resolve(app: App, roomIdOrAlias: string): Promise<string> {
-  if (!roomIdOrAlias.startsWith('#')) return roomIdOrAlias
-  const room = await roomByAlias(app.db, roomIdOrAlias)
-  if (room === undefined) throw new MatrixError('M_NOT_FOUND', `The alias ${roomIdOrAlias} is not known.`)
-  return room.room_id
+function own({ userId, guest }: Requester, roomId: string, membership: Membership) {
+  return { roomId, sender: userId, target: userId, membership, guest }
+}
+
+/** Further keys of the body go into the member event, as clients have come to expect. */
+function entering(body: object): JsonObject | undefined {
+  const { third_party_signed: _, ...content } = body as Record<string, JsonObject>
+  return Object.keys(content).length === 0 ? undefined : content
 }

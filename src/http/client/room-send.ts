@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { sendEvent } from '../../actions/send-event.ts'
+import { sendState } from '../../actions/send-state.ts'
+import type { App } from '../../app.ts'
 import type { JsonObject } from '../../core/json.ts'
-import { MatrixError } from '../../core/matrix-error.ts'
-import { endpoint } from '../endpoint.ts'
+import { endpoint, type Requester } from '../endpoint.ts'
+import { checkTransactionId } from '../transaction-id.ts'
 
 const Content = Type.Record(Type.String(), Type.Unknown())
-const MAX_TXN_ID_BYTES = 255
 
 /** Client-Server API, "Sending events to a room". */
 export const sendMessage = endpoint({
@@ -19,9 +20,7 @@ export const sendMessage = endpoint({
   body: Content,
   async handle(app, { user, params, body }) {
     const { roomId, txnId } = params
-    if (Buffer.byteLength(txnId) > MAX_TXN_ID_BYTES) {
-      throw new MatrixError('M_INVALID_PARAM', `A transaction id has at most ${MAX_TXN_ID_BYTES} bytes.`)
-    }
+    checkTransactionId(txnId)
     const transaction = { userId: user.userId, deviceId: user.deviceId, endpoint: 'send', roomId, txnId }
     const content = body as JsonObject
     const eventId = await sendEvent(app, {
@@ -46,11 +45,7 @@ export const setRoomStateWithKey = endpoint({
   rateLimit: 'message',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String(), stateKey: Type.String() }),
   body: Content,
-  async handle(app, { user, params, body }) {
-    const { roomId, eventType: type, stateKey } = params
-    const eventId = await sendEvent(app, { roomId, sender: user.userId, type, stateKey, content: body as JsonObject })
-    return { event_id: eventId }
-  },
+  handle: (app, { user, params, body }) => setState(app, user, params, body),
 })
 
 export const setRoomState = endpoint({
@@ -62,15 +57,15 @@ export const setRoomState = endpoint({
   rateLimit: 'message',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String() }),
   body: Content,
-  async handle(app, { user, params, body }) {
-    const { roomId, eventType: type } = params
-    const eventId = await sendEvent(app, {
-      roomId,
-      sender: user.userId,
-      type,
-      stateKey: '',
-      content: body as JsonObject,
-    })
-    return { event_id: eventId }
-  },
+  handle: (app, { user, params, body }) => setState(app, user, { ...params, stateKey: '' }, body),
 })
+
+async function setState(
+  app: App,
+  { userId: sender, guest }: Requester,
+  { roomId, eventType: type, stateKey }: { roomId: string; eventType: string; stateKey: string },
+  body: object,
+) {
+  const content = body as JsonObject
+  return { event_id: await sendState(app, { roomId, sender, guest, type, stateKey, content }) }
+}

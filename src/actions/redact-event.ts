@@ -1,0 +1,73 @@
+import type { App } from '../app.ts'
+import type { Event } from '../core/event.ts'
+import { serverNameOf } from '../core/ids.ts'
+import { canonicalJson, type JsonObject, parseJson } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { type PowerLevels, powerLevelsOf } from '../core/power-levels.ts'
+import { redactPdu } from '../core/redact.ts'
+import { stateMapKey } from '../core/state/map.ts'
+import { forgetProfileIn, type RedactableRow, redactableEvent, redactEvent } from '../store/redactions.ts'
+import { updateSummary } from '../store/rooms.ts'
+import { type Draft, entryOf } from './room-draft.ts'
+import { summaryOf } from './state-consequences.ts'
+
+/** A room without its creation or its access list is no use to anybody, and neither comes back. */
+const NEVER_REDACTED: ReadonlySet<string> = new Set(['m.room.create', 'm.room.server_acl'])
+
+/**
+ * Whether a local user may send this redaction, which the rules of the room let in (Client-Server API, "Redactions").
+ * Errors: M_NOT_FOUND; M_FORBIDDEN for the event of somebody else without the redact level; M_INVALID_PARAM for an
+ * event of another room.
+ */
+export async function checkRedaction(app: App, draft: Draft, redaction: Event): Promise<void> {
+  const target = redaction.redacts && (await redactableEvent(app.db, redaction.redacts))
+  if (!target) throw new MatrixError('M_NOT_FOUND', 'The event to redact is not known.')
+  if (target.room !== draft.tip.room)
+    throw new MatrixError('M_INVALID_PARAM', 'The event to redact is in another room.')
+  if (NEVER_REDACTED.has(target.type)) throw new MatrixError('M_FORBIDDEN', `${target.type} cannot be redacted.`)
+  if (target.sender === redaction.sender) return
+  const levels = await levelsOf(app, draft)
+  if (!(levels.ofUser(redaction.sender) >= levels.redact))
+    throw new MatrixError('M_FORBIDDEN', `Redacting the events of others takes level ${levels.redact}.`)
+}
+
+/**
+ * Redacts the event that an accepted redaction names, if we have it and the redaction may: what the room's state, its
+ * summary and the list of members repeat of the event goes too. `by` is the number of the redaction.
+ */
+export async function applyRedaction(app: App, draft: Draft, redaction: Event, by: number): Promise<void> {
+  const target = redaction.redacts && (await redactableEvent(app.db, redaction.redacts))
+  if (!target || target.room !== draft.tip.room || NEVER_REDACTED.has(target.type)) return
+  if (!(await takesEffect(app, draft, redaction, target))) return
+  const pdu = { ...(parseJson(target.envelope) as JsonObject), content: parseJson(target.content) }
+  const { content, ...envelope } = redactPdu(draft.tip.version, pdu) as Record<string, JsonObject>
+  const left = { content: canonicalJson(content!), envelope: canonicalJson(envelope) }
+  draft.writes.push(...redactEvent(target.event, by, left, app.clock.now()))
+  if (target.state_key !== null) await redactState(app, draft, target, content!)
+}
+
+/** Room version 3, "Handling redactions". In versions 1 and 2 the authorisation rules have decided. */
+async function takesEffect(app: App, draft: Draft, redaction: Event, target: RedactableRow): Promise<boolean> {
+  if (draft.tip.version.redactionInAuth) return true
+  if (serverNameOf(redaction.sender) === serverNameOf(target.sender)) return true
+  const levels = await levelsOf(app, draft)
+  return levels.ofUser(redaction.sender) >= levels.redact
+}
+
+async function redactState(app: App, draft: Draft, target: RedactableRow, content: JsonObject): Promise<void> {
+  const { tip } = draft
+  const stateKey = target.state_key ?? ''
+  const current = await entryOf(app, draft, target.type, stateKey)
+  if (current?.event !== target.event) return
+  const entry = { event: target.event, value: { ...current.value, content } }
+  tip.state.set(stateMapKey(target.type, stateKey), entry)
+  if (target.type === 'm.room.member') draft.writes.push(forgetProfileIn(tip.room, target.event))
+  const summary = stateKey === '' ? updateSummary(tip.room, target.type, summaryOf(target.type, entry)) : undefined
+  if (summary !== undefined) draft.writes.push(summary)
+}
+
+async function levelsOf(app: App, draft: Draft): Promise<PowerLevels> {
+  const create = await entryOf(app, draft, 'm.room.create', '')
+  const levels = await entryOf(app, draft, 'm.room.power_levels', '')
+  return powerLevelsOf(draft.tip.version, create?.value, levels?.value)
+}

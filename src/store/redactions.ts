@@ -1,0 +1,44 @@
+import type { EventId, UserId } from '../core/ids.ts'
+import type { Database } from '../db/database.ts'
+import { type Sql, sql } from '../db/sql.ts'
+
+/** What a redaction needs to know of the event it redacts. Both texts together are the PDU. */
+export interface RedactableRow {
+  readonly event: number
+  readonly room: number
+  readonly type: string
+  readonly state_key: string | null
+  readonly sender: UserId
+  readonly content: string
+  readonly envelope: string
+}
+
+export async function redactableEvent(db: Database, eventId: EventId): Promise<RedactableRow | undefined> {
+  const rows = await db.read<RedactableRow>(sql`SELECT event, room, type, state_key, sender, content, envelope
+    FROM events WHERE event_id = ${eventId}`)
+  return rows[0]
+}
+
+/**
+ * Puts what is left of the event in its place and keeps the original apart. Its relation is gone with its content.
+ * An event redacted before stays as the first redaction left it.
+ */
+export function redactEvent(
+  event: number,
+  by: number,
+  left: { readonly content: string; readonly envelope: string },
+  nowMs: number,
+): Sql[] {
+  return [
+    sql`INSERT INTO redacted_originals (event, content, envelope, redacted_ts)
+      SELECT event, content, envelope, CAST(${nowMs} AS BIGINT) FROM events
+      WHERE event = ${event} AND redacted_by IS NULL`,
+    sql`UPDATE events SET content = ${left.content}, envelope = ${left.envelope}, redacted_by = ${by},
+      relates_to = NULL, rel_type = NULL, thread_root = NULL WHERE event = ${event} AND redacted_by IS NULL`,
+  ]
+}
+
+/** The member's row repeats names of the member event, which is redacted. */
+export function forgetProfileIn(room: number, event: number): Sql {
+  return sql`UPDATE memberships SET displayname = NULL, avatar_url = NULL WHERE room = ${room} AND event = ${event}`
+}
