@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
-import { authorise } from '../core/auth/authorise.ts'
+import { authorise, type Verdict } from '../core/auth/authorise.ts'
 import { authStateKeys } from '../core/auth/select.ts'
+import { authoriseSigned } from '../core/auth/signed.ts'
 import { buildEvent, type Event, type EventId } from '../core/event.ts'
 import type { UserId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -59,8 +60,13 @@ export async function composeEvent(
     app.serverName,
     app.key,
   )
-  const verdict = authorise(tip.version, event, (type, stateKey) => known.get(stateMapKey(type, stateKey))?.value)
-  if (!verdict.allowed)
-    throw new MatrixError('M_FORBIDDEN', `Not allowed in this room: ${verdict.reason} (rule ${verdict.rule})`)
+  checkVerdict(authorise(tip.version, event, (type, stateKey) => known.get(stateMapKey(type, stateKey))?.value))
+  // Whoever vouches on another server has to be asked there; this event bears our signature alone.
+  checkVerdict(authoriseSigned(tip.version, event, new Set([app.serverName])))
   return { event, authEvents: chosen.map((found) => found.event) }
+}
+
+function checkVerdict(verdict: Verdict): void {
+  if (verdict.allowed) return
+  throw new MatrixError('M_FORBIDDEN', `Not allowed in this room: ${verdict.reason} (rule ${verdict.rule})`)
 }

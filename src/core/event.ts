@@ -23,13 +23,13 @@ export interface AuthEvent {
   readonly depth: number
   readonly prevEvents: readonly EventId[]
   readonly authEvents: readonly EventId[]
+  /** The event that this one redacts, from wherever its room version keeps it. */
+  readonly redacts?: EventId | undefined
 }
 
 /** An event of any room version, parsed and checked for format. Immutable. */
 export interface Event extends AuthEvent {
   readonly version: RoomVersion
-  /** The event that this one redacts, from wherever its room version keeps it. */
-  readonly redacts: EventId | undefined
   /** The whole PDU as on the wire: unknown keys are covered by the content hash and so are kept. */
   readonly pdu: JsonObject
 }

@@ -31,6 +31,11 @@ export function localpartOf(id: string): string {
   return id.slice(1, colon < 0 ? undefined : colon)
 }
 
+/** The id of the create event that a room of version 12 is named after. */
+export function createEventIdOf(roomId: string): EventId {
+  return `$${roomId.slice(1)}` as EventId
+}
+
 export function userId(localpart: string, serverName: ServerName): UserId {
   return `@${localpart}:${serverName}` as UserId
 }

@@ -1,6 +1,6 @@
 import type { AuthEvent } from './event.ts'
 import type { UserId } from './ids.ts'
-import { isObject, type JsonObject, type JsonValue, own } from './json.ts'
+import { isObject, isRawNumber, type JsonObject, type JsonValue, own } from './json.ts'
 import type { RoomVersion } from './room-version.ts'
 
 /** The seven plain levels of `m.room.power_levels`, and what holds where the event or the key is missing. */
@@ -14,20 +14,26 @@ export const LEVEL_DEFAULTS = {
   invite: 0,
 } as const
 
+/**
+ * An exact integer. Old room versions set it no bounds: what a number holds exactly is a number, anything beyond a
+ * bigint, so that `===` and `<` tell the truth about any two of them. Infinity is the level of creators.
+ */
+export type Level = number | bigint
+
 /** Who may do what in a room (Client-Server API, `m.room.power_levels`). Creators of v12 rooms have Infinity. */
 export interface PowerLevels {
-  readonly invite: number
-  readonly kick: number
-  readonly ban: number
-  readonly redact: number
-  readonly stateDefault: number
-  readonly eventsDefault: number
-  readonly usersDefault: number
+  readonly invite: Level
+  readonly kick: Level
+  readonly ban: Level
+  readonly redact: Level
+  readonly stateDefault: Level
+  readonly eventsDefault: Level
+  readonly usersDefault: Level
   /** Level for an `@room` mention. */
-  readonly notificationsRoom: number
-  ofUser(userId: string): number
+  readonly notificationsRoom: Level
+  ofUser(userId: string): Level
   /** Level that sending an event of this type takes. */
-  toSend(type: string, isState: boolean): number
+  toSend(type: string, isState: boolean): Level
 }
 
 const DEFAULT_NOTIFICATIONS_ROOM = 50
@@ -74,33 +80,46 @@ export function creatorsOf(version: RoomVersion, create: AuthEvent): readonly Us
   return [create.sender, ...others.filter((user): user is UserId => typeof user === 'string')]
 }
 
-function levelIn(version: RoomVersion, content: JsonObject, map: string, key: string): number | undefined {
+function levelIn(version: RoomVersion, content: JsonObject, map: string, key: string): Level | undefined {
   const levels = own(content, map)
   return levels !== undefined && isObject(levels) ? levelOf(version, own(levels, key)) : undefined
 }
 
-/** Optional white space, optional sign, decimal digits: how v1-9 may spell a level as a string. */
-const LEVEL_TEXT = /^\s{0,20}[+-]?\d{1,20}\s{0,20}$/
+/** How v1-9 may spell a level as a string: digits, as many as one likes, and perhaps a sign and white space around. */
+const LEVEL_TEXT = /^\s*[+-]?[0-9]+\s*$/
+const DECIMAL = /^(-?)0?([0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/
 
 /**
  * A level as an integer, or undefined where the value is none in this version: v1-9 take strings of digits, v1-5 also
- * floats, of which the fraction is cut off; from v10 on there are integers only.
+ * floats, of which the fraction is cut off; from v10 on there are integers only (the page of each version, "Deprecated
+ * event content schemas").
  */
-export function levelOf(version: RoomVersion, value: JsonValue | undefined): number | undefined {
-  if (typeof value === 'number') return Number.isInteger(value) ? value : cutFloat(version, value)
+export function levelOf(version: RoomVersion, value: JsonValue | undefined): Level | undefined {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value + 0
   if (version.integerLevels) return undefined
-  if (typeof value === 'string') return LEVEL_TEXT.test(value) ? Number(value) : undefined
-  const raw = rawNumberOf(value)
-  return raw === undefined ? undefined : cutFloat(version, Number(raw))
+  if (typeof value === 'string') return LEVEL_TEXT.test(value) ? exact(BigInt(value)) : undefined
+  return version.strictJson ? undefined : integerPart(sourceOf(value))
 }
 
-function cutFloat(version: RoomVersion, value: number): number | undefined {
-  return !version.strictJson && Number.isFinite(value) ? Math.trunc(value) : undefined
+/** The text of a number, as it stood in the event. */
+function sourceOf(value: JsonValue | undefined): string | undefined {
+  if (typeof value === 'number') return String(value)
+  return isRawNumber(value) ? value.raw : undefined
 }
 
-/** The source text of a number that JavaScript would have changed. */
-function rawNumberOf(value: JsonValue | undefined): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || isObject(value)) return undefined
-  const { raw } = value as { raw?: unknown }
-  return typeof raw === 'string' ? raw : undefined
+/** The exponent is applied first, then the fraction is cut off. What a double cannot hold is no level. */
+function integerPart(source: string | undefined): Level | undefined {
+  const rounded = Number(source)
+  if (source === undefined || !Number.isFinite(rounded)) return undefined
+  if (Math.abs(rounded) < 1) return 0
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = DECIMAL.exec(source) ?? []
+  const point = whole.length + Number(exponent)
+  const digits = whole + fraction
+  // The double's range bounds the zeros that are added here.
+  return exact(BigInt(sign + digits.slice(0, point).padEnd(point, '0')))
+}
+
+function exact(integer: bigint): Level {
+  const number = Number(integer)
+  return Number.isSafeInteger(number) ? number : integer
 }

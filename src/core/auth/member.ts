@@ -1,114 +1,102 @@
 import type { JsonObject } from '../json.ts'
 import { own } from '../json.ts'
 import { creatorsOf } from '../power-levels.ts'
-import { thirdPartyInviteHolds } from './third-party-invite.ts'
-import { ALLOW, type Case, deny, type StateReader, type Verdict } from './verdict.ts'
+import { authoriseThirdPartyInvite } from './third-party-invite.ts'
+import { ALLOW, type Case, deny, membershipIn, type StateReader, type Verdict } from './verdict.ts'
 
-/** F: who may change whose membership to what. */
+/** Who may change whose membership to what. Signatures of vouching servers are for `authoriseSigned` to check. */
 export function authoriseMember(held: Case): Verdict {
   const { event, version } = held
   const membership = own(event.content, 'membership')
-  // F0: the event says of whom it speaks, and what.
-  if (event.stateKey === null || typeof membership !== 'string') return deny('F0', 'no state key or no membership')
+  if (event.stateKey === null || typeof membership !== 'string') {
+    return deny(version, 'member.shape', 'no state key or no membership')
+  }
   if (membership === 'join') return join(held, event.stateKey)
   if (membership === 'invite') return invite(held, event.stateKey)
   if (membership === 'leave') return leave(held, event.stateKey)
   if (membership === 'ban') return ban(held, event.stateKey)
   if (membership === 'knock' && version.knock) return knock(held, event.stateKey)
-  return deny('F', `membership ${membership} is not known`)
-}
-
-/** The user's membership in the state; undefined without a member event. */
-export function membershipIn(state: StateReader, userId: string): string | undefined {
-  const found = state('m.room.member', userId)
-  const membership = found === undefined ? undefined : own(found.content, 'membership')
-  return typeof membership === 'string' ? membership : undefined
+  return deny(version, 'member.otherwise', `membership ${membership} is not known`)
 }
 
 function join(held: Case, target: string): Verdict {
   const { event, create, version, state } = held
-  // J1: the creator joins right after the create event.
+  // The creator joins right after the create event.
   const first = event.prevEvents.length === 1 && event.prevEvents[0] === create.eventId
   if (first && creatorsOf(version, create)[0] === target) return ALLOW
-  // J2: nobody joins for another.
-  if (event.sender !== target) return deny('J2', 'one joins for oneself alone')
+  if (event.sender !== target) return deny(version, 'member.join.sender', 'one joins for oneself alone')
   const membership = membershipIn(state, target)
-  // J3: the banned stay out.
-  if (membership === 'ban') return deny('J3', 'the user is banned')
+  if (membership === 'ban') return deny(version, 'member.join.banned', 'the user is banned')
   const rule = joinRule(state)
+  if (rule === 'public') return ALLOW
   const present = membership === 'invite' || membership === 'join'
-  // J4: by invitation; v7+ also where one may knock.
-  if (rule === 'invite' || (rule === 'knock' && version.knock)) {
-    return present ? ALLOW : deny('J4', 'the user is not invited')
-  }
-  // J5 (v8+, knock_restricted v10+): invited, or vouched for by a member who may invite.
   if ((rule === 'restricted' && version.restricted) || (rule === 'knock_restricted' && version.knockRestricted)) {
     return present ? ALLOW : vouchedFor(held)
   }
-  // J6: public rooms are open. J7: any other rule is closed.
-  return rule === 'public' ? ALLOW : deny('J7', `join rule ${rule} lets nobody in`)
+  if (rule === 'invite' || (rule === 'knock' && version.knock)) {
+    return present ? ALLOW : deny(version, 'member.join.otherwise', 'the user is not invited')
+  }
+  return deny(version, 'member.join.otherwise', `join rule ${rule} lets nobody in`)
 }
 
-function vouchedFor({ event, state, levels }: Case): Verdict {
+/** A member who may invite has vouched for who joins a restricted room. */
+function vouchedFor({ version, event, state, levels }: Case): Verdict {
+  const refuse = (reason: string) => deny(version, 'member.join.restricted.voucher', reason)
   const voucher = own(event.content, 'join_authorised_via_users_server')
-  if (typeof voucher !== 'string') return deny('J5', 'nobody vouches for the user')
-  if (membershipIn(state, voucher) !== 'join') return deny('J5', 'the vouching user is not in the room')
-  return levels.ofUser(voucher) >= levels.invite ? ALLOW : deny('J5', 'the vouching user may not invite')
+  if (typeof voucher !== 'string') return refuse('nobody vouches for the user')
+  if (membershipIn(state, voucher) !== 'join') return refuse('the vouching user is not in the room')
+  return levels.ofUser(voucher) >= levels.invite ? ALLOW : refuse('the vouching user may not invite')
 }
 
 function invite(held: Case, target: string): Verdict {
-  const { event, state, levels, senderLevel } = held
-  const membership = membershipIn(state, target)
-  // I1: an invite to an address, redeemed.
-  if (own(event.content, 'third_party_invite') !== undefined) {
-    if (membership === 'ban') return deny('I1', 'the user is banned')
-    return thirdPartyInviteHolds(event, state) ? ALLOW : deny('I1', 'the third-party invite does not hold')
+  const { version, event, state, levels, senderLevel } = held
+  if (own(event.content, 'third_party_invite') !== undefined) return authoriseThirdPartyInvite(held, target)
+  if (membershipIn(state, event.sender) !== 'join') {
+    return deny(version, 'member.invite.sender', 'the sender is not in the room')
   }
-  // I2: members invite.
-  if (membershipIn(state, event.sender) !== 'join') return deny('I2', 'the sender is not in the room')
-  // I3: who is in the room or banned is not invited.
-  if (membership === 'join' || membership === 'ban') return deny('I3', 'the user is in the room or banned')
-  // I4: the sender has the invite level.
-  return senderLevel >= levels.invite ? ALLOW : deny('I4', 'the sender may not invite')
+  const membership = membershipIn(state, target)
+  if (membership === 'join' || membership === 'ban') {
+    return deny(version, 'member.invite.target', 'the user is in the room or banned')
+  }
+  return senderLevel >= levels.invite ? ALLOW : deny(version, 'member.invite.otherwise', 'the sender may not invite')
 }
 
 function leave(held: Case, target: string): Verdict {
   const { event, state, levels, senderLevel, version } = held
   const membership = membershipIn(state, target)
-  // L1: one leaves, declines, and v7+ takes a knock back.
+  // One leaves, declines, and since v7 takes a knock back.
   if (event.sender === target) {
     const mayGo = membership === 'invite' || membership === 'join' || (membership === 'knock' && version.knock)
-    return mayGo ? ALLOW : deny('L1', 'the user is not in the room')
+    return mayGo ? ALLOW : deny(version, 'member.leave.own', 'the user is not in the room')
   }
-  // L2: members remove others.
-  if (membershipIn(state, event.sender) !== 'join') return deny('L2', 'the sender is not in the room')
-  // L3: lifting a ban takes the ban level.
-  if (membership === 'ban' && !(senderLevel >= levels.ban)) return deny('L3', 'the sender may not lift a ban')
-  // L4: the kick level, and more power than the target.
+  if (membershipIn(state, event.sender) !== 'join') {
+    return deny(version, 'member.leave.sender', 'the sender is not in the room')
+  }
+  // Lifting a ban takes the ban level, and what kicking takes.
+  if (membership === 'ban' && !(senderLevel >= levels.ban)) {
+    return deny(version, 'member.leave.unban', 'the sender may not lift a ban')
+  }
   const mayKick = senderLevel >= levels.kick && levels.ofUser(target) < senderLevel
-  return mayKick ? ALLOW : deny('L4', 'the sender may not remove this user')
+  return mayKick ? ALLOW : deny(version, 'member.leave.otherwise', 'the sender may not remove this user')
 }
 
-function ban({ event, state, levels, senderLevel }: Case, target: string): Verdict {
-  // B1: members ban.
-  if (membershipIn(state, event.sender) !== 'join') return deny('B1', 'the sender is not in the room')
-  // B2: the ban level, and more power than the target.
+function ban({ version, event, state, levels, senderLevel }: Case, target: string): Verdict {
+  if (membershipIn(state, event.sender) !== 'join') {
+    return deny(version, 'member.ban.sender', 'the sender is not in the room')
+  }
   const mayBan = senderLevel >= levels.ban && levels.ofUser(target) < senderLevel
-  return mayBan ? ALLOW : deny('B2', 'the sender may not ban this user')
+  return mayBan ? ALLOW : deny(version, 'member.ban.otherwise', 'the sender may not ban this user')
 }
 
 function knock({ event, state, version }: Case, target: string): Verdict {
   const rule = joinRule(state)
-  // K1 (v7+, knock_restricted v10+): the room takes knocks.
   if (rule !== 'knock' && !(rule === 'knock_restricted' && version.knockRestricted)) {
-    return deny('K1', 'the room takes no knocks')
+    return deny(version, 'member.knock.join_rule', 'the room takes no knocks')
   }
-  // K2: nobody knocks for another.
-  if (event.sender !== target) return deny('K2', 'one knocks for oneself alone')
-  // K3: who is in, invited or banned does not knock.
+  if (event.sender !== target) return deny(version, 'member.knock.sender', 'one knocks for oneself alone')
   const membership = membershipIn(state, target)
   const mayKnock = membership !== 'ban' && membership !== 'invite' && membership !== 'join'
-  return mayKnock ? ALLOW : deny('K3', 'the user is in the room, invited or banned')
+  return mayKnock ? ALLOW : deny(version, 'member.knock.otherwise', 'the user is in the room, invited or banned')
 }
 
 /** A room without join rules is open to the invited only. */

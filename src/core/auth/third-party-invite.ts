@@ -1,23 +1,39 @@
-import type { AuthEvent } from '../event.ts'
 import { canonicalJson, isObject, type JsonObject, type JsonValue, own } from '../json.ts'
 import { verifySignature } from '../keys.ts'
-import type { StateReader } from './verdict.ts'
+import { ALLOW, type Case, deny, membershipIn, type Verdict } from './verdict.ts'
 
 /** Keys and signatures tried at the most: a hostile invite must not buy thousands of verifications. */
 const MAX_ATTEMPTS = 50
 
-/** I1: does the `signed` block speak of this user, and is it signed with a key of the invite it redeems? */
-export function thirdPartyInviteHolds(event: AuthEvent, state: StateReader): boolean {
+/** An invite to an address, redeemed: its `signed` block speaks of this user, and bears a key of that invite. */
+export function authoriseThirdPartyInvite({ version, event, state }: Case, target: string): Verdict {
+  if (membershipIn(state, target) === 'ban') {
+    return deny(version, 'member.invite.third_party.banned', 'the user is banned')
+  }
   const signed = objectAt(objectAt(event.content, 'third_party_invite'), 'signed')
-  if (signed === undefined) return false
+  if (signed === undefined) return deny(version, 'member.invite.third_party.signed', 'there is no signed block')
+  const mxid = own(signed, 'mxid')
   const token = own(signed, 'token')
-  if (typeof token !== 'string' || own(signed, 'mxid') !== event.stateKey) return false
+  if (typeof mxid !== 'string' || typeof token !== 'string') {
+    return deny(version, 'member.invite.third_party.properties', 'the signed block has no mxid or no token')
+  }
+  if (mxid !== target) return deny(version, 'member.invite.third_party.mxid', 'the signed block is of another user')
   const invite = state('m.room.third_party_invite', token)
-  if (invite === undefined || invite.sender !== event.sender) return false
+  if (invite === undefined) {
+    return deny(version, 'member.invite.third_party.token', 'the room has no such third-party invite')
+  }
+  if (invite.sender !== event.sender) {
+    return deny(version, 'member.invite.third_party.sender', 'another user made the third-party invite')
+  }
+  if (isSignedByKeyOf(signed, invite.content)) return ALLOW
+  return deny(version, 'member.invite.third_party.otherwise', 'no signature is by a key of the third-party invite')
+}
+
+function isSignedByKeyOf(signed: JsonObject, invite: JsonObject): boolean {
   const { signatures: _, unsigned: __, ...unsigned } = signed
   const message = canonicalJson(unsigned)
   const signatures = signaturesOf(signed).slice(0, MAX_ATTEMPTS)
-  const attempts = pairsOf(keysOf(invite.content).slice(0, MAX_ATTEMPTS), signatures).slice(0, MAX_ATTEMPTS)
+  const attempts = pairsOf(keysOf(invite).slice(0, MAX_ATTEMPTS), signatures).slice(0, MAX_ATTEMPTS)
   return attempts.some(([key, signature]) => verifySignature(key, message, signature))
 }
 

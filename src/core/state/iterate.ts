@@ -1,9 +1,9 @@
 import { authorise } from '../auth/authorise.ts'
 import { authStateKeys } from '../auth/select.ts'
 import type { EventId } from '../event.ts'
+import { createEventIdOf } from '../ids.ts'
 import type { RoomVersion } from '../room-version.ts'
 import { stateMapKey } from './map.ts'
-import { impliedCreate } from './order.ts'
 import { type EventPool, load, type Resolving, type StateEvent } from './requests.ts'
 
 /**
@@ -33,7 +33,7 @@ function* loadAuthorities(
 ): Resolving<void> {
   const wanted = new Set<EventId>()
   for (const event of events) {
-    if (version.roomIdIsCreateHash) wanted.add(impliedCreate(event))
+    if (version.roomIdIsCreateHash) wanted.add(createEventIdOf(event.roomId))
     for (const [type, stateKey] of authStateKeys(version, event)) {
       const id = state.get(stateMapKey(type, stateKey))
       if (id !== undefined) wanted.add(id)
@@ -53,7 +53,7 @@ function readerFor(
     if (found !== undefined && found.stateKey !== null) readable.set(stateMapKey(found.type, found.stateKey), found)
   }
   for (const id of event.authEvents) if (pool.get(id)?.rejected !== true) add(pool.get(id))
-  if (version.roomIdIsCreateHash) add(pool.get(impliedCreate(event)))
+  if (version.roomIdIsCreateHash) add(pool.get(createEventIdOf(event.roomId)))
   for (const [type, stateKey] of authStateKeys(version, event)) {
     const id = state.get(stateMapKey(type, stateKey))
     // What was rejected at its own place in the room and yet stands in the state counts as any other.

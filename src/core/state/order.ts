@@ -1,5 +1,6 @@
 import type { EventId } from '../event.ts'
-import { powerLevelsOf } from '../power-levels.ts'
+import { createEventIdOf } from '../ids.ts'
+import { type Level, powerLevelsOf } from '../power-levels.ts'
 import type { RoomVersion } from '../room-version.ts'
 import { reachable } from './auth-difference.ts'
 import { Heap } from './heap.ts'
@@ -46,7 +47,7 @@ export function powerOrder(
 
 interface Candidate {
   readonly event: StateEvent
-  readonly level: number
+  readonly level: Level
 }
 
 function compareCandidates(a: Candidate, b: Candidate): number {
@@ -61,16 +62,11 @@ function compareAge(a: StateEvent, b: StateEvent): number {
 }
 
 /** The level by the events that the event itself names. */
-function senderLevel(version: RoomVersion, pool: EventPool, event: StateEvent): number {
+function senderLevel(version: RoomVersion, pool: EventPool, event: StateEvent): Level {
   const create = version.roomIdIsCreateHash
-    ? pool.get(impliedCreate(event))
+    ? pool.get(createEventIdOf(event.roomId))
     : namedEvent(pool, event, 'm.room.create', '')
   return powerLevelsOf(version, create, namedPowerLevels(pool, event)).ofUser(event.sender)
-}
-
-/** The create event of a room whose id is made of it (Room version 12). */
-export function impliedCreate(event: StateEvent): EventId {
-  return `$${event.roomId.slice(1)}` as EventId
 }
 
 /**

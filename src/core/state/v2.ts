@@ -1,11 +1,12 @@
 import type { EventId } from '../event.ts'
+import { createEventIdOf } from '../ids.ts'
 import { own } from '../json.ts'
 import type { RoomVersion } from '../room-version.ts'
 import { authDifference, conflictedSubgraph, reachable } from './auth-difference.ts'
 import { splitStates } from './conflict.ts'
 import { iterativeAuthChecks } from './iterate.ts'
 import { type StateMap, stateMapKey } from './map.ts'
-import { impliedCreate, mainlineOrder, powerOrder } from './order.ts'
+import { mainlineOrder, powerOrder } from './order.ts'
 import { type EventPool, load, loadAuthChains, type Reading, type Resolving, type StateEvent } from './requests.ts'
 
 /** State resolution of room versions 2 to 11, and of 12, which starts from nothing and looks between the conflicted. */
@@ -36,7 +37,7 @@ export function* resolveV2(version: RoomVersion, sets: readonly StateMap[], read
 }
 
 function createEvents(pool: EventPool, ids: ReadonlySet<EventId>): Set<EventId> {
-  return new Set([...ids].flatMap((id) => pool.get(id) ?? []).map(impliedCreate))
+  return new Set([...ids].flatMap((id) => pool.get(id) ?? []).map((event) => createEventIdOf(event.roomId)))
 }
 
 /** The power events of the full conflicted set, and what of it they rest on. */

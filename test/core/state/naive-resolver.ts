@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { authorise } from '../../../src/core/auth/authorise.ts'
 import type { AuthEvent, EventId } from '../../../src/core/event.ts'
 import { own } from '../../../src/core/json.ts'
-import { powerLevelsOf } from '../../../src/core/power-levels.ts'
+import { type Level, powerLevelsOf } from '../../../src/core/power-levels.ts'
 import type { RoomVersion } from '../../../src/core/room-version.ts'
 
 export type NaiveEvent = AuthEvent & { readonly rejected?: boolean }
@@ -248,7 +248,7 @@ function reverseTopologicalPowerOrder(room: Room, picked: ReadonlySet<EventId>):
   return ordered
 }
 
-function senderLevel(room: Room, event: NaiveEvent): number {
+function senderLevel(room: Room, event: NaiveEvent): Level {
   if (room.fault === 'sender levels ignored') return 0
   const create = amongAuthEvents(room, event, 'm.room.create', '')
   const levels = amongAuthEvents(room, event, 'm.room.power_levels', '')
