@@ -38,12 +38,7 @@ export function parseJson(source: Uint8Array | string): JsonValue {
  * Lone surrogates, which have no UTF-8 form, are written as escapes.
  */
 export function canonicalJson(value: JsonValue): string {
-  if (depthIfOrdered(value, isOrdered) <= JSON_DEPTH_MAX) {
-    const text = JSON.stringify(value)
-    // The order of UTF-16 is the order of code points unless surrogates occur; Latin-1 text is not even searched.
-    if (!SURROGATE.test(text) || depthIfOrdered(value, isOrderedByCodePoint) <= JSON_DEPTH_MAX) return text
-  }
-  return writeCanonical(value)
+  return write(value, JSON_DEPTH_MAX)
 }
 
 /**
@@ -109,43 +104,68 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** The depth of a value that `JSON.stringify` writes canonically, surrogates aside; otherwise Infinity. */
-function depthIfOrdered(value: JsonValue, ordered: (item: JsonValue, queue: JsonValue[]) => boolean): number {
-  const queue: JsonValue[] = [value]
-  let depth = 0
-  let levelEnd = 0
-  for (let at = 0; at < queue.length; at++) {
-    if (at === levelEnd) {
-      levelEnd = queue.length
-      if (++depth > JSON_DEPTH_MAX) return depth
-    }
-    if (!ordered(queue[at] as JsonValue, queue)) return Number.POSITIVE_INFINITY
-  }
-  return depth
+/** Recursive down to some levels, since the engine runs that faster than a loop, which writes what lies deeper. */
+function write(value: JsonValue, levels: number): string {
+  if (typeof value === 'string') return quoted(value)
+  if (typeof value !== 'object' || value === null)
+    return Number.isSafeInteger(value) ? `${value}` : JSON.stringify(value)
+  if (levels === 0) return writeDeep(value)
+  if (Array.isArray(value)) return writeArray(value as readonly JsonValue[], levels - 1)
+  return isRawNumber(value) ? canonicalNumber(value.raw) : writeObject(value as JsonObject, levels - 1)
 }
 
-/** Whether keys stand in order and numbers are plain. Objects and arrays inside are put into the queue. */
-function isOrdered(item: JsonValue, queue: JsonValue[]): boolean {
-  if (typeof item !== 'object' || item === null) return true
-  if (Array.isArray(item)) {
-    for (const child of item as readonly JsonValue[]) if (typeof child === 'object' && child !== null) queue.push(child)
-    return true
+function writeArray(items: readonly JsonValue[], levels: number): string {
+  let text = ''
+  for (let at = 0; at < items.length; at++) {
+    if (at > 0) text += ','
+    text += write(items[at] ?? null, levels)
   }
-  let before = ''
-  // Faster than `Object.keys`; values of JSON inherit no keys.
-  for (const key in item) {
-    if (key < before || (key === 'raw' && isRawNumber(item))) return false
-    before = key
-    const child = (item as JsonObject)[key]
-    if (typeof child === 'object' && child !== null) queue.push(child)
-  }
-  return true
+  return `[${text}]`
 }
 
-function isOrderedByCodePoint(item: JsonValue, queue: JsonValue[]): boolean {
-  if (!isOrdered(item, queue)) return false
-  const keys = isObject(item) ? Object.keys(item) : []
-  return keys.every((key, at) => at === 0 || byCodePoint(keys[at - 1] ?? '', key) < 0)
+function writeObject(object: JsonObject, levels: number): string {
+  const keys = sortedByUnit(Object.keys(object))
+  const plain = keys.every(isPlain)
+  if (!plain && keys.some((key) => SURROGATE.test(key))) keys.sort(byCodePoint)
+  let text = ''
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at] as string
+    const value = object[key]
+    // Keys without a value are left out as the native writer does, should a caller's types have lied.
+    if (value === undefined) continue
+    if (text !== '') text += ','
+    text += plain ? `"${key}":` : `${JSON.stringify(key)}:`
+    text += write(value, levels)
+  }
+  return `{${text}}`
+}
+
+/** Up to this length a search for what must be escaped takes less time than a call of the native writer. */
+const SEARCHED_LENGTH_MAX = 200
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what JSON escapes.
+const ESCAPED = /["\\\0-\x1f\ud800-\udfff]/
+
+function quoted(text: string): string {
+  return isPlain(text) ? `"${text}"` : JSON.stringify(text)
+}
+
+function isPlain(text: string): boolean {
+  return text.length <= SEARCHED_LENGTH_MAX && !ESCAPED.test(text)
+}
+
+/** Up to so many keys, as nearly all objects have, are sorted faster by insertion, most of all if they are in order. */
+const INSERTED_KEYS_MAX = 24
+
+/** By unit of UTF-16: the order of code points unless surrogates occur. */
+function sortedByUnit(keys: string[]): string[] {
+  if (keys.length > INSERTED_KEYS_MAX) return keys.sort()
+  for (let next = 1; next < keys.length; next++) {
+    const key = keys[next] as string
+    let at = next
+    for (; at > 0 && (keys[at - 1] as string) > key; at--) keys[at] = keys[at - 1] as string
+    keys[at] = key
+  }
+  return keys
 }
 
 interface OpenContainer {
@@ -156,7 +176,7 @@ interface OpenContainer {
   at: number
 }
 
-function writeCanonical(root: JsonValue): string {
+function writeDeep(root: JsonValue): string {
   const open: OpenContainer[] = []
   let text = ''
   let value: JsonValue | undefined = root
@@ -191,7 +211,6 @@ function writeCanonical(root: JsonValue): string {
 
 function opened(value: readonly JsonValue[] | JsonObject): OpenContainer {
   if (Array.isArray(value)) return { keys: undefined, values: value, size: value.length, at: 0 }
-  // Keys without a value are left out as the native writer does, should a caller's types have lied.
   const keys = Object.keys(value).filter((key) => (value as JsonObject)[key] !== undefined)
   keys.sort(byCodePoint)
   return { keys, values: value, size: keys.length, at: 0 }

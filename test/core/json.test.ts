@@ -119,6 +119,28 @@ describe('canonicalJson', () => {
     expect(canonicalOf(objects)).toBe(`${'{"a":'.repeat(20_000)}-0.0${',"b":0}'.repeat(20_000)}`)
   })
 
+  test('property: sorts few and many keys of any object inside by code point', () => {
+    const key = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 3 }),
+      fc.constantFrom('2', '10', '__proto__', '"', '\0'),
+    )
+    const keys = fc.uniqueArray(key, { maxLength: 60 })
+    fc.assert(
+      fc.property(keys, keys, (outer, inner) => {
+        const byBytes = (list: string[]) =>
+          [...list].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map((text) => JSON.stringify(text))
+        const written = `{${byBytes(inner).map((text) => `${text}:1`)}}`
+        const text = `{${outer.map((name) => `${JSON.stringify(name)}:{${inner.map((item) => `${JSON.stringify(item)}:1`)}}`)}}`
+        expect(canonicalOf(text)).toBe(`{${byBytes(outer).map((name) => `${name}:${written}`)}}`)
+      }),
+    )
+  })
+
+  test('writes each value once, however deep keys beyond the first plane stand', () => {
+    const source = `${'{"a":'.repeat(900)}1${',"😀":2}'.repeat(900)}`
+    expect(canonicalOf(source)).toBe(source)
+  })
+
   test('property: parses back to the same value, whatever the order of keys', () => {
     fc.assert(
       fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
