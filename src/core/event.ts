@@ -1,7 +1,7 @@
 import { bytesOverLimit, eventFault, PDU_BYTES_MAX } from './event-format.ts'
 import { contentHash, eventIdFromText, eventIdOf, signedText } from './hash.ts'
 import { type EventId, isEventId, type RoomId, type ServerName, type UserId } from './ids.ts'
-import { canonicalJson, isRawNumber, type JsonObject, type JsonValue, own, strictFault } from './json.ts'
+import { canonicalJson, isObject, isRawNumber, type JsonObject, type JsonValue, own, strictFault } from './json.ts'
 import type { SigningKey } from './keys.ts'
 import { MatrixError } from './matrix-error.ts'
 import type { RoomVersion } from './room-version.ts'
@@ -74,13 +74,17 @@ export function buildEvent(version: RoomVersion, draft: EventDraft, serverName: 
   return eventOf(version, pdu, eventId)
 }
 
+/** What the server that sends an event may add to it unsigned; anything else would be taken for our own word. */
+const UNSIGNED_OF_OTHERS: ReadonlySet<string> = new Set(['age', 'invite_room_state', 'knock_room_state'])
+
 /**
- * The event in a PDU. Checks format and sizes of the room version (Room versions, "Event format"), neither hashes nor
+ * The event in a PDU of another server, without what it may not say in `unsigned`. Checks format and sizes of the room version (Room versions, "Event format"), neither hashes nor
  * signatures nor authorisation. Throws MatrixError M_BAD_JSON, or M_TOO_LARGE over 65,536 bytes.
  */
-export function parseEvent(version: RoomVersion, pdu: JsonObject): Event {
-  const fault = eventFault(version, pdu)
+export function parseEvent(version: RoomVersion, received: JsonObject): Event {
+  const fault = eventFault(version, received)
   if (fault !== undefined) throw new MatrixError('M_BAD_JSON', fault)
+  const pdu = withoutForeignUnsigned(received)
   checkBytes(pdu)
   return eventOf(version, pdu, eventIdOf(version, pdu))
 }
@@ -106,6 +110,14 @@ function checkBytes(pdu: JsonObject): void {
   if (JSON.stringify(pdu).length * 4 <= PDU_BYTES_MAX) return
   const bytes = Buffer.byteLength(canonicalJson(pdu))
   if (bytes > PDU_BYTES_MAX) throw new MatrixError('M_TOO_LARGE', `The event has ${bytes} bytes; ${PDU_BYTES_MAX} fit`)
+}
+
+function withoutForeignUnsigned(pdu: JsonObject): JsonObject {
+  const unsigned = own(pdu, 'unsigned')
+  if (!isObject(unsigned)) return pdu
+  const kept = Object.entries(unsigned).filter(([key]) => UNSIGNED_OF_OTHERS.has(key))
+  const { unsigned: _, ...rest } = pdu
+  return kept.length === 0 ? rest : { ...rest, unsigned: Object.fromEntries(kept) }
 }
 
 /** The PDU in canonical order of its keys, so that it is not sorted again for each hash. */

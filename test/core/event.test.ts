@@ -167,6 +167,24 @@ describe('parseEvent', () => {
     expect(parseEvent(version, { ...pdu, content: { a: nested(998) } }).type).toBe('m.room.message')
   })
 
+  test('drops what other servers have no say in, and nothing else', () => {
+    const ours = ['redacted_because', 'transaction_id', 'prev_content', 'm.relations', 'membership', 'constructor']
+    for (const version of VERSIONS) {
+      const { pdu } = build(version, { content: { body: 'x'.repeat(60_000) } })
+      const theirs = { age: 5, invite_room_state: [{}], knock_room_state: [] }
+      const said = parseJson(
+        JSON.stringify({ ...theirs, __proto: 1, ...Object.fromEntries(ours.map((key) => [key, 1])) }),
+      )
+      const event = parseEvent(version, { ...pdu, unsigned: said })
+      expect(event.pdu).toEqual({ ...pdu, unsigned: theirs })
+      expect(event.eventId).toBe(parseEvent(version, pdu).eventId)
+      expect(parseEvent(version, { ...pdu, unsigned: { redacted_because: {} } }).pdu).toEqual(pdu)
+      // It does not count to the size either.
+      const long = { redacted_because: 'x'.repeat(10_000) }
+      expect(parseEvent(version, { ...pdu, unsigned: long }).pdu).toEqual(pdu)
+    }
+  })
+
   test('keeps numbers of old rooms as they were written, and refuses them from version 6 on', () => {
     const source = canonicalJson(build(V1).pdu).replace('"body":"Hello"', '"a":1.0,"b":12345678901234567890')
     for (const version of VERSIONS) {
