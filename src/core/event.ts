@@ -78,8 +78,9 @@ export function buildEvent(version: RoomVersion, draft: EventDraft, serverName: 
 const UNSIGNED_OF_OTHERS: ReadonlySet<string> = new Set(['age', 'invite_room_state', 'knock_room_state'])
 
 /**
- * The event in a PDU of another server, without what it may not say in `unsigned`. Checks format and sizes of the room version (Room versions, "Event format"), neither hashes nor
- * signatures nor authorisation. Throws MatrixError M_BAD_JSON, or M_TOO_LARGE over 65,536 bytes.
+ * The event in a PDU of another server, without what that may not say in `unsigned`. Checks format and sizes of the
+ * room version (Room versions, "Event format"), neither hashes nor signatures nor authorisation. Throws MatrixError
+ * M_BAD_JSON, or M_TOO_LARGE over 65,536 bytes.
  */
 export function parseEvent(version: RoomVersion, received: JsonObject): Event {
   const fault = eventFault(version, received)

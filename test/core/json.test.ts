@@ -130,7 +130,8 @@ describe('canonicalJson', () => {
         const byBytes = (list: string[]) =>
           [...list].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map((text) => JSON.stringify(text))
         const written = `{${byBytes(inner).map((text) => `${text}:1`)}}`
-        const text = `{${outer.map((name) => `${JSON.stringify(name)}:{${inner.map((item) => `${JSON.stringify(item)}:1`)}}`)}}`
+        const value = `{${inner.map((item) => `${JSON.stringify(item)}:1`)}}`
+        const text = `{${outer.map((name) => `${JSON.stringify(name)}:${value}`)}}`
         expect(canonicalOf(text)).toBe(`{${byBytes(outer).map((name) => `${name}:${written}`)}}`)
       }),
     )

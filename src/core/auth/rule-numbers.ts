@@ -3,9 +3,9 @@ import type { RoomVersion } from '../room-version.ts'
 type Condition = (version: RoomVersion) => boolean
 
 /**
- * The authorisation rules in the order of the specification (Rooms, "Authorization rules"), under names of ours that are
- * the same in every room version: dots lead to subordinate rules. A condition says which versions have the rule and
- * what is subordinate to it.
+ * The authorisation rules in the order of the specification (Rooms, "Authorization rules"), under names of ours that
+ * are the same in every room version: dots lead to subordinate rules. A condition says which versions have the rule
+ * and what is subordinate to it.
  */
 const OUTLINE = [
   ['create'],

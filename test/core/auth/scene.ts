@@ -117,7 +117,7 @@ export function roomOf(version: RoomVersion) {
     return judge({ by, type: 'm.room.member', key: target, content }, changes)
   }
 
-  /** New power levels by the moderator; both contents get the levels that the users have, unless they bring their own. */
+  /** New power levels by the moderator; both contents have the users’ levels, unless they bring their own. */
   function judgeLevels(wanted: JsonObject, current: JsonObject | null = {}, by = MOD): Verdict {
     const content = { users: granted(), ...wanted }
     const levels = current === null ? null : { users: granted(), ...current }
