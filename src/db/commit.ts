@@ -14,6 +14,11 @@ export interface Member {
 export type Result = CommitOutcome | { readonly error: Error }
 
 export interface Engine {
+  /**
+   * Resolves when the next group should be made. While an engine makes the last one durable, more batches gather: each
+   * would only wait for the same disk, and larger groups cost less.
+   */
+  ready(): Promise<void>
   /** Writes the group in one transaction: one result per member. Rejects when nothing of the group was written. */
   apply(group: readonly Member[]): Promise<readonly Result[]>
   /** Resolves once everything applied so far is durable. */
@@ -84,6 +89,7 @@ function enqueue(state: State, batch: Batch): Promise<CommitOutcome> {
 async function work(state: State): Promise<void> {
   do {
     await new Promise(setImmediate)
+    await state.engine.ready()
     const { members, entries, rest } = chooseGroup(dropFallen(state), state.fates)
     state.waiting = rest
     if (members.length > 0) await commitGroup(state, members, entries)

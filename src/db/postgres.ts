@@ -119,6 +119,7 @@ async function connectWriter(connections: Connections, forget: () => void): Prom
 
 function engine(connections: Connections): Engine {
   return {
+    ready: () => Promise.resolve(),
     apply: (group) => applyGroup(connections, group),
     durable: () => Promise.resolve(),
   }

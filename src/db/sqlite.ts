@@ -35,12 +35,20 @@ const CACHE_KIB = 16_000
 
 interface Connection {
   readonly db: Sqlite.Database
+  readonly transaction: TransactionStatements
   readonly prepared: WeakMap<Statement, Sqlite.Statement>
   readonly time: Time
   readonly onSyncFailure: SqliteHooks['onSyncFailure']
   /** The last position applied, by us or by another process, synced or not. */
   head: number
   queries: number
+}
+
+/** Prepared once: they run at every commit. */
+interface TransactionStatements {
+  readonly begin: Sqlite.Statement
+  readonly commit: Sqlite.Statement
+  readonly rollback: Sqlite.Statement
 }
 
 export interface Time {
@@ -94,7 +102,7 @@ async function openSync(path: string, connection: Connection, options: SqliteOpt
   return sync
 }
 
-const noSync: WalSync = { synced: () => Promise.resolve(), close: () => undefined }
+const noSync: WalSync = { synced: () => Promise.resolve(), idle: () => Promise.resolve(), close: () => undefined }
 
 function connect(path: string, time: Time, onSyncFailure: SqliteHooks['onSyncFailure']): Connection {
   const db = openFile(path)
@@ -104,7 +112,12 @@ function connect(path: string, time: Time, onSyncFailure: SqliteHooks['onSyncFai
     throw new DatabaseNotMigrated(`${path} was never migrated`)
   }
   const head = db.prepare('SELECT position FROM log_head').pluck().get() as number
-  return { db, prepared: new WeakMap(), time, onSyncFailure, head, queries: 0 }
+  const transaction = {
+    begin: db.prepare('BEGIN IMMEDIATE'),
+    commit: db.prepare('COMMIT'),
+    rollback: db.prepare('ROLLBACK'),
+  }
+  return { db, transaction, prepared: new WeakMap(), time, onSyncFailure, head, queries: 0 }
 }
 
 /** A connection as every part of the program opens one. */
@@ -121,8 +134,15 @@ export function openFile(path: string, options: Sqlite.Options = {}): Sqlite.Dat
 
 function engine(connection: Connection, sync: WalSync, log: Growth): Engine {
   return {
+    ready: sync.idle,
     async apply(group) {
-      const { results, head } = await inTransaction(connection, () => applyGroup(connection, group))
+      const { results, head } = await inTransaction(connection, () => applyGroup(connection, group, writeBatch)).catch(
+        // What no engine would take shows itself only when it is written: now each batch by itself.
+        (error: unknown) => {
+          if (error instanceof DatabaseUnavailable) throw error
+          return inTransaction(connection, () => applyGroup(connection, group, writeBatchAlone))
+        },
+      )
       connection.head = Math.max(connection.head, head)
       return results
     },
@@ -149,13 +169,13 @@ async function inTransaction<T>(connection: Connection, work: () => T): Promise<
   return unlessUnavailable(() => {
     try {
       const result = work()
-      connection.db.exec('COMMIT')
+      connection.transaction.commit.run()
       return result
     } catch (error) {
       if (error instanceof Sqlite.SqliteError && error.code.endsWith('FSYNC')) connection.onSyncFailure(error)
       throw error
     } finally {
-      if (connection.db.inTransaction) connection.db.exec('ROLLBACK')
+      if (connection.db.inTransaction) connection.transaction.rollback.run()
     }
   })
 }
@@ -163,7 +183,7 @@ async function inTransaction<T>(connection: Connection, work: () => T): Promise<
 /** False while another process writes. */
 function begin(connection: Connection): boolean {
   try {
-    connection.db.exec('BEGIN IMMEDIATE')
+    connection.transaction.begin.run()
     return true
   } catch (error) {
     if (isBusy(error)) return false
@@ -171,12 +191,19 @@ function begin(connection: Connection): boolean {
   }
 }
 
-function applyGroup(connection: Connection, group: readonly Member[]): { results: Result[]; head: number } {
+type WriteBatch = (connection: Connection, batch: Batch, head: number) => Result
+
+function applyGroup(
+  connection: Connection,
+  group: readonly Member[],
+  write: WriteBatch,
+): { results: Result[]; head: number } {
   const start = all(connection, READ_HEAD)[0]!.position as number
   const results: Result[] = []
   let head = start
   for (const member of group) {
-    const result = fellWithBase(member, results) ?? applyMember(connection, member, head)
+    const result =
+      fellWithBase(member, results) ?? brokenGuard(connection, member) ?? write(connection, member.batch, head)
     results.push(result)
     if ('committed' in result && result.committed) head += member.batch.log.length
   }
@@ -186,28 +213,31 @@ function applyGroup(connection: Connection, group: readonly Member[]): { results
 
 const READ_HEAD = sql`SELECT position FROM log_head`
 
-function applyMember(connection: Connection, member: Member, head: number): Result {
-  for (const guard of member.guards) {
-    if (!guardHolds(guard, all(connection, guard.query))) return { committed: false, failed: guard.about }
-  }
+function brokenGuard(connection: Connection, member: Member): Result | undefined {
+  const broken = member.guards.find((guard) => !guardHolds(guard, all(connection, guard.query)))
+  return broken && { committed: false, failed: broken.about }
+}
+
+function writeBatch(connection: Connection, batch: Batch, head: number): Result {
+  const positions = batch.log.map((_row, index) => head + 1 + index)
+  for (const [index, row] of batch.log.entries()) run(connection, insertLog(positions[index]!, row))
+  for (const write of batch.writes) run(connection, write, positions)
+  return { committed: true, positions }
+}
+
+/** The batch in a savepoint, so that one that fails leaves the others of its group standing. */
+function writeBatchAlone(connection: Connection, batch: Batch, head: number): Result {
   connection.db.exec('SAVEPOINT batch')
   try {
-    const positions = writeBatch(connection, member.batch, head)
+    const result = writeBatch(connection, batch, head)
     connection.db.exec('RELEASE batch')
-    return { committed: true, positions }
+    return result
   } catch (error) {
     if (isUnavailable(error) || !connection.db.inTransaction) throw error
     connection.db.exec('ROLLBACK TO batch')
     connection.db.exec('RELEASE batch')
     return { error: error as Error }
   }
-}
-
-function writeBatch(connection: Connection, batch: Batch, head: number): number[] {
-  const positions = batch.log.map((_row, index) => head + 1 + index)
-  for (const [index, row] of batch.log.entries()) run(connection, insertLog(positions[index]!, row))
-  for (const write of batch.writes) run(connection, write, positions)
-  return positions
 }
 
 function insertLog(position: number, row: LogRow): Sql {

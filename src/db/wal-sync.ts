@@ -8,6 +8,8 @@ export interface WalSync {
    * the next.
    */
   synced(): Promise<void>
+  /** Resolves once the sync under way has ended; at once if there is none. */
+  idle(): Promise<void>
   /** Only when no sync is awaited any more. */
   close(): void
 }
@@ -28,6 +30,7 @@ export function openWalSync(
   syncDirectory(dirname(databasePath))
   const fd = openSync(walPath, 'r')
   let waiting: (() => void)[] = []
+  const idlers: (() => void)[] = []
   let busy = false
   const next = (): void => {
     if (waiting.length === 0) return
@@ -38,6 +41,7 @@ export function openWalSync(
       busy = false
       if (error) return onFailure(error)
       for (const resolve of served) resolve()
+      for (const resolve of idlers.splice(0)) resolve()
       next()
     })
   }
@@ -47,6 +51,7 @@ export function openWalSync(
         waiting.push(resolve)
         if (!busy) next()
       }),
+    idle: () => (busy ? new Promise((resolve) => idlers.push(resolve)) : Promise.resolve()),
     close: () => closeSync(fd),
   }
 }

@@ -60,6 +60,7 @@ test('a group that could not be written refuses all of it, and what is based on 
       if (down) throw new DatabaseUnavailable('gone')
       return group.map(() => ({ committed: true as const, positions: [] }))
     },
+    ready: () => Promise.resolve(),
     durable: () => Promise.resolve(),
   })
   const first: Batch = { guards: [], writes: [], log: [] }
@@ -75,6 +76,7 @@ test('a group that could not be written refuses all of it, and what is based on 
 test('mistakes of the caller are refused', async () => {
   const queue = commitQueue({
     apply: async () => [{ committed: true, positions: [] }],
+    ready: () => Promise.resolve(),
     durable: () => Promise.resolve(),
   })
   const batch: Batch = { guards: [], writes: [], log: [] }
@@ -94,6 +96,7 @@ function fakeEngine(fates: Map<Batch, string>, applied: Batch[][], bases: Map<Ba
       for (const member of group) results.push(fellWithBase(member, results) ?? answer(fates.get(member.batch)!))
       return results
     },
+    ready: () => Promise.resolve(),
     durable: () => Promise.resolve(),
   }
 }
