@@ -40,7 +40,6 @@ async function build(esbuild) {
       target: 'node20.19',
       format: 'cjs',
       external,
-      keepNames: true,
       minifySyntax: true,
       minifyWhitespace: true,
       legalComments: 'eof',

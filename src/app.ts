@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Config } from './config/schema.ts'
-import type { ServerName } from './core/ids.ts'
+import type { EventId, ServerName } from './core/ids.ts'
 import type { SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
@@ -12,6 +12,7 @@ import type { Sharing } from './live/sharing.ts'
 import type { Clock, Random, Timers } from './live/time.ts'
 import type { Typing } from './live/typing.ts'
 import type { UnreadCountsCache } from './live/unread-counts.ts'
+import type { Underway } from './live/underway.ts'
 import type { Waiters } from './live/waiters.ts'
 import type { Transport } from './remote/transport.ts'
 
@@ -37,6 +38,8 @@ export interface App {
     readonly unreadCounts: UnreadCountsCache
     /** Equal syncs of one device at the same time. */
     readonly syncs: Sharing<string>
+    /** Client transactions that are being sent. */
+    readonly sending: Underway<EventId>
     readonly rateLimiter: RateLimiter
     readonly passwordHasher: PasswordHasher
     readonly serverKeys: ServerKeyCache

@@ -17,6 +17,7 @@ import { createSharing } from './live/sharing.ts'
 import { systemClock, systemRandom, systemTimers } from './live/time.ts'
 import { createTyping } from './live/typing.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
+import { createUnderway } from './live/underway.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
 import { createNetworks } from './remote/networks.ts'
 import { createOutbound } from './remote/outbound.ts'
@@ -86,6 +87,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       unreadCounts: createUnreadCountsCache(),
       syncs: createSharing(),
       typing: createTyping(systemTimers, (room) => waiters.stir(room)),
+      sending: createUnderway(),
       rateLimiter: createRateLimiter(
         {
           enabled: limits.enabled,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
@@ -58,5 +58,5 @@ export async function logOut(app: App, userId: UserId, deviceId: string | null):
 
 /** Tokens are random, so one round of SHA-256 keeps them safe. */
 export function hashToken(token: string): Uint8Array {
-  return createHash('sha256').update(token).digest()
+  return hash('sha256', token, 'buffer')
 }

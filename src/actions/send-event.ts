@@ -7,6 +7,7 @@ import {
   eventOfTransaction,
   insertTransaction,
   transactionIsNew,
+  transactionName,
 } from '../store/transactions.ts'
 import { append } from './append.ts'
 import type { RoomWriter } from './room-writer.ts'
@@ -28,9 +29,22 @@ export interface Sending {
  */
 export async function sendEvent(app: App, sending: Sending): Promise<EventId> {
   const { transaction } = sending
+  if (transaction === undefined) return send(app, sending)
+  return app.live.sending.run(transactionName(transaction), async () => {
+    // Asked before the room is entered: nobody in it waits for the answer.
+    return (await sentAs(app, transaction)) ?? send(app, sending)
+  })
+}
+
+async function send(app: App, sending: Sending): Promise<EventId> {
+  const { transaction } = sending
   let known: EventId | undefined
+  let tries = 0
   const events = await append(app, sending.roomId, async (writer) => {
-    known = await alreadySent(app, sending, writer)
+    tries++
+    known = await sameState(sending, writer)
+    // The last try may have failed because another process took the transaction first.
+    if (transaction !== undefined && tries > 1) known ??= await sentAs(app, transaction)
     if (known !== undefined) return
     const event = await writer.add(sending.type === 'm.room.redaction' ? redactionOf(sending) : sending)
     if (transaction === undefined) return
@@ -49,13 +63,14 @@ function redactionOf(sending: Sending): Sending {
   return { ...sending, content, redacts }
 }
 
-/** The event that this sending would repeat: an equal state event, or the same transaction, queued a moment ago. */
-async function alreadySent(app: App, sending: Sending, writer: RoomWriter): Promise<EventId | undefined> {
-  if (sending.stateKey !== null) {
-    const current = (await writer.state(sending.type, sending.stateKey))?.value
-    if (current?.sender === sending.sender && canonicalJson(current.content) === canonicalJson(sending.content))
-      return current.eventId
-  }
-  if (sending.transaction === undefined) return undefined
-  return (await eventOfTransaction(app.db, sending.transaction)) as EventId | undefined
+/** The current state event, if this sending would repeat it. */
+async function sameState(sending: Sending, writer: RoomWriter): Promise<EventId | undefined> {
+  if (sending.stateKey === null) return undefined
+  const current = (await writer.state(sending.type, sending.stateKey))?.value
+  const same = current?.sender === sending.sender && canonicalJson(current.content) === canonicalJson(sending.content)
+  return same ? current.eventId : undefined
+}
+
+async function sentAs(app: App, transaction: ClientTransaction): Promise<EventId | undefined> {
+  return (await eventOfTransaction(app.db, transaction)) as EventId | undefined
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { EventId } from './ids.ts'
 import { canonicalJson, isObject, type JsonObject, type JsonValue, own } from './json.ts'
 import { redactPdu } from './redact.ts'
@@ -51,7 +51,7 @@ export function without(object: JsonObject, keys: readonly string[]): JsonObject
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text, 'utf8').digest()
+  return hash('sha256', text, 'buffer')
 }
 
 /** Standard base64 without padding (Appendices, "Unpadded Base64"). */

@@ -165,31 +165,34 @@ function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
       throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may not do this.')
     }
     if (spec.rateLimit !== undefined) app.live.rateLimiter.check(user?.userId ?? origin ?? request.ip, spec.rateLimit)
-    const ended = new AbortController()
-    const end = () => ended.abort()
-    stopping.addEventListener('abort', end, { once: true })
-    // The stop may have come while the token was looked up.
-    if (stopping.aborted) end()
-    reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) end()
-    })
-    try {
-      const result = await spec.handle(app, {
-        ...caller,
-        params: spec.params && readTexts(spec.params, request.params),
-        query: spec.query && readTexts(spec.query, request.query),
-        body: spec.body && readBody(spec.body, request.body, spec.anyNumber),
-        ip: request.ip,
-        raw: request,
-        reply,
-        signal: ended.signal,
-      } as never)
-      if (reply.sent) return reply
-      // Views answer with JSON text that they spliced themselves.
-      const text = typeof result === 'string' ? result : JSON.stringify(result)
-      return reply.header('Content-Type', 'application/json').send(text)
-    } finally {
-      stopping.removeEventListener('abort', end)
-    }
+    const result = await spec.handle(app, {
+      ...caller,
+      params: spec.params && readTexts(spec.params, request.params),
+      query: spec.query && readTexts(spec.query, request.query),
+      body: spec.body && readBody(spec.body, request.body, spec.anyNumber),
+      ip: request.ip,
+      raw: request,
+      reply,
+      get signal() {
+        return signalOf(reply, stopping)
+      },
+    } as never)
+    if (reply.sent) return reply
+    // Views answer with JSON text that they spliced themselves.
+    const text = typeof result === 'string' ? result : JSON.stringify(result)
+    return reply.header('Content-Type', 'application/json').send(text)
   }
+}
+
+/** Aborted when the client hangs up or the server stops. Made when it is asked for: only what waits needs it. */
+function signalOf(reply: FastifyReply, stopping: AbortSignal): AbortSignal {
+  const ended = new AbortController()
+  const end = () => ended.abort()
+  if (stopping.aborted || reply.raw.destroyed) end()
+  stopping.addEventListener('abort', end, { once: true })
+  reply.raw.once('close', () => {
+    stopping.removeEventListener('abort', end)
+    if (!reply.raw.writableFinished) end()
+  })
+  return ended.signal
 }

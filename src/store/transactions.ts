@@ -18,8 +18,11 @@ export async function eventOfTransaction(db: Database, t: ClientTransaction): Pr
 }
 
 export function transactionIsNew(t: ClientTransaction): Guard {
-  const about = JSON.stringify(['txn', t.userId, t.deviceId, t.endpoint, t.roomId, t.txnId])
-  return { about, query: find(t), expect: [] }
+  return { about: transactionName(t), query: find(t), expect: [] }
+}
+
+export function transactionName(t: ClientTransaction): string {
+  return JSON.stringify(['txn', t.userId, t.deviceId, t.endpoint, t.roomId, t.txnId])
 }
 
 export function insertTransaction(t: ClientTransaction, eventId: string, nowMs: number): Sql {
