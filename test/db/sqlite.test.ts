@@ -13,7 +13,7 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step()
 })
 
-test('a commit answers only once a sync that began after it has ended; what comes meanwhile shares the next', async () => {
+test('a commit answers only once a sync that began after it has ended, which others share', async () => {
   const disk = slowDisk()
   const db = await (await freshSqlite(undo)).open([logTables], {}, disk.hooks)
   disk.hold()
