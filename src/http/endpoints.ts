@@ -18,6 +18,7 @@ import * as roomMembership from './client/room-membership.ts'
 import * as roomSend from './client/room-send.ts'
 import * as rooms from './client/rooms.ts'
 import { sync } from './client/sync.ts'
+import { sendToDevice } from './client/to-device.ts'
 import { setTyping } from './client/typing.ts'
 import { getVersions } from './client/versions.ts'
 import type { AnyEndpoint } from './endpoint.ts'
@@ -56,6 +57,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(messagePagination),
   postReceipt,
   setReadMarker,
+  sendToDevice,
   setTyping,
   sync,
   ...Object.values(serverInfo),

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts'
-import { type Sql, sql } from '../db/sql.ts'
+import { type Sql, sql, textList } from '../db/sql.ts'
 
 export interface DeviceRow {
   readonly device_id: string
@@ -14,6 +14,16 @@ const MAX_DEVICES = 1_000
 export function devicesOf(db: Database, userId: string): Promise<DeviceRow[]> {
   return db.read(sql`SELECT device_id, display_name, last_seen_ip, last_seen_ts FROM devices
     WHERE user_id = ${userId} ORDER BY device_id LIMIT ${MAX_DEVICES}`)
+}
+
+/** All devices of the users, up to `limit` of them. */
+export function devicesOfUsers(
+  db: Database,
+  userIds: readonly string[],
+  limit: number,
+): Promise<{ user_id: string; device_id: string }[]> {
+  return db.read(sql`SELECT user_id, device_id FROM devices WHERE user_id IN ${textList(userIds)}
+    ORDER BY user_id, device_id LIMIT ${limit}`)
 }
 
 export async function deviceOf(db: Database, userId: string, deviceId: string): Promise<DeviceRow | undefined> {

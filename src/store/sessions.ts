@@ -48,16 +48,22 @@ export function deleteOtherDevices(userId: string, keptDeviceId: string): Sql[] 
   return [
     sql`DELETE FROM sessions WHERE user_id = ${userId} AND device_id <> ${keptDeviceId}`,
     sql`DELETE FROM devices WHERE user_id = ${userId} AND device_id <> ${keptDeviceId}`,
+    sql`DELETE FROM to_device WHERE user_id = ${userId} AND device_id <> ${keptDeviceId}`,
   ]
 }
 
 /** Ends the session of one device, or with null those of all devices, and forgets the devices. */
 export function deleteDevices(userId: string, deviceId: string | null): Sql[] {
   if (deviceId === null) {
-    return [sql`DELETE FROM sessions WHERE user_id = ${userId}`, sql`DELETE FROM devices WHERE user_id = ${userId}`]
+    return [
+      sql`DELETE FROM sessions WHERE user_id = ${userId}`,
+      sql`DELETE FROM devices WHERE user_id = ${userId}`,
+      sql`DELETE FROM to_device WHERE user_id = ${userId}`,
+    ]
   }
   return [
     sql`DELETE FROM sessions WHERE user_id = ${userId} AND device_id = ${deviceId}`,
     sql`DELETE FROM devices WHERE user_id = ${userId} AND device_id = ${deviceId}`,
+    sql`DELETE FROM to_device WHERE user_id = ${userId} AND device_id = ${deviceId}`,
   ]
 }

@@ -17,6 +17,11 @@ export async function eventOfTransaction(db: Database, t: ClientTransaction): Pr
   return rows[0]?.event_id
 }
 
+/** Whether the request was made before; it need not have made an event. */
+export async function transactionKnown(db: Database, t: ClientTransaction): Promise<boolean> {
+  return (await db.read(find(t))).length > 0
+}
+
 export function transactionIsNew(t: ClientTransaction): Guard {
   return { about: transactionName(t), query: find(t), expect: [] }
 }
@@ -25,7 +30,7 @@ export function transactionName(t: ClientTransaction): string {
   return JSON.stringify(['txn', t.userId, t.deviceId, t.endpoint, t.roomId, t.txnId])
 }
 
-export function insertTransaction(t: ClientTransaction, eventId: string, nowMs: number): Sql {
+export function insertTransaction(t: ClientTransaction, eventId: string | null, nowMs: number): Sql {
   return sql`INSERT INTO transactions (user_id, device_id, endpoint, room_id, txn_id, event_id, created_ts)
     VALUES (${t.userId}, ${t.deviceId}, ${t.endpoint}, ${t.roomId}, ${t.txnId}, ${eventId}, ${nowMs})`
 }

@@ -1,9 +1,11 @@
 import { Type } from '@sinclair/typebox'
+import { forgetToDevice } from '../../actions/send-to-device.ts'
 import type { App } from '../../app.ts'
 import { type Filter, parseFilter, parseFilterText } from '../../core/filter.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { storedFilter } from '../../store/filters.ts'
 import { sync as view } from '../../views/sync/sync.ts'
+import { readSyncToken } from '../../views/tokens.ts'
 import { endpoint } from '../endpoint.ts'
 
 /** Flags that ask for the state after the timeline, and the key it comes under: clients still use the old one. */
@@ -29,6 +31,8 @@ export const sync = endpoint({
     timeout: Type.Optional(Type.Integer()),
   }),
   async handle(app, { user, query, signal }) {
+    const got = query.since === undefined ? undefined : readSyncToken(query.since).toDevice
+    if (got !== undefined) await forgetToDevice(app, user, got)
     return view(app, {
       viewer: user,
       since: query.since,

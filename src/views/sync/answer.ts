@@ -9,6 +9,7 @@ import { syncToken } from '../tokens.ts'
 import { chooseRooms } from './choose-rooms.ts'
 import { roomParts } from './room-parts.ts'
 import type { Scope, Settings, SyncRequest } from './scope.ts'
+import { readToDevice } from './to-device.ts'
 
 export interface Answer {
   /** Whether there is anything to tell. */
@@ -30,7 +31,9 @@ export async function answer(
 ): Promise<Answer> {
   const news = await newsOf(app, request, span, rooms)
   const typing = app.live.typing.changedSince(span.token?.boot === app.live.boot ? span.token.live : 0)
-  if (news?.size === 0 && typing.length === 0) return { news: false, json: replyJson(app, span, []) }
+  const toDevice = await readToDevice({ app, request, ...span, news })
+  if (news?.size === 0 && typing.length === 0 && toDevice.texts.length === 0)
+    return { news: false, json: replyJson(app, span, [], undefined) }
   const accountData = await readAccountData(app, request, span)
   const scope: Scope = { app, request, ...span, news, settings: accountData.settings }
   const chosen = await chooseRooms(scope, rooms)
@@ -44,7 +47,8 @@ export async function answer(
   const keys: string[] = []
   if (accountData.texts.length > 0) keys.push(`"account_data":{"events":[${accountData.texts.join(',')}]}`)
   if (sections.length > 0) keys.push(`"rooms":{${sections.join(',')}}`)
-  return { news: keys.length > 0, json: replyJson(app, span, keys) }
+  if (toDevice.texts.length > 0) keys.push(`"to_device":{"events":[${toDevice.texts.join(',')}]}`)
+  return { news: keys.length > 0, json: replyJson(app, span, keys, toDevice.upTo) }
 }
 
 async function newsOf(
@@ -109,8 +113,8 @@ function ignoredUsers(content: JsonObject | undefined): ReadonlySet<string> {
   return new Set(users !== undefined && isObject(users) ? Object.keys(users) : [])
 }
 
-function replyJson(app: App, span: Span, keys: readonly string[]): string {
-  const nextBatch = `"next_batch":${JSON.stringify(syncToken(app, span.to, span.typingSerial))}`
+function replyJson(app: App, span: Span, keys: readonly string[], toDevice: number | undefined): string {
+  const nextBatch = `"next_batch":${JSON.stringify(syncToken(app, span.to, span.typingSerial, toDevice))}`
   const devices = ['"device_one_time_keys_count":{}', '"device_unused_fallback_key_types":[]']
   return `{${[nextBatch, ...keys, ...devices].join(',')}}`
 }
