@@ -3,8 +3,9 @@ import { isHistoricalUserId, isRoomAlias, type RoomId, serverNameOf, type UserId
 import { type JsonObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
-import { aliasIsFree, insertAlias, insertRoom, publishRoom, roomIsNew } from '../store/rooms.ts'
+import { aliasIsFree, insertAlias, publishRoom } from '../store/rooms.ts'
 import { appendNewRoom } from './append.ts'
+import { beginRoom } from './begin-room.ts'
 import { changeMembership, checkInvitePermission, type MembershipWish, memberProfile } from './change-membership.ts'
 import { emptyTip, type RoomWriter } from './room-writer.ts'
 
@@ -106,10 +107,7 @@ async function addAll(
   const { version, room } = writer.tip()
   const add = (type: string, content: JsonObject, stateKey = '') =>
     writer.add({ type, stateKey, sender: wish.creator, content })
-  const create = await add('m.room.create', createContent(wish, version))
-  const head = writer.tip().heads[0]!
-  const writes = [insertRoom(room, create.roomId, version.id, head.event, app.clock.now())]
-  writer.also({ writes, guards: [roomIsNew(create.roomId)] })
+  await beginRoom(app, writer, wish.creator, createContent(wish, version))
   await add('m.room.member', { ...profiles.get(wish.creator), membership: 'join' }, wish.creator)
   await add('m.room.power_levels', powerLevels(wish, version))
   if (wish.aliasLocalpart !== undefined) await addAlias(app, writer, wish.creator, wish.aliasLocalpart)

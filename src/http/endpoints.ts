@@ -14,6 +14,7 @@ import { redactEvent } from './client/redaction.ts'
 import { checkUsernameAvailability, register } from './client/registration.ts'
 import * as roomCreation from './client/room-creation.ts'
 import * as roomDirectory from './client/room-directory.ts'
+import * as roomDiscovery from './client/room-discovery.ts'
 import * as roomMembership from './client/room-membership.ts'
 import * as roomSend from './client/room-send.ts'
 import * as rooms from './client/rooms.ts'
@@ -50,6 +51,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(pushRules),
   ...Object.values(roomCreation),
   ...Object.values(roomDirectory),
+  ...Object.values(roomDiscovery),
   ...Object.values(roomMembership),
   ...Object.values(roomSend),
   redactEvent,

@@ -52,6 +52,32 @@ export async function roomSummary(db: Database, roomId: string): Promise<RoomSum
   return rows[0]
 }
 
+/** A place in the directory, in which the rooms with most members come first. */
+export interface DirectoryPlace {
+  readonly members: number
+  readonly room: number
+}
+
+export function publishedAfter(db: Database, place: DirectoryPlace, limit: number): Promise<RoomSummary[]> {
+  return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE published = 1 AND ${KNOWN}
+    AND (joined_members, room) < (${place.members}, ${place.room})
+    ORDER BY joined_members DESC, room DESC LIMIT ${limit}`)
+}
+
+/** The nearest to the place first. */
+export function publishedBefore(db: Database, place: DirectoryPlace, limit: number): Promise<RoomSummary[]> {
+  return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE published = 1 AND ${KNOWN}
+    AND (joined_members, room) > (${place.members}, ${place.room})
+    ORDER BY joined_members, room LIMIT ${limit}`)
+}
+
+export async function countPublished(db: Database): Promise<number> {
+  const rows = await db.read<{ rooms: number }>(
+    sql`SELECT count(*) AS rooms FROM rooms WHERE published = 1 AND ${KNOWN}`,
+  )
+  return rows[0]?.rooms ?? 0
+}
+
 export function insertRoom(room: number, roomId: RoomId, version: string, createEvent: number, nowMs: number): Sql {
   return sql`INSERT INTO rooms (room, room_id, version, create_event, last_activity)
     VALUES (${room}, ${roomId}, ${version}, ${createEvent}, ${nowMs})`

@@ -199,6 +199,20 @@ export async function currentContent(
   return rows[0] && (parseJson(rows[0].content) as JsonObject)
 }
 
+export interface SpaceChildRow {
+  readonly state_key: string
+  readonly sender: string
+  readonly origin_server_ts: number
+  readonly content: string
+}
+
+/** The `m.space.child` events of a space, oldest first. */
+export function spaceChildren(db: Database, room: number, limit: number): Promise<SpaceChildRow[]> {
+  return db.read(sql`SELECT c.state_key, e.sender, e.origin_server_ts, e.content
+    FROM current_state c JOIN events e ON e.event = c.event
+    WHERE c.room = ${room} AND c.type = 'm.space.child' ORDER BY c.event LIMIT ${limit}`)
+}
+
 /** The last change of each key of the room's state with a position in (since, before). */
 export function stateChangesBetween(
   db: Database,
