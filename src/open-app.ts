@@ -5,7 +5,7 @@ import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
 import type { Config } from './config/schema.ts'
 import type { ServerName } from './core/ids.ts'
-import { readKeyPem } from './core/keys.ts'
+import { readKeyPem, type SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
@@ -37,15 +37,20 @@ export interface OpenOptions {
 
 export type OpenedApp = App & { close(): Promise<void> }
 
+/** The file of the signing key holds none. Exit code 78. */
+export class SigningKeyUnusable extends Error {
+  override readonly name = 'SigningKeyUnusable'
+}
+
 const BOOT_BYTES = 6
 
 /**
- * The composition root: the only place that constructs things. Errors: those of `openDatabase`, WrongServerName, and
- * of reading the key.
+ * The composition root: the only place that constructs things. Errors: those of `openDatabase`, WrongServerName,
+ * SigningKeyUnusable, and of reading the key.
  */
 export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { config, dir, log } = options
-  const key = readKeyPem(await readFile(resolve(dir, config.global.private_key), 'utf8'))
+  const key = await readSigningKey(resolve(dir, config.global.private_key))
   const time = { clock: systemClock, timers: systemTimers }
   const database = { connectionString: config.global.database.connection_string, exclusive: options.exclusive }
   const db = await openDatabase({ ...database, maxOpenConnections: config.global.database.max_open_conns }, dir, time)
@@ -106,6 +111,16 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await outbound.close()
       await db.close()
     },
+  }
+}
+
+/** Errors: SigningKeyUnusable, and those of reading. */
+export async function readSigningKey(path: string): Promise<SigningKey> {
+  const text = await readFile(path, 'utf8')
+  try {
+    return readKeyPem(text)
+  } catch (error) {
+    throw new SigningKeyUnusable(`The signing key ${path}: ${(error as Error).message}`, { cause: error })
   }
 }
 

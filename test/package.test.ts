@@ -61,4 +61,4 @@ test('the package holds the program and nothing of its surroundings', () => {
 }, 60_000)
 
 const BELONGS =
-  /^(?:package\.json|README\.md|LICENSE|bin\/run\.js|dist\/dendrite\.cjs|oclif\.manifest\.json|man\/.*|templates\/.*)$/
+  /^(?:package\.json|README\.md|LICENSE|bin\/(?:run|start)\.js|dist\/dendrite\.cjs|oclif\.manifest\.json|man\/.*|templates\/.*)$/

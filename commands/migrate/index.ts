@@ -36,7 +36,7 @@ export default class Migrate extends BaseCommand {
       return { current, pending: names, applied: [] }
     }
     const log = await openLog(config, { level: flags['log-level'] ?? 'warn' })
-    const applied = await migrateToLatest(config, dir, log, flags.to)
+    const applied = await migrateToLatest(config, dir, log, { to: flags.to, alone: true })
     for (const name of applied) this.log(`applied  ${name}`)
     if (applied.length === 0) this.log('The database is up to date.')
     return { applied }

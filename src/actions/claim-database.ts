@@ -10,6 +10,11 @@ export class WrongServerName extends Error {
 /** The first to open a database gives it its server name; another is refused. Errors: WrongServerName. */
 export async function claimDatabase(db: Database, serverName: string): Promise<void> {
   const owner = (await storedServerName(db)) ?? (await claim(db, serverName))
+  if (owner !== undefined) checkOwner(owner, serverName)
+}
+
+/** Errors: WrongServerName. */
+export function checkOwner(owner: string, serverName: string): void {
   if (owner === serverName) return
   throw new WrongServerName(`The database belongs to ${owner}, the configuration says ${serverName}.`)
 }

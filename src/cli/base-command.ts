@@ -66,11 +66,10 @@ export abstract class BaseCommand extends Command {
     }
     if (failure.exit === EXIT.interrupted) this.exit(EXIT.interrupted)
     if (failure.code === 'INTERNAL') process.stderr.write(`${error.stack ?? error.message}\n`)
-    this.error(failure.message, {
-      exit: failure.exit,
-      code: failure.code,
-      ...(failure.suggestion === undefined ? {} : { suggestions: [failure.suggestion] }),
-    })
+    // What oclif says of flags shows how to call the command; of everything else one line is enough.
+    if (failure.code === 'USAGE') this.error(failure.message, { exit: failure.exit })
+    process.stderr.write(`${oneLine(failure)}\n`)
+    this.exit(failure.exit)
   }
 
   /** Only these keys: oclif's own would print the whole input, and with it the secrets among the flags. */
@@ -78,6 +77,13 @@ export abstract class BaseCommand extends Command {
     const { code, message, exit, suggestion } = toFailure(error)
     return { error: { code, message, exit, ...(suggestion === undefined ? {} : { suggestion }) } }
   }
+}
+
+/** For a person and for grep: what is wrong, what to do, and the code that `--json` gives. */
+function oneLine({ message, suggestion, code }: CommandError): string {
+  const sentence = /[.!?]$/.test(message) ? message : `${message}.`
+  const hint = suggestion === undefined ? '' : ` To do: ${suggestion}.`
+  return `Error: ${sentence}${hint} [${code}]`
 }
 
 function toFailure(error: Interfaces.CommandError): CommandError {

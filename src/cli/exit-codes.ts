@@ -55,6 +55,11 @@ const BY_NAME: Readonly<Record<string, { exit: number; code: string; suggestion?
     code: 'WRONG_SERVER_NAME',
     suggestion: 'global.server_name must stay what it was when the database was made',
   },
+  SigningKeyUnusable: {
+    exit: EXIT.config,
+    code: 'SIGNING_KEY',
+    suggestion: 'restore it from a backup, or make another with `dendrite generate-keys`',
+  },
   ExitPromptError: { exit: EXIT.interrupted, code: 'INTERRUPTED' },
 }
 
@@ -63,6 +68,7 @@ const BY_SYSTEM_CODE: Readonly<Record<string, { exit: number; suggestion: string
   EADDRNOTAVAIL: { exit: EXIT.unreachable, suggestion: 'this machine has no such address' },
   EACCES: { exit: EXIT.denied, suggestion: 'check the owner and the mode of the file or directory' },
   EPERM: { exit: EXIT.denied, suggestion: 'check the owner and the mode of the file or directory' },
+  EISDIR: { exit: EXIT.config, suggestion: 'name a file in the configuration' },
   EROFS: { exit: EXIT.denied, suggestion: 'the directory is read-only; choose another one with --dir' },
   SQLITE_CANTOPEN: { exit: EXIT.denied, suggestion: 'check that the directory exists and may be written to' },
   SQLITE_READONLY: { exit: EXIT.denied, suggestion: 'check the owner and the mode of the database file' },

@@ -1,15 +1,34 @@
 import type { Logger } from 'pino'
+import { checkOwner } from '../actions/claim-database.ts'
 import type { Config } from '../config/schema.ts'
 import { type MigrationStatus, migrate, migrationStatus } from '../db/migrate.ts'
 import { systemClock, systemTimers } from '../live/time.ts'
+import { SERVER_NAME_QUERY } from '../store/meta.ts'
 import { MIGRATIONS } from '../store/migrations/index.ts'
 
 const time = { clock: systemClock, timers: systemTimers }
 
-/** Brings the database up to date; answers the names of what was done. Errors: as `migrate` of `db/migrate.ts`. */
-export async function migrateToLatest(config: Config, dir: string, log: Logger, to?: number): Promise<string[]> {
+interface Wish {
+  /** The last migration to apply. */
+  readonly to?: number | undefined
+  /** Refuses beside a running server also when nothing is pending. */
+  readonly alone?: boolean
+}
+
+/**
+ * Brings the database up to date; answers the names of what was done. Errors: as `migrate` of `db/migrate.ts`, and
+ * WrongServerName, before anything is written.
+ */
+export async function migrateToLatest(config: Config, dir: string, log: Logger, wish: Wish = {}): Promise<string[]> {
+  const { to, alone = false } = wish
   const migrations = to === undefined ? MIGRATIONS : MIGRATIONS.filter((one) => one.number <= to)
-  const applied = await migrate(databaseOptions(config), migrations, dir, time)
+  const applied = await migrate(databaseOptions(config), migrations, dir, time, {
+    alone,
+    async inspect(read) {
+      const [row] = await read(SERVER_NAME_QUERY)
+      if (row !== undefined) checkOwner(String(row.value), config.global.server_name)
+    },
+  })
   for (const one of applied) log.info(`migration ${one.number} ${one.name}: done`)
   return applied.map((one) => `${one.number} ${one.name}`)
 }

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
@@ -6,7 +6,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { startServer } from '../http/server.ts'
 import { systemClock } from '../live/time.ts'
-import { openApp } from '../open-app.ts'
+import { openApp, readSigningKey } from '../open-app.ts'
 import { CommandError, EXIT } from './exit-codes.ts'
 import { prepareFirstStart } from './first-start.ts'
 import { type ListenFlags, listenOptions } from './listen-options.ts'
@@ -42,7 +42,7 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
   const log = await openLog(config, { level: flags['log-level'], format: flags['log-format'] })
   for (const warning of loaded.warnings) log.warn(warning)
   checkRegistration(config, flags['really-enable-open-registration'])
-  checkKeyFile(resolve(dir, config.global.private_key), log)
+  await checkKeyFile(resolve(dir, config.global.private_key))
   const listen = listenOptions(flags, config, dir)
   if (flags.migrate && config.global.database.auto_migrate) await migrateToLatest(config, dir, log)
   const app = await openApp({ config, dir, log, exclusive: true })
@@ -94,9 +94,11 @@ function checkRegistration(config: Config, really: boolean): void {
   })
 }
 
-const OTHERS_MAY_READ = 0o077
+/** The group may: keys are handed to a service that way. */
+const ANYBODY = 0o007
 
-function checkKeyFile(path: string, log: Logger): void {
+/** Before the database is touched. */
+async function checkKeyFile(path: string): Promise<void> {
   const stat = statSync(path, { throwIfNoEntry: false })
   if (stat === undefined) {
     throw new CommandError(`The signing key ${path} is missing.`, {
@@ -105,17 +107,13 @@ function checkKeyFile(path: string, log: Logger): void {
       suggestion: `make one with \`dendrite generate-keys --private-key ${path}\``,
     })
   }
-  if (process.platform === 'win32' || (stat.mode & OTHERS_MAY_READ) === 0) return
-  try {
-    chmodSync(path, 0o600)
-    log.warn(`${path} could be read by others; its mode is 0600 now`)
-  } catch {
-    throw new CommandError(`The signing key ${path} can be read by others.`, {
-      exit: EXIT.config,
-      code: 'KEY_READABLE',
-      suggestion: `run: chmod 600 ${path}`,
-    })
-  }
+  await readSigningKey(path)
+  if (process.platform === 'win32' || (stat.mode & ANYBODY) === 0) return
+  throw new CommandError(`Every user of this machine may use the signing key ${path}.`, {
+    exit: EXIT.denied,
+    code: 'KEY_READABLE',
+    suggestion: `run: chmod 600 ${path}`,
+  })
 }
 
 function stopOnSignal(log: Logger, stop: () => Promise<void>): void {

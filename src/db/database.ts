@@ -75,7 +75,9 @@ export class DatabaseUnavailable extends Error {
 export interface DatabaseOptions {
   readonly connectionString: string
   readonly maxOpenConnections?: number
-  /** SQLite: refuses a second process that says so too. The server sets it; commands beside the server do not. */
+  /**
+   * The server sets it, commands beside it do not: it keeps migrations out and, on SQLite, a second server, too.
+   */
   readonly exclusive?: boolean
   /** `NORMAL` alone, without the awaited sync: only for the test that shows what it loses. */
   readonly unsafeNoSync?: boolean

@@ -2,7 +2,7 @@ import Sqlite from 'better-sqlite3'
 import { DatabaseLocked } from './errors.ts'
 import type { Time } from './sqlite.ts'
 
-const PATIENCE_MS = 4000
+const PATIENCE_MS = 2000
 const RETRY_MS = 100
 
 /**

@@ -2,6 +2,7 @@ import { closeSync, existsSync, openSync, readdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { DatabaseUnavailable } from './database.ts'
+import { lockFile } from './lock-file.ts'
 import type { SchemaConnection } from './migrate.ts'
 import { openFile, type Time } from './sqlite.ts'
 
@@ -18,12 +19,15 @@ export async function sqliteSchema(
   if (!exists && mode === 'look' && neighbours(path).length === 0) return undefined
   // Nothing is created or switched to WAL before the checks have passed: they look at a read-only connection.
   let db = exists ? new Sqlite(path, { readonly: true }) : undefined
-  let unlock: (() => void) | undefined
+  const unlock: (() => void)[] = []
   return {
     dialect: 'sqlite',
     async lock() {
-      unlock = await migrationLock(path, time)
+      unlock.push(await migrationLock(path, time))
       if (db === undefined && existsSync(path)) db = new Sqlite(path, { readonly: true })
+    },
+    async keepServersOut() {
+      unlock.push(await lockFile(path, time))
     },
     async names() {
       const tables = db?.prepare(`SELECT name FROM sqlite_master WHERE type = 'table'`).pluck().all() ?? []
@@ -34,6 +38,7 @@ export async function sqliteSchema(
       if (table === undefined) return undefined
       return db!.prepare('SELECT number FROM schema_migrations ORDER BY number').pluck().all() as number[]
     },
+    read: async (query) => (db?.prepare(query).all() ?? []) as Record<string, unknown>[],
     async apply(statements, row) {
       if (db === undefined || db.readonly) {
         db?.close()
@@ -50,7 +55,7 @@ export async function sqliteSchema(
     },
     async close() {
       db?.close()
-      unlock?.()
+      for (const release of unlock.reverse()) release()
     },
   }
 }

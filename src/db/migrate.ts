@@ -25,30 +25,49 @@ export interface SchemaConnection {
   readonly dialect: Dialect
   /** Waits for the lock that keeps a second process from migrating at the same time. */
   lock(): Promise<void>
+  /**
+   * Takes what a running server holds, so that none runs and none starts until `close`. Errors: DatabaseLocked, within
+   * five seconds.
+   */
+  keepServersOut(): Promise<void>
   /** The names of tables and, for SQLite, of files beside the database. */
   names(): Promise<readonly string[]>
   /** The numbers in `schema_migrations`, ascending; undefined without such a table. */
   applied(): Promise<readonly number[] | undefined>
+  /** Rows of a query without values. */
+  read(query: string): Promise<readonly Record<string, unknown>[]>
   /** All statements in one transaction. */
   apply(statements: readonly string[], row: { number: number; name: string; appliedAt: number }): Promise<void>
   close(): Promise<void>
 }
 
+export interface MigrateOptions {
+  /** Looks at a database that has a schema, before anything is written; what it throws stops everything. */
+  readonly inspect?: (read: SchemaConnection['read']) => Promise<void>
+  /** Refuses beside a running server even when there is nothing to do. */
+  readonly alone?: boolean
+}
+
 /**
  * Brings the schema up to the last migration and returns those applied. Two processes that try at once take turns.
- * Errors: DatabaseTooNew and ForeignDatabase, the database untouched; DatabaseUnavailable.
+ * Errors: DatabaseTooNew, ForeignDatabase and those of `inspect`, the database untouched; DatabaseLocked beside a
+ * running server when there is something to do; DatabaseUnavailable.
  */
 export async function migrate(
   options: DatabaseOptions,
   migrations: readonly Migration[],
   dir: string,
   time: Time,
+  { inspect, alone = false }: MigrateOptions = {},
 ): Promise<readonly Migration[]> {
+  // A database that is refused is left as it is: not even a lock is put beside it.
+  await look(options, migrations, dir, time, inspect)
   const schema = await connect(options, dir, time, 'create')
   if (schema === undefined) throw new Error('A schema connection that may create always exists')
   try {
     await schema.lock()
     const { pending } = await statusOf(schema, migrations)
+    if (pending.length > 0 || alone) await schema.keepServersOut()
     if (pending.length > 0) await run(schema, pending, time)
     return pending
   } finally {
@@ -81,10 +100,22 @@ export async function migrationStatus(
   dir: string,
   time: Time,
 ): Promise<MigrationStatus> {
+  return look(options, migrations, dir, time)
+}
+
+async function look(
+  options: DatabaseOptions,
+  migrations: readonly Migration[],
+  dir: string,
+  time: Time,
+  inspect?: MigrateOptions['inspect'],
+): Promise<MigrationStatus> {
   const schema = await connect(options, dir, time, 'look')
   if (schema === undefined) return { current: 0, pending: inOrder(migrations) }
   try {
-    return await statusOf(schema, migrations)
+    const status = await statusOf(schema, migrations)
+    if (status.current > 0) await inspect?.(schema.read)
+    return status
   } finally {
     await schema.close()
   }
@@ -104,7 +135,7 @@ async function connect(
   mode: 'create' | 'look',
 ): Promise<SchemaConnection | undefined> {
   const path = sqlitePath(options.connectionString, dir)
-  return path === undefined ? postgresSchema(options.connectionString) : sqliteSchema(path, time, mode)
+  return path === undefined ? postgresSchema(options.connectionString, time) : sqliteSchema(path, time, mode)
 }
 
 async function statusOf(schema: SchemaConnection, migrations: readonly Migration[]): Promise<MigrationStatus> {

@@ -25,7 +25,10 @@ export async function openDatabase(
   hooks: SqliteHooks = exitOnSyncFailure,
 ): Promise<Database> {
   const path = sqlitePath(options.connectionString, dir)
-  if (path === undefined) return openPostgres(options.connectionString, time, options.maxOpenConnections)
+  if (path === undefined) {
+    const { maxOpenConnections: maxConnections, exclusive: server = false } = options
+    return openPostgres(options.connectionString, time, { maxConnections, server })
+  }
   const unlock = options.exclusive ? await lockFile(path, time) : () => undefined
   try {
     return await openSqlite(path, time, { ...hooks, onClosed: unlock, unsafeNoSync: options.unsafeNoSync ?? false })

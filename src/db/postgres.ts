@@ -11,6 +11,9 @@ import { render } from './render.ts'
 import { type Row, type Sql, sql } from './sql.ts'
 import type { Time } from './sqlite.ts'
 
+/** Any number, as long as it stays the same: servers share it, and a migration wants it for itself. */
+export const SERVER_LOCK = 7_236_019_483
+
 const DEFAULT_MAX_CONNECTIONS = 10
 /** Twice this stays below the five seconds in which a request hears that the database is gone. */
 const CONNECT_TIMEOUT_MS = 2000
@@ -22,6 +25,7 @@ const MAX_POLL_MS = 4000
 
 interface Connections {
   readonly uri: string
+  readonly server: boolean
   readonly pool: pg.Pool
   readonly log: Growth
   /** The one connection that writes and hears the notices; undefined until it is needed, and after it broke. */
@@ -29,13 +33,18 @@ interface Connections {
   queries: number
 }
 
-/** Opens a migrated database. Errors: DatabaseNotMigrated; DatabaseUnavailable. */
-export async function openPostgres(uri: string, time: Time, maxConnections?: number): Promise<Database> {
-  const max = maxConnections ?? Math.min(DEFAULT_MAX_CONNECTIONS, 2 * availableParallelism())
+/** Opens a migrated database. A server keeps migrations out. Errors: DatabaseNotMigrated; DatabaseUnavailable. */
+export async function openPostgres(
+  uri: string,
+  time: Time,
+  options: { maxConnections?: number | undefined; server?: boolean } = {},
+): Promise<Database> {
+  const max = options.maxConnections ?? Math.min(DEFAULT_MAX_CONNECTIONS, 2 * availableParallelism())
   const pool = new pg.Pool({ ...clientConfig(uri), max: Math.max(1, max - 1), query_timeout: READ_TIMEOUT_MS })
   // A connection that breaks while nobody uses it leaves the pool by itself.
   pool.on('error', () => undefined)
-  const connections: Connections = { uri, pool, log: growth(0), writer: undefined, queries: 0 }
+  const server = options.server ?? false
+  const connections: Connections = { uri, server, pool, log: growth(0), writer: undefined, queries: 0 }
   try {
     await writerOf(connections)
   } catch (error) {
@@ -102,6 +111,8 @@ async function connectWriter(connections: Connections, forget: () => void): Prom
     const [head] = await Promise.all([
       client.query<{ position: number }>('SELECT position FROM log_head'),
       client.query('LISTEN dendrite_log'),
+      // It ends with the connection. While a migration runs this one waits, and fails in the end.
+      connections.server ? client.query('SELECT pg_advisory_lock_shared($1::bigint)', [SERVER_LOCK]) : undefined,
       // A process that stops in the middle of a transaction holds the lock of the log: the others get it back.
       client.query(`SET idle_in_transaction_session_timeout = ${IDLE_TRANSACTION_MS}`),
     ])

@@ -1,4 +1,4 @@
-import { watch } from 'node:fs'
+import { existsSync, watch } from 'node:fs'
 import Sqlite from 'better-sqlite3'
 import type { Clock, Timers } from '../live/time.ts'
 import { commitQueue, type Engine, fellWithBase, guardHolds, type Member, type Result } from './commit.ts'
@@ -105,12 +105,8 @@ async function openSync(path: string, connection: Connection, options: SqliteOpt
 const noSync: WalSync = { synced: () => Promise.resolve(), idle: () => Promise.resolve(), close: () => undefined }
 
 function connect(path: string, time: Time, onSyncFailure: SqliteHooks['onSyncFailure']): Connection {
+  if (!isMigrated(path)) throw new DatabaseNotMigrated(`${path} was never migrated`)
   const db = openFile(path)
-  const tables = db.prepare(`SELECT name FROM sqlite_master WHERE name IN ('log', 'log_head', 'id_blocks')`).all()
-  if (tables.length < 3) {
-    db.close()
-    throw new DatabaseNotMigrated(`${path} was never migrated`)
-  }
   const head = db.prepare('SELECT position FROM log_head').pluck().get() as number
   const transaction = {
     begin: db.prepare('BEGIN IMMEDIATE'),
@@ -118,6 +114,18 @@ function connect(path: string, time: Time, onSyncFailure: SqliteHooks['onSyncFai
     rollback: db.prepare('ROLLBACK'),
   }
   return { db, transaction, prepared: new WeakMap(), time, onSyncFailure, head, queries: 0 }
+}
+
+/** Looks without writing: what is not ours stays as it is, and nothing is created. */
+function isMigrated(path: string): boolean {
+  if (!existsSync(path)) return false
+  const db = new Sqlite(path, { readonly: true, timeout: BUSY_TIMEOUT_MS })
+  try {
+    const tables = db.prepare(`SELECT name FROM sqlite_master WHERE name IN ('log', 'log_head', 'id_blocks')`).all()
+    return tables.length === 3
+  } finally {
+    db.close()
+  }
 }
 
 /** A connection as every part of the program opens one. */

@@ -1,6 +1,9 @@
 import type { Database } from '../db/database.ts'
 import { type Sql, sql } from '../db/sql.ts'
 
+/** As text, for a database that is not open yet. */
+export const SERVER_NAME_QUERY = `SELECT value FROM meta WHERE key = 'server_name'`
+
 const serverNameQuery = sql`SELECT value FROM meta WHERE key = 'server_name'`
 
 /** The server name that the database belongs to; undefined in a new one. */

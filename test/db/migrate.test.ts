@@ -58,6 +58,32 @@ eachEngine((name, fresh) => {
     expect(done.map((migrations) => migrations.length).sort()).toEqual([0, 2])
   })
 
+  test('beside a running server nothing is migrated', async () => {
+    const database = await fresh()
+    const server = await database.open([logTables], { exclusive: true })
+    const locked = { name: 'DatabaseLocked' }
+    const alone = (migrations: readonly Migration[]) =>
+      migrate(database.options, migrations, database.dir, time, { alone: true })
+    await expect(run(database, [logTables, second])).rejects.toMatchObject(locked)
+    await expect(alone([logTables])).rejects.toMatchObject(locked)
+    // A second server on PostgreSQL starts: it has nothing to do.
+    expect(await run(database, [logTables])).toEqual([])
+    await server.close()
+    expect(await alone([logTables, second])).toEqual([second])
+  }, 30_000)
+
+  test('what the inspection refuses is left alone', async () => {
+    const database = await fresh()
+    await run(database, [logTables])
+    const inspect = async (read: (query: string) => Promise<readonly Record<string, unknown>[]>) => {
+      expect(await read('SELECT position FROM log_head')).toEqual([{ position: 0 }])
+      throw new Error('not this one')
+    }
+    const tried = migrate(database.options, [logTables, second], database.dir, time, { inspect })
+    await expect(tried).rejects.toThrow('not this one')
+    expect(await status(database, [logTables, second])).toEqual({ current: 1, pending: [second] })
+  })
+
   test('a migration that fails leaves nothing of itself', async () => {
     const database = await fresh()
     await expect(run(database, [logTables, second, broken])).rejects.toThrow(/nowhere/)
