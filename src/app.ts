@@ -4,6 +4,7 @@ import type { EventId, ServerName } from './core/ids.ts'
 import type { SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
+import type { PresenceWatch } from './live/presence.ts'
 import type { RateLimiter } from './live/rate-limit.ts'
 import type { RoomTips } from './live/room-tip.ts'
 import type { SentMembers } from './live/sent-members.ts'
@@ -34,6 +35,7 @@ export interface App {
     readonly roomTips: RoomTips
     readonly waiters: Waiters
     readonly typing: Typing
+    readonly presence: PresenceWatch
     readonly sentMembers: SentMembers
     readonly unreadCounts: UnreadCountsCache
     /** Equal syncs of one device at the same time. */

@@ -9,6 +9,7 @@ import { readKeyPem, type SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
+import { createPresenceWatch } from './live/presence.ts'
 import { createRateLimiter } from './live/rate-limit.ts'
 import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
 import { createSentMembers } from './live/sent-members.ts'
@@ -23,6 +24,7 @@ import { createNetworks } from './remote/networks.ts'
 import { createOutbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
 import { logRows } from './store/log.ts'
+import { roomsOfUsers } from './store/presence.ts'
 
 export interface OpenOptions {
   readonly config: Config
@@ -63,11 +65,13 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const waiters = createWaiters(systemTimers)
   const roomTips = createRoomTips(systemTimers)
   const boot = systemRandom.bytes(BOOT_BYTES).toString('hex')
-  const hear = (rows: readonly SeenRow[], position: number) => {
+  const presence = createPresenceWatch(systemTimers)
+  const hear = async (rows: readonly SeenRow[], position: number) => {
     for (const row of rows) {
       if (row.kind === ROOM_WANTED && row.subject !== boot) roomTips.giveWay(row.room ?? 0)
+      if (row.kind === 'presence') presence.forget(row.subject ?? '')
     }
-    waiters.heard(rows, position, true)
+    waiters.heard(await withAudience(db, rows), position, true)
   }
   const stop = followLog(db, hear, log)
   waiters.heard([], db.safePosition(), false)
@@ -92,6 +96,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       unreadCounts: createUnreadCountsCache(),
       syncs: createSharing(),
       typing: createTyping(systemTimers, (room) => waiters.stir(room)),
+      presence,
       sending: createUnderway(),
       rateLimiter: createRateLimiter(
         {
@@ -128,7 +133,11 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
 const MAX_ROWS = 1_000
 
 /** Hands on the new rows of the log, one read at a time. */
-function followLog(db: Database, hear: (rows: readonly SeenRow[], position: number) => void, log: Logger): () => void {
+function followLog(
+  db: Database,
+  hear: (rows: readonly SeenRow[], position: number) => Promise<void>,
+  log: Logger,
+): () => void {
   let heard = db.safePosition()
   let reading = false
 
@@ -140,7 +149,7 @@ function followLog(db: Database, hear: (rows: readonly SeenRow[], position: numb
         const rows = await logRows(db, heard, to, MAX_ROWS)
         heard = rows.length === MAX_ROWS ? rows[rows.length - 1]!.position : to
         const seen = rows.map((row) => ({ ...row, user: row.user_id, device: row.device_id }))
-        hear(seen, heard)
+        await hear(seen, heard)
       }
     } catch (error) {
       log.warn({ err: error }, 'the log could not be read; long polls wait for the next notice')
@@ -150,4 +159,16 @@ function followLog(db: Database, hear: (rows: readonly SeenRow[], position: numb
   }
 
   return db.onGrown(() => void readOn())
+}
+
+/** Presence concerns whoever shares a room with the user: who that is, the log does not say. */
+async function withAudience(db: Database, rows: readonly SeenRow[]): Promise<readonly SeenRow[]> {
+  const userIds = rows.flatMap((row) => (row.kind === 'presence' ? (row.subject ?? []) : []))
+  if (userIds.length === 0) return rows
+  const audiences = new Map<string, Set<number>>(userIds.map((userId) => [userId, new Set()]))
+  for (const { user_id: userId, room } of await roomsOfUsers(db, userIds)) audiences.get(userId)?.add(room)
+  return rows.map((row) => {
+    const audience = row.kind === 'presence' ? audiences.get(row.subject ?? '') : undefined
+    return audience === undefined ? row : { ...row, user: row.subject ?? null, audience }
+  })
 }

@@ -6,6 +6,7 @@ import * as devices from './client/devices.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
 import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
+import * as presence from './client/presence.ts'
 import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
 import { setReadMarker } from './client/read-markers.ts'
@@ -57,6 +58,7 @@ const ALL_BUT_VERSIONS = [
   redactEvent,
   ...Object.values(rooms),
   ...Object.values(messagePagination),
+  ...Object.values(presence),
   postReceipt,
   setReadMarker,
   sendToDevice,

@@ -5,6 +5,8 @@ import type { Timers } from './time.ts'
 /** A log row with its position, as the waiters read it. */
 export interface SeenRow extends LogRow {
   readonly position: number
+  /** Of a change of presence: the rooms of the user, in which everybody hears of it. */
+  readonly audience?: ReadonlySet<number>
 }
 
 export interface Wait {
@@ -93,7 +95,9 @@ export function createWaiters(timers: Timers): Waiters {
       }
       if (!complete) for (const sleeper of [...sleepers]) sleeper.wake(true)
       for (const row of rows) {
-        const hit = new Set([...(byRoom.get(row.room ?? -1) ?? []), ...(byUser.get(row.user ?? '') ?? [])])
+        const hit = new Set(byRoom.get(row.room ?? -1))
+        for (const sleeper of byUser.get(row.user ?? '') ?? []) hit.add(sleeper)
+        for (const room of row.audience ?? []) for (const sleeper of byRoom.get(room) ?? []) hit.add(sleeper)
         for (const sleeper of hit)
           if (row.position > sleeper.wait.since && concerns(row, sleeper.wait)) sleeper.wake(true)
       }
@@ -112,7 +116,13 @@ function concerns(row: SeenRow, wait: Wait): boolean {
   if (row.kind === ROOM_WANTED) return false
   if (row.device != null && row.device !== wait.deviceId) return false
   if (row.user != null && row.user === wait.userId) return true
+  if (row.audience !== undefined) return meets(row.audience, wait.rooms)
   return row.room != null && wait.rooms.has(row.room) && (row.user == null || row.kind === 'event')
+}
+
+function meets(audience: ReadonlySet<number>, rooms: ReadonlySet<number>): boolean {
+  for (const room of audience) if (rooms.has(room)) return true
+  return false
 }
 
 function addTo<K>(index: Map<K, Set<Sleeper>>, key: K, sleeper: Sleeper): void {

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { forgetToDevice } from '../../actions/send-to-device.ts'
+import { noticePresence, type Presence, presenceIsOn } from '../../actions/set-presence.ts'
 import type { App } from '../../app.ts'
 import { type Filter, parseFilter, parseFilterText } from '../../core/filter.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
@@ -27,24 +28,48 @@ export const sync = endpoint({
     full_state: Type.Optional(Type.Boolean()),
     use_state_after: Type.Optional(Type.Boolean()),
     'org.matrix.msc4222.use_state_after': Type.Optional(Type.Boolean()),
-    set_presence: Type.Optional(Type.Union(['offline', 'online', 'unavailable'].map((name) => Type.Literal(name)))),
+    set_presence: Type.Optional(
+      Type.Union([Type.Literal('offline'), Type.Literal('online'), Type.Literal('unavailable')]),
+    ),
     timeout: Type.Optional(Type.Integer()),
   }),
   async handle(app, { user, query, signal }) {
     const got = query.since === undefined ? undefined : readSyncToken(query.since).toDevice
     if (got !== undefined) await forgetToDevice(app, user, got)
-    return view(app, {
-      viewer: user,
-      since: query.since,
-      filter: await filterOf(app, user.userId, query.filter),
-      filterText: query.filter ?? '',
-      fullState: query.full_state ?? false,
-      stateAfterKey: STATE_AFTER.find(([flag]) => query[flag] === true)?.[1],
-      timeoutMs: query.timeout ?? 0,
-      signal,
-    })
+    const filter = await filterOf(app, user.userId, query.filter)
+    return whilePresent(app, user.userId, query.set_presence ?? 'online', () =>
+      view(app, {
+        viewer: user,
+        since: query.since,
+        filter,
+        filterText: query.filter ?? '',
+        fullState: query.full_state ?? false,
+        stateAfterKey: STATE_AFTER.find(([flag]) => query[flag] === true)?.[1],
+        timeoutMs: query.timeout ?? 0,
+        signal,
+      }),
+    )
   },
 })
+
+/** Who syncs is there, unless the client says otherwise; who does not sync any more goes offline after a while. */
+async function whilePresent(
+  app: App,
+  userId: string,
+  presence: Presence,
+  poll: () => Promise<string>,
+): Promise<string> {
+  if (presence === 'offline' || !presenceIsOn(app)) return poll()
+  app.live.presence.began(userId)
+  try {
+    await noticePresence(app, userId, presence)
+    return await poll()
+  } finally {
+    app.live.presence.ended(userId, () => {
+      noticePresence(app, userId, 'offline').catch((error) => app.log.warn({ err: error }, 'presence was not stored'))
+    })
+  }
+}
 
 /** A filter is given as JSON, or by the id under which it was stored. */
 async function filterOf(app: App, userId: string, filter: string | undefined): Promise<Filter> {

@@ -7,6 +7,7 @@ import { newsFor } from '../../store/log.ts'
 import type { RoomOfUser } from '../../store/memberships.ts'
 import { syncToken } from '../tokens.ts'
 import { chooseRooms } from './choose-rooms.ts'
+import { readPresence } from './presence.ts'
 import { roomParts } from './room-parts.ts'
 import type { Scope, Settings, SyncRequest } from './scope.ts'
 import { readToDevice } from './to-device.ts'
@@ -47,6 +48,8 @@ export async function answer(
   const keys: string[] = []
   if (accountData.texts.length > 0) keys.push(`"account_data":{"events":[${accountData.texts.join(',')}]}`)
   if (sections.length > 0) keys.push(`"rooms":{${sections.join(',')}}`)
+  const presence = await readPresence(scope, parts.membersChanged)
+  if (presence.length > 0) keys.push(`"presence":{"events":[${presence.join(',')}]}`)
   if (toDevice.texts.length > 0) keys.push(`"to_device":{"events":[${toDevice.texts.join(',')}]}`)
   return { news: keys.length > 0, json: replyJson(app, span, keys, toDevice.upTo) }
 }

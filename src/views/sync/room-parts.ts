@@ -16,17 +16,21 @@ const ROOMS_AT_ONCE = 25
 export interface RoomParts {
   readonly join: Map<string, string>
   readonly leave: Map<string, string>
+  /** Somebody came into a room, or left it. */
+  readonly membersChanged: boolean
 }
 
 /** The `join` and `leave` parts of an answer: JSON texts by room id. */
 export async function roomParts(scope: Scope, rooms: readonly SyncRoom[]): Promise<RoomParts> {
-  const parts = { join: new Map<string, string>(), leave: new Map<string, string>() }
+  const parts = { join: new Map<string, string>(), leave: new Map<string, string>(), membersChanged: false }
   if (rooms.length === 0) return parts
   const accountData = await readAccountData(scope, rooms)
   for (let start = 0; start < rooms.length; start += ROOMS_AT_ONCE) {
     if (start > 0) await breathe()
     const some = rooms.slice(start, start + ROOMS_AT_ONCE)
-    for (const [room, json] of await readRooms(scope, some, accountData))
+    const timelines = await readTimelines(scope, some)
+    parts.membersChanged ||= timelines.some((timeline) => timeline.membersChanged)
+    for (const [room, json] of await readRooms(scope, timelines, accountData))
       (room.membership === 'join' ? parts.join : parts.leave).set(room.room_id, json)
   }
   return parts
@@ -34,13 +38,15 @@ export async function roomParts(scope: Scope, rooms: readonly SyncRoom[]): Promi
 
 async function readRooms(
   scope: Scope,
-  rooms: readonly SyncRoom[],
+  timelines: readonly Timeline[],
   accountData: ReadonlyMap<string, readonly AccountData[]>,
 ): Promise<[SyncRoom, string][]> {
-  const timelines = await readTimelines(scope, rooms)
   const heroes = await readHeroes(scope, timelines)
   const states = await readStates(scope, timelines, heroes)
-  const ephemeral = await readEphemeral(scope, rooms)
+  const ephemeral = await readEphemeral(
+    scope,
+    timelines.map((timeline) => timeline.room),
+  )
   const unread = await readUnread(scope, timelines)
   const texts = await eventTexts(scope, timelines, states)
   return timelines.flatMap((timeline, index): [SyncRoom, string][] => {

@@ -1,0 +1,52 @@
+import type { App } from '../app.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { logPosition } from '../db/sql.ts'
+import { type PresenceRow, presenceOf, storePresence } from '../store/presence.ts'
+import { write } from './write.ts'
+
+export type Presence = 'online' | 'unavailable' | 'offline'
+
+const MAX_STATUS_BYTES = 2_048
+/** Activity is noted so often at the most while nothing else changes: each note goes to everybody in one's rooms. */
+const ACTIVITY_MS = 300_000
+
+/** Sets what others see of the user (Client-Server API, "Presence"). Errors: M_INVALID_PARAM. */
+export async function setPresence(
+  app: App,
+  userId: string,
+  presence: Presence,
+  statusMessage: string | undefined,
+): Promise<void> {
+  if (!presenceIsOn(app)) return
+  if (Buffer.byteLength(statusMessage ?? '') > MAX_STATUS_BYTES)
+    throw new MatrixError('M_INVALID_PARAM', `A status message has at most ${MAX_STATUS_BYTES} bytes.`)
+  await store(app, { user_id: userId, presence, status_msg: statusMessage ?? null, last_active_ts: app.clock.now() })
+}
+
+/** The same by what the user does; the status message stays. Little is written: only what others would notice. */
+export async function noticePresence(app: App, userId: string, presence: Presence): Promise<void> {
+  const now = app.clock.now()
+  if (!presenceIsOn(app) || app.live.presence.isKnown(userId, presence, now)) return
+  const before = await presenceOf(app.db, userId)
+  const isCurrent = before?.presence === presence && now - before.last_active_ts < ACTIVITY_MS
+  if (isCurrent || (presence === 'offline' && (before === undefined || before.presence === 'offline'))) {
+    app.live.presence.found(userId, presence, now)
+    return
+  }
+  // Who goes was active when they were seen last.
+  const lastActiveTs = presence === 'offline' ? (before?.last_active_ts ?? now) : now
+  await store(app, { user_id: userId, presence, status_msg: before?.status_msg ?? null, last_active_ts: lastActiveTs })
+}
+
+/** Whether this server tells of its users' presence at all. */
+export function presenceIsOn(app: App): boolean {
+  return app.config.global.presence.enable_outbound
+}
+
+async function store(app: App, row: PresenceRow): Promise<void> {
+  await write(app, {
+    guards: [],
+    writes: [storePresence(row, logPosition(0))],
+    log: [{ kind: 'presence', subject: row.user_id }],
+  })
+}

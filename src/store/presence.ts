@@ -1,0 +1,52 @@
+import type { Database } from '../db/database.ts'
+import { type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+
+export interface PresenceRow {
+  readonly user_id: string
+  readonly presence: string
+  readonly status_msg: string | null
+  readonly last_active_ts: number
+}
+
+const COLUMNS = sql`p.user_id, p.presence, p.status_msg, p.last_active_ts`
+/** Most users in one answer. */
+const MAX_ROWS = 1_000
+
+export async function presenceOf(db: Database, userId: string): Promise<PresenceRow | undefined> {
+  const rows = await db.read<PresenceRow>(sql`SELECT ${COLUMNS} FROM presence p WHERE p.user_id = ${userId}`)
+  return rows[0]
+}
+
+export function storePresence(row: PresenceRow, position: LogPosition): Sql {
+  return sql`INSERT INTO presence (user_id, presence, status_msg, last_active_ts, position)
+    VALUES (${row.user_id}, ${row.presence}, ${row.status_msg}, ${row.last_active_ts}, ${position})
+    ON CONFLICT (user_id) DO UPDATE SET presence = excluded.presence, status_msg = excluded.status_msg,
+      last_active_ts = excluded.last_active_ts, position = excluded.position`
+}
+
+/**
+ * The presence of the user, and of those with whom the user shares a room, as far as it changed after the position, or
+ * as they share the room only since then.
+ */
+export function presenceSince(db: Database, userId: string, since: number): Promise<PresenceRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM presence p
+    WHERE (p.user_id = ${userId} AND p.position > ${since}) OR (p.user_id <> ${userId} AND EXISTS (
+      SELECT 1 FROM memberships mine JOIN memberships theirs ON theirs.room = mine.room
+      WHERE mine.user_id = ${userId} AND mine.membership = 'join'
+        AND theirs.user_id = p.user_id AND theirs.membership = 'join'
+        AND (p.position > ${since} OR mine.position > ${since} OR theirs.position > ${since})))
+    ORDER BY p.position DESC LIMIT ${MAX_ROWS}`)
+}
+
+export async function shareRoom(db: Database, userId: string, otherUserId: string): Promise<boolean> {
+  const rows = await db.read(sql`SELECT 1 AS one FROM memberships mine
+    JOIN memberships theirs ON theirs.room = mine.room AND theirs.membership = 'join'
+    WHERE mine.user_id = ${userId} AND mine.membership = 'join' AND theirs.user_id = ${otherUserId} LIMIT 1`)
+  return rows.length > 0
+}
+
+/** Rooms in which somebody may care for the presence of these users. */
+export function roomsOfUsers(db: Database, userIds: readonly string[]): Promise<{ user_id: string; room: number }[]> {
+  return db.read(sql`SELECT user_id, room FROM memberships
+    WHERE user_id IN ${textList(userIds)} AND membership = 'join'`)
+}
