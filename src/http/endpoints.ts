@@ -6,6 +6,7 @@ import * as devices from './client/devices.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
 import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
+import { getNotifications } from './client/notifications.ts'
 import * as presence from './client/presence.ts'
 import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
@@ -58,6 +59,7 @@ const ALL_BUT_VERSIONS = [
   redactEvent,
   ...Object.values(rooms),
   ...Object.values(messagePagination),
+  getNotifications,
   ...Object.values(presence),
   postReceipt,
   setReadMarker,

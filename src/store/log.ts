@@ -34,3 +34,15 @@ export function newsFor(
     AND ((user_id = ${whose.userId} AND (device_id IS NULL OR device_id = ${whose.deviceId}))
       OR (room IN ${intList(whose.rooms)} AND (user_id IS NULL OR kind = 'event')) OR kind = 'presence')`)
 }
+
+/** The newest events of the rooms with positions in (after, before), newest first: their places in the log. */
+export function eventRowsBefore(
+  db: Database,
+  rooms: readonly number[],
+  after: number,
+  before: number,
+  limit: number,
+): Promise<{ position: number; room: number; subject: string }[]> {
+  return db.read(sql`SELECT position, room, subject FROM log WHERE position > ${after} AND position < ${before}
+    AND kind = 'event' AND room IN ${intList(rooms)} ORDER BY position DESC LIMIT ${limit}`)
+}

@@ -1,15 +1,16 @@
 import type { App } from '../../app.ts'
 import { type EventFilter, eventFilterMatches } from '../../core/filter.ts'
-import { canonicalJson, isObject, type JsonObject, own, parseJson } from '../../core/json.ts'
-import { pushRulesContent, rulesetFrom } from '../../core/push-rules.ts'
+import { canonicalJson } from '../../core/json.ts'
+import { pushRulesContent } from '../../core/push-rules.ts'
 import { globalAccountDataSince } from '../../store/account-data.ts'
 import { newsFor } from '../../store/log.ts'
 import type { RoomOfUser } from '../../store/memberships.ts'
+import { type Settings, settingsFrom } from '../settings.ts'
 import { syncToken } from '../tokens.ts'
 import { chooseRooms } from './choose-rooms.ts'
 import { readPresence } from './presence.ts'
 import { roomParts } from './room-parts.ts'
-import type { Scope, Settings, SyncRequest } from './scope.ts'
+import type { Scope, SyncRequest } from './scope.ts'
 import { readToDevice } from './to-device.ts'
 
 export interface Answer {
@@ -82,18 +83,12 @@ async function readAccountData(app: App, request: SyncRequest, span: Span): Prom
   const { userId } = request.viewer
   const since = request.fullState ? 0 : span.since
   const rows = await globalAccountDataSince(app.db, userId, since)
-  const stored = (type: string) => rows.find((row) => row.type === type)
-  const pushRules = rulesetFrom(userId, objectIn(stored('m.push_rules')?.content))
-  const settings: Settings = {
-    ignored: ignoredUsers(objectIn(stored('m.ignored_user_list')?.content)),
-    pushRules,
-    pushRulesPosition: stored('m.push_rules')?.position ?? 0,
-  }
+  const settings = settingsFrom(userId, rows)
   const shown = rows.filter((row) => row.position > since).map((row) => ({ type: row.type, content: row.content }))
   // Stored rules lack the default rules of today, and who never changed a rule has stored none.
   const others = shown.filter((row) => row.type !== 'm.push_rules')
   if (span.initial || request.fullState || shown.length > others.length)
-    others.push({ type: 'm.push_rules', content: canonicalJson(pushRulesContent(pushRules)) })
+    others.push({ type: 'm.push_rules', content: canonicalJson(pushRulesContent(settings.pushRules)) })
   return { texts: others.filter((row) => wants(request.filter.accountData, row.type)).map(textOf), settings }
 }
 
@@ -103,17 +98,6 @@ function wants(filter: EventFilter, type: string): boolean {
 
 function textOf(row: { readonly type: string; readonly content: string }): string {
   return `{"type":${JSON.stringify(row.type)},"content":${row.content}}`
-}
-
-function objectIn(text: string | undefined): JsonObject | undefined {
-  const value = text === undefined ? undefined : parseJson(text)
-  return value !== undefined && isObject(value) ? value : undefined
-}
-
-/** `m.ignored_user_list`, whatever a client has stored there. */
-function ignoredUsers(content: JsonObject | undefined): ReadonlySet<string> {
-  const users = content === undefined ? undefined : own(content, 'ignored_users')
-  return new Set(users !== undefined && isObject(users) ? Object.keys(users) : [])
 }
 
 function replyJson(app: App, span: Span, keys: readonly string[], toDevice: number | undefined): string {

@@ -1,8 +1,8 @@
 import type { App } from '../../app.ts'
 import type { Filter } from '../../core/filter.ts'
-import type { PushRuleset } from '../../core/push-rules.ts'
 import type { RoomOfUser } from '../../store/memberships.ts'
 import type { Viewer } from '../client-events.ts'
+import type { Settings } from '../settings.ts'
 import type { SyncToken } from '../tokens.ts'
 
 export interface SyncRequest {
@@ -31,14 +31,6 @@ export interface Scope {
   /** Kinds of log rows by room, `null` for those without a room; undefined: too many to look at, anything may be. */
   readonly news: ReadonlyMap<number | null, ReadonlySet<string>> | undefined
   readonly settings: Settings
-}
-
-/** Global account data that every sync heeds. */
-export interface Settings {
-  readonly ignored: ReadonlySet<string>
-  readonly pushRules: PushRuleset
-  /** When the push rules were changed last. */
-  readonly pushRulesPosition: number
 }
 
 /** A room of the answer. */

@@ -1,0 +1,37 @@
+import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
+import { type PushRuleset, rulesetFrom } from '../core/push-rules.ts'
+
+/** Global account data that the server itself heeds. */
+export interface Settings {
+  readonly ignored: ReadonlySet<string>
+  readonly pushRules: PushRuleset
+  /** When the push rules were changed last. */
+  readonly pushRulesPosition: number
+}
+
+interface Stored {
+  readonly type: string
+  readonly content: string
+  readonly position: number
+}
+
+/** From the rows of `m.push_rules` and `m.ignored_user_list`, whatever a client has stored there. */
+export function settingsFrom(userId: string, rows: readonly Stored[]): Settings {
+  const pushRules = rows.find((row) => row.type === 'm.push_rules')
+  const ignored = rows.find((row) => row.type === 'm.ignored_user_list')
+  return {
+    ignored: ignoredUsers(objectIn(ignored?.content)),
+    pushRules: rulesetFrom(userId, objectIn(pushRules?.content)),
+    pushRulesPosition: pushRules?.position ?? 0,
+  }
+}
+
+function objectIn(text: string | undefined): JsonObject | undefined {
+  const value = text === undefined ? undefined : parseJson(text)
+  return value !== undefined && isObject(value) ? value : undefined
+}
+
+function ignoredUsers(content: JsonObject | undefined): ReadonlySet<string> {
+  const users = content === undefined ? undefined : own(content, 'ignored_users')
+  return new Set(users !== undefined && isObject(users) ? Object.keys(users) : [])
+}
