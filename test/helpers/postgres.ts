@@ -17,8 +17,11 @@ export interface TestPostgres {
   stop(): Promise<void>
 }
 
-/** Starts a real PostgreSQL out of npm in its own directory; as root it runs under `nobody`, since it refuses root. */
-export async function startPostgres(): Promise<TestPostgres> {
+/**
+ * Starts a real PostgreSQL out of npm in its own directory; as root it runs under `nobody`, since it refuses root. With
+ * a limit no file can grow beyond it, as on a full disk: at least 16 MB, the size of a file of its log.
+ */
+export async function startPostgres({ maxFileBytes }: { maxFileBytes?: number } = {}): Promise<TestPostgres> {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'dendrite-pg-'))
   chmodSync(directory, 0o755)
   const owner = process.getuid?.() === 0 ? idsOf('nobody') : undefined
@@ -36,16 +39,20 @@ export async function startPostgres(): Promise<TestPostgres> {
   let server: ChildProcess | undefined
   const start = async () => {
     const settings = ['listen_addresses=127.0.0.1', `port=${port}`, 'unix_socket_directories=', 'shared_buffers=32MB']
-    server = spawn(join(native, 'bin/postgres'), ['-D', data, ...settings.flatMap((s) => ['-c', s])], {
-      ...spawnAs,
-      stdio: 'ignore',
+    const command = [join(native, 'bin/postgres'), '-D', data, ...settings.flatMap((s) => ['-c', s])]
+    // What the shell counts in are blocks of 512 bytes.
+    const limit = maxFileBytes === undefined ? '' : `ulimit -f ${Math.ceil(maxFileBytes / 512)} && `
+    const shell = ['-c', `${limit}exec "$@"`, 'sh', ...command]
+    await reachable(uri, () => {
+      if (server === undefined || server.exitCode !== null || server.signalCode !== null) {
+        server = spawn('/bin/sh', shell, { ...spawnAs, stdio: 'ignore' })
+      }
     })
-    await reachable(uri)
   }
   const end = async (signal: NodeJS.Signals) => {
     const running = server
     server = undefined
-    if (running === undefined || running.exitCode !== null) return
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return
     const ended = new Promise((resolve) => running.once('exit', resolve))
     running.kill(signal)
     await ended
@@ -56,7 +63,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   await start()
   return {
     uri,
-    kill: () => end('SIGQUIT'),
+    kill: () => end('SIGKILL'),
     start,
     async stop() {
       process.off('exit', killAtExit)
@@ -95,8 +102,10 @@ function freePort(): Promise<number> {
 
 const START_TRIES = 200
 
-async function reachable(uri: string): Promise<void> {
+/** After a kill the first starts may fail: the orphans of the last server have to be gone. */
+async function reachable(uri: string, startUnlessRunning: () => void): Promise<void> {
   for (let attempt = 1; ; attempt++) {
+    startUnlessRunning()
     const client = new pg.Client({ connectionString: uri })
     client.on('error', () => undefined)
     try {
