@@ -40,6 +40,8 @@ export interface RoomWriter {
     readonly guards?: readonly Guard[]
     readonly log?: readonly LogRow[]
   }): void
+  /** Another room that begins in the same batch: `tip` is an empty one. */
+  beside(tip: RoomTip): RoomWriter
   /** What was built, and the tip that it leaves. */
   finish(): { readonly batch: Batch; readonly tip: RoomTip; readonly events: readonly Event[] }
 }
@@ -84,7 +86,12 @@ export function roomWriter(app: App, start: RoomTip): RoomWriter {
   const isNew = start.heads.length === 0
   const heads = start.heads.map((head) => head.event)
   const guards = isNew ? [] : [headsAreStill(start.room, heads)]
-  const draft: Draft = { isNew, tip: start, writes: [], guards, log: [], events: [] }
+  return writerOf(app, { isNew, tip: start, writes: [], guards, log: [], events: [] })
+}
+
+function writerOf(app: App, draft: Draft): RoomWriter {
+  const start = draft.tip
+  const others: RoomWriter[] = []
   return {
     tip: () => draft.tip,
     state: (type, stateKey) => entryOf(app, draft, type, stateKey),
@@ -96,7 +103,13 @@ export function roomWriter(app: App, start: RoomTip): RoomWriter {
       draft.guards.push(...(part.guards ?? []))
       draft.log.push(...(part.log ?? []))
     },
+    beside(tip) {
+      const other = writerOf(app, { ...draft, isNew: true, tip, events: [] })
+      others.push(other)
+      return other
+    },
     finish() {
+      for (const other of others) other.finish()
       const { tip, writes, events } = draft
       const ends = tip.heads.map((head) => head.event)
       if (tip.heads !== start.heads) writes.push(...replaceHeads(tip.room, ends, tip.snapshots[0]?.snapshot ?? null))

@@ -19,6 +19,7 @@ import * as roomDirectory from './client/room-directory.ts'
 import * as roomDiscovery from './client/room-discovery.ts'
 import * as roomMembership from './client/room-membership.ts'
 import * as roomSend from './client/room-send.ts'
+import * as roomUpgrades from './client/room-upgrades.ts'
 import * as rooms from './client/rooms.ts'
 import { sync } from './client/sync.ts'
 import { sendToDevice } from './client/to-device.ts'
@@ -54,6 +55,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(roomCreation),
   ...Object.values(roomDirectory),
   ...Object.values(roomDiscovery),
+  ...Object.values(roomUpgrades),
   ...Object.values(roomMembership),
   ...Object.values(roomSend),
   redactEvent,

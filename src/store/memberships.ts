@@ -93,6 +93,12 @@ export function joinedGuests(db: Database, room: number, last: string, limit: nu
     ORDER BY m.user_id LIMIT ${limit}`)
 }
 
+/** The banned, with the content of the event that says so. */
+export function bansOf(db: Database, room: number, limit: number): Promise<{ user_id: UserId; content: string }[]> {
+  return db.read(sql`SELECT m.user_id, e.content FROM memberships m JOIN events e ON e.event = m.event
+    WHERE m.room = ${room} AND m.membership = 'ban' ORDER BY m.position LIMIT ${limit}`)
+}
+
 /** What changes when a membership changes. `counts` are kept by the caller. */
 export interface MembershipChange {
   readonly room: number
