@@ -23,7 +23,7 @@ export default class EvacuateUser extends BaseCommand {
       helpValue: 'ROOM_ID',
     }),
     reason: Flags.string({ summary: 'Reason that the rooms are told.', helpValue: 'TEXT' }),
-    deactivate: Flags.boolean({ summary: 'Close the account afterwards.' }),
+    deactivate: Flags.boolean({ summary: 'Close the account as well, before the rooms are left.' }),
     dir: Flags.string({ summary: 'Directory of the server: configuration and data.', helpValue: 'DIR' }),
   }
 

@@ -1,7 +1,8 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { roomsToLeave } from '../store/memberships.ts'
+import { membershipOf, roomsToLeave } from '../store/memberships.ts'
+import { roomById } from '../store/rooms.ts'
 import { userById } from '../store/users.ts'
 import { changeMembership } from './change-membership.ts'
 
@@ -23,13 +24,22 @@ export interface LeftRoom extends RoomToLeave {
   readonly error?: string
 }
 
-/** The rooms that an evacuation would leave. Errors: M_NOT_FOUND for an unknown user. */
+/** The rooms that an evacuation would leave. Errors: M_NOT_FOUND for an unknown user, or a room the user never knew. */
 export async function roomsOfEvacuation(app: App, evacuation: Evacuation): Promise<RoomToLeave[]> {
   const user = await userById(app.db, evacuation.userId)
   if (user === undefined) throw new MatrixError('M_NOT_FOUND', `${evacuation.userId} does not exist.`)
   const rooms = await roomsToLeave(app.db, evacuation.userId)
-  const wanted = evacuation.rooms === undefined ? undefined : new Set(evacuation.rooms)
-  return rooms.filter((room) => wanted === undefined || wanted.has(room.room_id))
+  if (evacuation.rooms === undefined) return rooms
+  for (const roomId of evacuation.rooms) await checkRoom(app, evacuation.userId, roomId)
+  const wanted = new Set(evacuation.rooms)
+  return rooms.filter((room) => wanted.has(room.room_id))
+}
+
+/** A room left already is nothing to do; one never heard of is most likely a slip of the pen. */
+async function checkRoom(app: App, userId: UserId, roomId: string): Promise<void> {
+  const room = await roomById(app.db, roomId)
+  const membership = room && (await membershipOf(app.db, room.room, userId))
+  if (membership === undefined) throw new MatrixError('M_NOT_FOUND', `${userId} was never in ${roomId}.`)
 }
 
 /**

@@ -32,9 +32,9 @@ export async function evacuate(
     const rooms = await roomsOfEvacuation(app, evacuation)
     if (wish.dryRun) return rooms
     if (!(await confirm(rooms))) return undefined
-    const left = await evacuateUser(app, evacuation, done)
+    // First the account, or its owner comes back into rooms while others are left.
     if (wish.deactivate) await deactivate(app, evacuation.userId, false)
-    return left
+    return await evacuateUser(app, evacuation, done)
   } finally {
     await app.close()
   }
