@@ -17,5 +17,5 @@ async function markedEvent(app: App, stored: string) {
   const content = parseJson(stored)
   const eventId = isObject(content) ? own(content, 'event_id') : undefined
   if (typeof eventId !== 'string') return undefined
-  return (await eventsById(app.db, [eventId]))[0]
+  return (await eventsById(app.db, [eventId], app.db.safePosition()))[0]
 }

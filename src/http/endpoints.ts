@@ -3,6 +3,7 @@ import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import { getCapabilities } from './client/capabilities.ts'
 import * as devices from './client/devices.ts'
+import { getEventContext } from './client/event-context.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
 import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
@@ -17,6 +18,7 @@ import { checkUsernameAvailability, register } from './client/registration.ts'
 import * as roomCreation from './client/room-creation.ts'
 import * as roomDirectory from './client/room-directory.ts'
 import * as roomDiscovery from './client/room-discovery.ts'
+import { getEventByTimestamp } from './client/room-event-by-timestamp.ts'
 import * as roomMembership from './client/room-membership.ts'
 import * as roomSend from './client/room-send.ts'
 import * as roomUpgrades from './client/room-upgrades.ts'
@@ -63,6 +65,8 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(messagePagination),
   getNotifications,
   ...Object.values(presence),
+  getEventContext,
+  getEventByTimestamp,
   postReceipt,
   setReadMarker,
   sendToDevice,

@@ -87,13 +87,31 @@ export interface EventRow {
 
 const COLUMNS = sql`event, event_id, room, position, topo, type, state_key, sender, origin_server_ts, content, redacts,
   redacted_by, history_visibility, snapshot, previous, thread_root`
-const EVENT_COLUMNS = sql`e.event, e.event_id, e.room, e.position, e.topo, e.type, e.state_key, e.sender,
+export const EVENT_COLUMNS = sql`e.event, e.event_id, e.room, e.position, e.topo, e.type, e.state_key, e.sender,
   e.origin_server_ts, e.content, e.redacts, e.redacted_by, e.history_visibility, e.snapshot, e.previous,
   e.thread_root`
 const SHOWN = sql`rejected = 0 AND soft_failed = 0 AND outlier = 0`
 
-export function eventsById(db: Database, eventIds: readonly string[]): Promise<EventRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE event_id IN ${textList(eventIds)}`)
+/** Those of the events that are part of what clients see, up to `to`. */
+export function eventsById(db: Database, eventIds: readonly string[], to: number): Promise<EventRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE event_id IN ${textList(eventIds)}
+    AND (position IS NULL OR position <= ${to}) AND ${SHOWN}`)
+}
+
+/** Events of the room on one side of a time, the nearest first, `skip` of them passed over. */
+export function eventsNearTime(
+  db: Database,
+  room: number,
+  ts: number,
+  dir: 'b' | 'f',
+  to: number,
+  limit: number,
+  skip: number,
+): Promise<EventRow[]> {
+  const side = dir === 'f' ? sql`origin_server_ts >= ${ts}` : sql`origin_server_ts <= ${ts}`
+  const order = dir === 'f' ? sql`origin_server_ts, topo, event` : sql`origin_server_ts DESC, topo DESC, event DESC`
+  return db.read(sql`SELECT ${COLUMNS} FROM events WHERE room = ${room} AND ${side}
+    AND (position IS NULL OR position <= ${to}) AND ${SHOWN} ORDER BY ${order} LIMIT ${limit} OFFSET ${skip}`)
 }
 
 export function eventsByNumber(db: Database, events: readonly number[]): Promise<EventRow[]> {

@@ -8,9 +8,10 @@ export interface RoomRow {
   readonly version: string | null
   readonly create_event: number | null
   readonly blocked: number
+  readonly history_visibility: string | null
 }
 
-const COLUMNS = sql`room, room_id, version, create_event, blocked`
+const COLUMNS = sql`room, room_id, version, create_event, blocked, history_visibility`
 
 export async function roomById(db: Database, roomId: string): Promise<RoomRow | undefined> {
   const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms WHERE room_id = ${roomId}`)

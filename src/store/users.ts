@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts'
-import { type Sql, sql } from '../db/sql.ts'
+import { type Sql, sql, textList } from '../db/sql.ts'
 
 export type UserKind = 'user' | 'admin' | 'guest' | 'appservice'
 
@@ -38,4 +38,11 @@ export function updatePassword(userId: string, passwordHash: string): Sql {
 export function deactivateUser(userId: string, erase: boolean): Sql {
   return sql`UPDATE users SET deactivated = 1, password_hash = NULL, erased = ${erase ? 1 : 0}
     WHERE user_id = ${userId}`
+}
+
+/** Those of the users who left and asked that what they said be hidden. */
+export async function erasedUsers(db: Database, userIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await db.read<{ user_id: string }>(sql`SELECT user_id FROM users
+    WHERE erased = 1 AND user_id IN ${textList(userIds)}`)
+  return new Set(rows.map((row) => row.user_id))
 }

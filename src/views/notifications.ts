@@ -78,6 +78,7 @@ async function notifying(
   const rows = await eventsById(
     app.db,
     places.map((place) => place.subject),
+    app.db.safePosition(),
   )
   const visible = await visibleEvents(app, user.userId, rows)
   const notified: Notification[] = []

@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { membershipAtEvent } from '../core/client-event.ts'
 import { isObject, parseJson } from '../core/json.ts'
 import { historyVisibilityOf, visibleTo } from '../core/visibility.ts'
 import type { EventRow } from '../store/events.ts'
@@ -9,10 +10,31 @@ import { membershipHistory } from '../store/memberships.ts'
  * (Client-Server API, "Room history visibility").
  */
 export async function visibleEvents(app: App, userId: string, rows: readonly EventRow[]): Promise<EventRow[]> {
-  if (rows.length === 0) return []
-  const history = await membershipHistory(app.db, userId, [...new Set(rows.map((row) => row.room))])
-  const byRoom = groupByRoom(history)
-  return rows.filter((row) => sees(userId, row, byRoom.get(row.room) ?? []))
+  const sight = await sightOf(app, userId, rows)
+  return rows.filter((row) => sight.sees(row))
+}
+
+/** What of an event decides who sees it. */
+export type Seen = Pick<EventRow, 'room' | 'position' | 'type' | 'state_key' | 'content' | 'history_visibility'>
+
+/** What one user may see of some rooms. */
+export interface Sight {
+  sees(row: Seen): boolean
+  /** The user's membership once the event has happened: `leave` before there was any. */
+  membershipAt(row: Seen): string
+}
+
+/** The user's sight of the rooms that these events are of. */
+export async function sightOf(app: App, userId: string, rows: readonly Pick<Seen, 'room'>[]): Promise<Sight> {
+  const rooms = [...new Set(rows.map((row) => row.room))]
+  const byRoom = groupByRoom(rooms.length === 0 ? [] : await membershipHistory(app.db, userId, rooms))
+  return {
+    sees: (row) => sees(userId, row, byRoom.get(row.room) ?? []),
+    membershipAt(row) {
+      const own = isOwnMembership(userId, row) ? ownChange(row) : undefined
+      return membershipAtEvent(membershipBefore(row, byRoom.get(row.room) ?? []), own)
+    },
+  }
 }
 
 interface Step {
@@ -31,22 +53,40 @@ function groupByRoom(history: readonly Step[]): Map<number, Step[]> {
   return byRoom
 }
 
-function sees(userId: string, row: EventRow, history: readonly Step[]): boolean {
-  // What came without a position (backfilled) lies before everything that this server witnessed.
-  const at = row.position ?? 0
-  const before = history.findLast((step) => step.position < at)?.membership
+function sees(userId: string, row: Seen, history: readonly Step[]): boolean {
   // What becomes of their own membership everybody may know: of a rejected invite, or a ban after leaving.
-  if (row.type === 'm.room.member' && row.state_key === userId) return true
+  if (isOwnMembership(userId, row)) return true
+  const before = membershipBefore(row, history)
   const setting = row.type === 'm.room.history_visibility' ? settingOf(row) : undefined
   return visibleTo({
     visibility: row.history_visibility ?? undefined,
     ...(setting === undefined ? {} : { visibilityAfter: setting }),
     membership: before,
-    joinedSince: before === 'join' || history.some((step) => step.position > at && step.membership === 'join'),
+    joinedSince:
+      before === 'join' || history.some((step) => step.position > placeOf(row) && step.membership === 'join'),
   })
 }
 
-function settingOf(row: EventRow): string {
+/** What came without a position (backfilled) lies before everything that this server witnessed. */
+function placeOf(row: Seen): number {
+  return row.position ?? 0
+}
+
+function membershipBefore(row: Seen, history: readonly Step[]): string | undefined {
+  return history.findLast((step) => step.position < placeOf(row))?.membership
+}
+
+function isOwnMembership(userId: string, row: Seen): boolean {
+  return row.type === 'm.room.member' && row.state_key === userId
+}
+
+function ownChange(row: Seen): string | undefined {
+  const content = parseJson(row.content)
+  const membership = isObject(content) ? content.membership : undefined
+  return typeof membership === 'string' ? membership : undefined
+}
+
+function settingOf(row: Seen): string {
   const content = parseJson(row.content)
   return historyVisibilityOf(isObject(content) ? content : undefined)
 }

@@ -3,6 +3,8 @@ import { joinedMembers, memberEvents, roomEvent, roomState, stateContent } from 
 import { endpoint } from '../endpoint.ts'
 
 const RoomParams = Type.Object({ roomId: Type.String() })
+const Membership = Type.Union(['join', 'invite', 'knock', 'leave', 'ban'].map((name) => Type.Literal(name)))
+const Format = Type.Object({ format: Type.Optional(Type.Union([Type.Literal('content'), Type.Literal('event')])) })
 
 /** Client-Server API, "Getting events for a room". */
 export const getRoomState = endpoint({
@@ -22,7 +24,7 @@ export const getRoomStateWithKey = endpoint({
   auth: 'access-token',
   guest: true,
   params: Type.Object({ roomId: Type.String(), eventType: Type.String(), stateKey: Type.String() }),
-  query: Type.Object({ format: Type.Optional(Type.String()) }),
+  query: Format,
   handle: (app, { user, params, query }) =>
     stateContent(app, user, params.roomId, { type: params.eventType, stateKey: params.stateKey, format: query.format }),
 })
@@ -34,7 +36,7 @@ export const getRoomStateByType = endpoint({
   auth: 'access-token',
   guest: true,
   params: Type.Object({ roomId: Type.String(), eventType: Type.String() }),
-  query: Type.Object({ format: Type.Optional(Type.String()) }),
+  query: Format,
   handle: (app, { user, params, query }) =>
     stateContent(app, user, params.roomId, { type: params.eventType, stateKey: '', format: query.format }),
 })
@@ -46,7 +48,11 @@ export const getMembersByRoom = endpoint({
   auth: 'access-token',
   guest: true,
   params: RoomParams,
-  query: Type.Object({ membership: Type.Optional(Type.String()), not_membership: Type.Optional(Type.String()) }),
+  query: Type.Object({
+    at: Type.Optional(Type.String()),
+    membership: Type.Optional(Membership),
+    not_membership: Type.Optional(Membership),
+  }),
   handle: (app, { user, params, query }) => memberEvents(app, user, params.roomId, query),
 })
 

@@ -101,10 +101,10 @@ async function eventTexts(
 ): Promise<Map<EventRow, string>> {
   const rows = [...states.flat(), ...timelines.flatMap((timeline) => timeline.shown)]
   const versions = new Map(timelines.map(({ room }) => [room.room, room.version]))
-  const texts = await clientEvents(scope.app, scope.request.viewer, rows, (row) => ({
-    roomId: undefined,
-    version: versions.get(row.room) ?? null,
-  }))
+  const roomOf = (row: EventRow) => ({ roomId: undefined, version: versions.get(row.room) ?? null })
+  // Who is told everything that happened aggregates by themselves.
+  const parents = timelines.flatMap((timeline) => (timeline.limited || timeline.room.wholeState ? timeline.shown : []))
+  const texts = await clientEvents(scope.app, scope.request.viewer, rows, roomOf, { parents })
   return new Map(rows.map((row, index) => [row, texts[index] ?? '']))
 }
 
