@@ -112,7 +112,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       boot,
     },
     async close() {
-      stop()
+      await stop()
       await outbound.close()
       await db.close()
     },
@@ -132,17 +132,17 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
 /** Rows read at once when the log has grown. */
 const MAX_ROWS = 1_000
 
-/** Hands on the new rows of the log, one read at a time. */
+/** Hands on the new rows of the log, one read at a time. Returns the way to stop, which waits for the last read. */
 function followLog(
   db: Database,
   hear: (rows: readonly SeenRow[], position: number) => Promise<void>,
   log: Logger,
-): () => void {
+): () => Promise<void> {
   let heard = db.safePosition()
   let reading = false
+  let read = Promise.resolve()
 
   async function readOn(): Promise<void> {
-    if (reading) return
     reading = true
     try {
       for (let to = db.safePosition(); heard < to; to = db.safePosition()) {
@@ -158,7 +158,13 @@ function followLog(
     }
   }
 
-  return db.onGrown(() => void readOn())
+  const ignore = db.onGrown(() => {
+    if (!reading) read = readOn()
+  })
+  return async () => {
+    ignore()
+    await read
+  }
 }
 
 /** Presence concerns whoever shares a room with the user: who that is, the log does not say. */

@@ -90,6 +90,11 @@ function build(app: App, stopping: AbortSignal, transport: object): FastifyInsta
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   server.addHook('onRequest', allowOrigins)
   server.addHook('onSend', plainJson)
+  // A connection that is kept for more requests would keep a server that stops from its end.
+  server.addHook('onSend', (_request, reply, payload, done) => {
+    if (stopping.aborted) reply.header('Connection', 'close')
+    done(null, payload)
+  })
   server.setErrorHandler((error, request, reply) => report(app, error, request, reply))
   server.setNotFoundHandler((request, reply) =>
     sendError(new MatrixError('M_UNRECOGNIZED', 'There is no such endpoint.'), request, reply),

@@ -8,8 +8,8 @@ const RUN = join(ROOT, 'bin/run.js')
 export interface ServerProcess {
   readonly port: number
   readonly pid: number
-  /** Resolves once the process is gone. */
-  end(signal: NodeJS.Signals): Promise<void>
+  /** Resolves once the process is gone, with its exit code; null when the signal ended it. */
+  end(signal: NodeJS.Signals): Promise<number | null>
 }
 
 /** Writes the configuration for tests and the key into the directory, and answers with the configuration's path. */
@@ -44,10 +44,10 @@ export function startServerProcess(config: string): Promise<ServerProcess> {
   })
 }
 
-function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
   return new Promise((done) => {
-    if (child.exitCode !== null || child.signalCode !== null) return done()
-    child.once('close', () => done())
+    if (child.exitCode !== null || child.signalCode !== null) return done(child.exitCode)
+    child.once('close', (code) => done(code))
     child.kill(signal)
   })
 }
