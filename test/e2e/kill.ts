@@ -80,7 +80,7 @@ interface Load {
 
 async function sendUntilKilled(server: ServerProcess, client: Client, load: Load): Promise<void> {
   const enough = load.acknowledged.length + load.acks
-  let killed: Promise<unknown> | undefined
+  let killed: Promise<void> | undefined
   await Promise.all(
     load.tokens.map(async (token, user) => {
       for (let n = 0; killed === undefined; n++) {

@@ -26,7 +26,7 @@ async function startTwo() {
   const clients: Client[] = []
   for (let index = 0; index < 2; index++) {
     const server = await startServerProcess(config)
-    undo.push(async () => void (await server.end('SIGKILL')))
+    undo.push(() => server.end('SIGKILL'))
     const client = benchClient(server.port, SENDERS * 2)
     undo.push(async () => client.close())
     servers.push(server)

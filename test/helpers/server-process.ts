@@ -8,8 +8,10 @@ const RUN = join(ROOT, 'bin/run.js')
 export interface ServerProcess {
   readonly port: number
   readonly pid: number
-  /** Resolves once the process is gone, with its exit code; null when the signal ended it. */
-  end(signal: NodeJS.Signals): Promise<number | null>
+  /** Resolves once the process is gone. */
+  end(signal: NodeJS.Signals): Promise<void>
+  /** Resolves with the exit code once the process is gone; null when a signal ended it. */
+  readonly exited: Promise<number | null>
 }
 
 /** Writes the configuration for tests and the key into the directory, and answers with the configuration's path. */
@@ -29,6 +31,7 @@ export function startServerProcess(config: string): Promise<ServerProcess> {
   const child = spawn(process.execPath, [RUN, 'serve', '--config', config, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
+  const exited = new Promise<number | null>((done) => child.once('close', (code) => done(code)))
   return new Promise((resolvePort, reject) => {
     let said = ''
     const closed = () => reject(new Error(`The server ended before it listened:\n${said}`))
@@ -39,15 +42,15 @@ export function startServerProcess(config: string): Promise<ServerProcess> {
       if (port === undefined) return
       child.off('close', closed)
       child.stderr.removeAllListeners('data').resume()
-      resolvePort({ port: Number(port), pid: child.pid ?? 0, end: (signal) => end(child, signal) })
+      resolvePort({ port: Number(port), pid: child.pid ?? 0, end: (signal) => end(child, signal), exited })
     })
   })
 }
 
-function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   return new Promise((done) => {
-    if (child.exitCode !== null || child.signalCode !== null) return done(child.exitCode)
-    child.once('close', (code) => done(code))
+    if (child.exitCode !== null || child.signalCode !== null) return done()
+    child.once('close', () => done())
     child.kill(signal)
   })
 }
