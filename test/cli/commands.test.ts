@@ -9,6 +9,7 @@ import { benchClient, type Client } from '../bench/client.ts'
 import { runCli } from '../helpers/cli.ts'
 import { eachEngine } from '../helpers/databases.ts'
 import { prepareServer, type ServerProcess, startServerProcess } from '../helpers/server-process.ts'
+import { killMigrations } from './migrate-killed.ts'
 
 // Each test starts the program a few times.
 vi.setConfig({ testTimeout: 60_000 })
@@ -16,6 +17,7 @@ vi.setConfig({ testTimeout: 60_000 })
 const V3 = '/_matrix/client/v3'
 const PASSWORD = 'correct horse battery'
 const SENDERS = 16
+const KILLS = 4
 
 eachEngine((engine, fresh) => {
   const undo: (() => Promise<unknown>)[] = []
@@ -54,6 +56,8 @@ eachEngine((engine, fresh) => {
     expect((await migrate('--dry-run')).code).toBe(0)
     expect(JSON.parse((await migrate()).stdout)).toEqual({ applied: [] })
   })
+
+  test('migrate, killed at any statement, leaves the old schema or a new one', () => killMigrations(prepare, KILLS))
 
   test('accounts come from a file while no server runs, and log in when one does', async () => {
     const config = await prepare()
