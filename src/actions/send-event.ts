@@ -10,6 +10,7 @@ import {
   transactionName,
 } from '../store/transactions.ts'
 import { append } from './append.ts'
+import { checkRelation } from './check-relation.ts'
 import type { RoomWriter } from './room-writer.ts'
 
 export interface Sending {
@@ -25,7 +26,7 @@ export interface Sending {
 
 /**
  * Sends one event as a local user and resolves with its id once it is durable. A state event equal to the current one
- * is not sent again. Errors: M_FORBIDDEN, M_NOT_FOUND, M_TOO_LARGE, M_BAD_JSON.
+ * is not sent again. Errors: M_FORBIDDEN, M_NOT_FOUND, M_TOO_LARGE, M_BAD_JSON, and those of `checkRelation`.
  */
 export async function sendEvent(app: App, sending: Sending): Promise<EventId> {
   const { transaction } = sending
@@ -46,6 +47,7 @@ async function send(app: App, sending: Sending): Promise<EventId> {
     // The last try may have failed because another process took the transaction first.
     if (transaction !== undefined && tries > 1) known ??= await sentAs(app, transaction)
     if (known !== undefined) return
+    if (sending.stateKey === null) await checkRelation(app, writer, sending)
     const event = await writer.add(sending.type === 'm.room.redaction' ? redactionOf(sending) : sending)
     if (transaction === undefined) return
     const writes = [insertTransaction(transaction, event.eventId, app.clock.now())]

@@ -15,6 +15,8 @@ import { setReadMarker } from './client/read-markers.ts'
 import { postReceipt } from './client/receipts.ts'
 import { redactEvent } from './client/redaction.ts'
 import { checkUsernameAvailability, register } from './client/registration.ts'
+import * as relations from './client/relations.ts'
+import * as reportContent from './client/report-content.ts'
 import * as roomCreation from './client/room-creation.ts'
 import * as roomDirectory from './client/room-directory.ts'
 import * as roomDiscovery from './client/room-discovery.ts'
@@ -24,6 +26,7 @@ import * as roomSend from './client/room-send.ts'
 import * as roomUpgrades from './client/room-upgrades.ts'
 import * as rooms from './client/rooms.ts'
 import { sync } from './client/sync.ts'
+import { getThreadRoots } from './client/threads-list.ts'
 import { sendToDevice } from './client/to-device.ts'
 import { setTyping } from './client/typing.ts'
 import { getVersions } from './client/versions.ts'
@@ -66,6 +69,9 @@ const ALL_BUT_VERSIONS = [
   getNotifications,
   ...Object.values(presence),
   getEventContext,
+  ...Object.values(relations),
+  getThreadRoots,
+  ...Object.values(reportContent),
   getEventByTimestamp,
   postReceipt,
   setReadMarker,

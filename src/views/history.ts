@@ -28,8 +28,9 @@ export interface Page {
 const MAX_SCANNED = 5_000
 /** Events read at once at the most. */
 const MAX_BATCH = 1_000
-/** Before the first event, and after the last one. */
+/** Before the first event, and after the last one that there can be. */
 export const FIRST_PLACE: HistoryPlace = { topo: 0, event: 0 }
+export const LAST_PLACE: HistoryPlace = { topo: Number.MAX_SAFE_INTEGER, event: Number.MAX_SAFE_INTEGER }
 
 /** How the history of a room is read. */
 export function historyOf(app: App, room: number, dir: 'b' | 'f'): ReadPage {
