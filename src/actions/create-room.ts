@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { aliasesIn } from '../core/canonical-alias.ts'
 import { isHistoricalUserId, isRoomAlias, type RoomId, serverNameOf, type UserId } from '../core/ids.ts'
 import { type JsonObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
@@ -11,6 +12,12 @@ import { emptyTip, type RoomWriter } from './room-writer.ts'
 
 export type Preset = 'private_chat' | 'trusted_private_chat' | 'public_chat'
 
+export interface InitialEvent {
+  readonly type: string
+  readonly stateKey: string
+  readonly content: JsonObject
+}
+
 export interface RoomWish {
   readonly creator: UserId
   readonly roomVersion?: string | undefined
@@ -22,7 +29,7 @@ export interface RoomWish {
   readonly invite?: readonly UserId[] | undefined
   readonly isDirect?: boolean | undefined
   readonly creationContent?: JsonObject | undefined
-  readonly initialState?: readonly { type: string; stateKey: string; content: JsonObject }[] | undefined
+  readonly initialState?: readonly InitialEvent[] | undefined
   readonly powerLevelOverride?: JsonObject | undefined
 }
 
@@ -45,7 +52,7 @@ export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
     throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `Room version ${wanted} is not supported.`)
   const invited = [...new Set(wish.invite ?? [])]
   const ours = (user: UserId) => serverNameOf(user) === app.serverName
-  for (const target of invited) await checkInvitePermission(app, target)
+  for (const target of [...invited, ...initialInvites(wish)]) await checkInvitePermission(app, target)
   const profiles = new Map<UserId, JsonObject>()
   for (const user of [wish.creator, ...invited.filter(ours)]) profiles.set(user, await memberProfile(app, user))
   const room = await app.db.nextId('room')
@@ -62,6 +69,14 @@ export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
     await changeMembership(app, { ...inviteOf(wish, target), roomId: create!.roomId })
   }
   return create!.roomId
+}
+
+/** Who is invited by the initial state, as by the list of invites. */
+function initialInvites(wish: RoomWish): UserId[] {
+  const invites = (wish.initialState ?? []).filter(
+    (event) => event.type === 'm.room.member' && own(event.content, 'membership') === 'invite',
+  )
+  return invites.map((event) => event.stateKey).filter(isHistoricalUserId)
 }
 
 /** What the room's own rules refuse is a fault of the wish, not a lack of permission. */
@@ -110,8 +125,9 @@ async function addAll(
   await beginRoom(app, writer, wish.creator, createContent(wish, version))
   await add('m.room.member', { ...profiles.get(wish.creator), membership: 'join' }, wish.creator)
   await add('m.room.power_levels', powerLevels(wish, version))
-  if (wish.aliasLocalpart !== undefined) await addAlias(app, writer, wish.creator, wish.aliasLocalpart)
+  const alias = wish.aliasLocalpart === undefined ? undefined : await addAlias(app, writer, wish, wish.aliasLocalpart)
   const initial = wish.initialState ?? []
+  checkInitialAliases(initial, alias)
   for (const [type, content] of presetState(wish)) {
     if (!initial.some((event) => event.type === type && event.stateKey === '')) await add(type, content)
   }
@@ -127,12 +143,20 @@ async function addAll(
   }
 }
 
-async function addAlias(app: App, writer: RoomWriter, creator: UserId, localpart: string): Promise<void> {
+async function addAlias(app: App, writer: RoomWriter, { creator }: RoomWish, localpart: string): Promise<string> {
   const alias = `#${localpart}:${app.serverName}`
   if (!isRoomAlias(alias)) throw new MatrixError('M_INVALID_PARAM', `${alias} is not a room alias.`)
   await writer.add({ type: 'm.room.canonical_alias', stateKey: '', sender: creator, content: { alias } })
   const writes = [insertAlias(alias, writer.tip().room, creator, app.clock.now())]
   writer.also({ writes, guards: [aliasIsFree(alias)] })
+  return alias
+}
+
+/** A room that begins has no other alias than the one that is made with it. */
+function checkInitialAliases(initial: readonly InitialEvent[], alias: string | undefined): void {
+  const named = initial.filter((event) => event.type === 'm.room.canonical_alias' && event.stateKey === '')
+  const other = named.flatMap((event) => aliasesIn(event.content)).find((name) => name !== alias)
+  if (other !== undefined) throw new MatrixError('M_BAD_ALIAS', `The alias ${other} does not stand for this room.`)
 }
 
 function presetState(wish: RoomWish): [type: string, content: JsonObject][] {

@@ -130,6 +130,8 @@ eachEngine((engine, fresh) => {
     )
     const again = [{ type: 'm.room.create', content: {} }]
     expect(await refused({ initial_state: again })).toBe('400 M_INVALID_ROOM_STATE')
+    const elsewhere = [{ type: 'm.room.canonical_alias', content: { alias: '#other:test.example' } }]
+    expect(await refused({ initial_state: elsewhere })).toBe('400 M_BAD_ALIAS')
     await bob.createRoom({ room_alias_name: 'taken' })
     expect(await refused({ room_alias_name: 'taken' })).toBe('400 M_ROOM_IN_USE')
     expect((await alice.get('/joined_rooms')).joined_rooms).toEqual([])

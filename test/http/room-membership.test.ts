@@ -131,6 +131,8 @@ eachEngine((engine, fresh) => {
     const member = `${inRoom(room)}/state/m.room.member/${encodeURIComponent(bob.userId)}`
     expect(await alice.refused('PUT', member, { membership: 'invite' })).toBe('403 M_INVITE_BLOCKED')
     expect(await alice.refused('POST', '/createRoom', { invite: [bob.userId] })).toBe('403 M_INVITE_BLOCKED')
+    const initial = { type: 'm.room.member', state_key: bob.userId, content: { membership: 'invite' } }
+    expect(await alice.refused('POST', '/createRoom', { initial_state: [initial] })).toBe('403 M_INVITE_BLOCKED')
     await bob.put(config, {})
     await alice.post(`${inRoom(room)}/invite`, invite)
   })
