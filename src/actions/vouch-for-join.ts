@@ -4,7 +4,7 @@ import { allowedRoomIds, isRestricted } from '../core/join-rules.ts'
 import { isObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { creatorsOf, powerLevelsOf } from '../core/power-levels.ts'
-import { isJoinedToAny, localMembersOf } from '../store/memberships.ts'
+import { joinedAmong, localMembersOf } from '../store/memberships.ts'
 import type { RoomWriter } from './room-writer.ts'
 import { textOf } from './state-consequences.ts'
 
@@ -19,7 +19,7 @@ const MAX_CANDIDATES = 100
 export async function vouchForJoin(app: App, writer: RoomWriter, userId: UserId): Promise<UserId | undefined> {
   const rules = (await writer.state('m.room.join_rules', ''))?.value.content
   if (!isRestricted(textOf(rules, 'join_rule'))) return undefined
-  if (!(await isJoinedToAny(app.db, userId, allowedRoomIds(rules))))
+  if ((await joinedAmong(app.db, userId, allowedRoomIds(rules))).size === 0)
     throw new MatrixError('M_FORBIDDEN', 'Only members of certain rooms may join, or who is invited.')
   const voucher = await inviter(app, writer)
   if (voucher === undefined)

@@ -79,11 +79,24 @@ export function localMembersOf(
     AND user_id LIKE ${`%:${serverName}`} LIMIT ${limit}`)
 }
 
-export async function isJoinedToAny(db: Database, userId: string, roomIds: readonly string[]): Promise<boolean> {
-  if (roomIds.length === 0) return false
-  const rows = await db.read(sql`SELECT m.room FROM memberships m JOIN rooms r ON r.room = m.room
-    WHERE m.user_id = ${userId} AND m.membership = 'join' AND r.room_id IN ${textList(roomIds)} LIMIT 1`)
-  return rows.length > 0
+/** Those of the rooms that the user is in. */
+export async function joinedAmong(db: Database, userId: string, roomIds: readonly string[]): Promise<Set<string>> {
+  if (roomIds.length === 0) return new Set()
+  const rows = await db.read<{ room_id: string }>(sql`SELECT r.room_id FROM rooms r
+    JOIN memberships m ON m.room = r.room AND m.user_id = ${userId}
+    WHERE r.room_id IN ${textList(roomIds)} AND m.membership = 'join'`)
+  return new Set(rows.map((row) => row.room_id))
+}
+
+/** The user's memberships of these rooms, by room. */
+export async function membershipsIn(
+  db: Database,
+  userId: string,
+  rooms: readonly number[],
+): Promise<Map<number, string>> {
+  const rows = await db.read<{ room: number; membership: string }>(sql`SELECT room, membership FROM memberships
+    WHERE user_id = ${userId} AND room IN ${intList(rooms)}`)
+  return new Map(rows.map((row) => [row.room, row.membership]))
 }
 
 /** Guests of this server in the room whose ids come after `last`, in order. */

@@ -1,6 +1,6 @@
 import type { EventId, RoomId } from '../core/ids.ts'
 import type { Database, Guard } from '../db/database.ts'
-import { type Sql, sql } from '../db/sql.ts'
+import { type Sql, sql, textList } from '../db/sql.ts'
 
 export interface RoomRow {
   readonly room: number
@@ -47,10 +47,11 @@ const SUMMARY_COLUMNS = sql`room, room_id, version, published, room_type, name, 
 const KNOWN = sql`version IS NOT NULL AND blocked = 0`
 
 export async function roomSummary(db: Database, roomId: string): Promise<RoomSummary | undefined> {
-  const rows = await db.read<RoomSummary>(
-    sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE room_id = ${roomId} AND ${KNOWN}`,
-  )
-  return rows[0]
+  return (await roomSummaries(db, [roomId]))[0]
+}
+
+export function roomSummaries(db: Database, roomIds: readonly string[]): Promise<RoomSummary[]> {
+  return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE room_id IN ${textList(roomIds)} AND ${KNOWN}`)
 }
 
 /** A place in the directory, in which the rooms with most members come first. */

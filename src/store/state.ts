@@ -199,6 +199,18 @@ export async function currentContent(
   return rows[0] && (parseJson(rows[0].content) as JsonObject)
 }
 
+/** The content of a piece of the current state of each of the rooms that has it, under the empty state key. */
+export async function contentsOf(
+  db: Database,
+  rooms: readonly number[],
+  type: string,
+): Promise<Map<number, JsonObject>> {
+  const rows = await db.read<{ room: number; content: string }>(sql`SELECT c.room, e.content
+    FROM current_state c JOIN events e ON e.event = c.event
+    WHERE c.room IN ${intList(rooms)} AND c.type = ${type} AND c.state_key = ''`)
+  return new Map(rows.map((row) => [row.room, parseJson(row.content) as JsonObject]))
+}
+
 export interface SpaceChildRow {
   readonly state_key: string
   readonly sender: string

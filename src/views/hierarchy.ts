@@ -2,9 +2,9 @@ import type { App } from '../app.ts'
 import { isRoomId } from '../core/ids.ts'
 import { type JsonObject, own, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { roomSummary } from '../store/rooms.ts'
+import { type RoomSummary, roomSummaries } from '../store/rooms.ts'
 import { type SpaceChildRow, spaceChildren } from '../store/state.ts'
-import { type Recognised, recognise, summaryOf } from './room-summary.ts'
+import { type Recognised, recogniseAll, summaryOf } from './room-summary.ts'
 import { breathe } from './sync/scope.ts'
 
 export interface HierarchyRequest {
@@ -23,8 +23,6 @@ const DEFAULT_DEPTH = 50
 const MAX_CHILDREN = 1_000
 /** Rooms walked through for one answer, those that the user may not know of included. */
 const MAX_WALKED = 5_000
-/** Rooms walked through before other requests have their turn. */
-const ROOMS_A_BREATH = 20
 const MAX_ORDER_LENGTH = 50
 
 /**
@@ -35,8 +33,6 @@ export async function hierarchy(
   app: App,
   request: HierarchyRequest,
 ): Promise<{ rooms: unknown[]; next_batch?: string }> {
-  if ((await visit(app, request.userId, request.roomId)) === undefined)
-    throw new MatrixError('M_FORBIDDEN', 'You may not look into this room.')
   const limit = Math.min(Math.max(request.limit ?? DEFAULT_LIMIT, 1), MAX_LIMIT)
   const maxDepth = Math.min(Math.max(request.maxDepth ?? DEFAULT_DEPTH, 0), DEFAULT_DEPTH)
   const skipped = skippedBy(request)
@@ -47,6 +43,8 @@ export async function hierarchy(
     if (rooms.length === limit) return { rooms, next_batch: tokenOf(request, skipped + limit) }
     rooms.push(room)
   }
+  // Not even the first one.
+  if (shown === 0) throw new MatrixError('M_FORBIDDEN', 'You may not look into this room.')
   return { rooms }
 }
 
@@ -63,29 +61,40 @@ function skippedBy(request: HierarchyRequest): number {
   return skip
 }
 
+/** A room that the user may know of. */
+interface Visit extends Recognised {
+  readonly room: RoomSummary
+}
+
 async function* walk(app: App, request: HierarchyRequest, maxDepth: number): AsyncGenerator<unknown> {
+  const known = await visitAll(app, request.userId, [request.roomId])
   const seen = new Set<string>()
   const waiting = [{ roomId: request.roomId, depth: 0 }]
   for (let walked = 0; walked < MAX_WALKED; walked++) {
-    if (walked % ROOMS_A_BREATH === 0) await breathe()
     const next = waiting.pop()
     if (next === undefined) return
-    if (seen.has(next.roomId)) continue
+    const visit = known.get(next.roomId)
+    if (visit === undefined || seen.has(next.roomId)) continue
     seen.add(next.roomId)
-    const found = await visit(app, request.userId, next.roomId)
-    if (found === undefined) continue
-    const children = found.room.room_type === 'm.space' ? await childrenOf(app, found.room.room, request) : []
-    yield { ...summaryOf(found.room, found.allowedRooms), children_state: children.map(childState) }
-    if (next.depth === maxDepth) continue
+    const children = visit.room.room_type === 'm.space' ? await childrenOf(app, visit.room.room, request) : []
+    yield { ...summaryOf(visit.room, visit.allowedRooms), children_state: children.map(childState) }
+    if (children.length === 0 || next.depth === maxDepth) continue
+    await breathe()
+    const unknown = children.map((child) => child.state_key).filter((roomId) => !known.has(roomId))
+    for (const [roomId, found] of await visitAll(app, request.userId, unknown)) known.set(roomId, found)
     // The last one in is the next one out.
     for (const child of children.toReversed()) waiting.push({ roomId: child.state_key, depth: next.depth + 1 })
   }
 }
 
-async function visit(app: App, userId: string, roomId: string) {
-  const room = await roomSummary(app.db, roomId)
-  const recognised: Recognised | undefined = room && (await recognise(app, userId, room))
-  return room === undefined || recognised === undefined ? undefined : { room, ...recognised }
+async function visitAll(app: App, userId: string, roomIds: readonly string[]): Promise<Map<string, Visit>> {
+  const rooms = await roomSummaries(app.db, roomIds)
+  const recognised = await recogniseAll(app, userId, rooms)
+  const visits = rooms.flatMap((room): [string, Visit][] => {
+    const found = recognised.get(room.room)
+    return found === undefined ? [] : [[room.room_id, { room, ...found }]]
+  })
+  return new Map(visits)
 }
 
 interface Child extends SpaceChildRow {

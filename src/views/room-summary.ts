@@ -1,9 +1,9 @@
 import type { App } from '../app.ts'
 import { allowedRoomIds, isRestricted } from '../core/join-rules.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { isJoinedToAny, membershipOf } from '../store/memberships.ts'
+import { joinedAmong, membershipsIn } from '../store/memberships.ts'
 import { type RoomSummary, roomSummary } from '../store/rooms.ts'
-import { currentContent } from '../store/state.ts'
+import { contentsOf } from '../store/state.ts'
 
 /** What the directory tells of a room (Client-Server API, "Published room directory"). */
 export function publishedRoom(room: RoomSummary): Record<string, unknown> {
@@ -57,27 +57,46 @@ export interface Recognised {
   readonly allowedRooms: readonly string[]
 }
 
-/**
- * Whether a user may know of the room: who is in it or invited, and everybody where it is open to joins or knocks or
- * readable for the world, or lets in members of a room that the user is in. undefined: the user may not.
- */
 export async function recognise(
   app: App,
   userId: string | undefined,
   room: RoomSummary,
 ): Promise<Recognised | undefined> {
-  const row = userId === undefined ? undefined : await membershipOf(app.db, room.room, userId)
-  const rules = isRestricted(room.join_rule)
-    ? await currentContent(app.db, room.room_id, 'm.room.join_rules', '')
-    : undefined
-  const allowedRooms = allowedRoomIds(rules)
-  const recognised = { membership: row?.membership, allowedRooms }
-  if (row?.membership === 'ban') return undefined
-  if (row?.membership === 'join' || row?.membership === 'invite') return recognised
-  if (OPEN.has(room.join_rule ?? '') || room.history_visibility === 'world_readable') return recognised
-  const isMember = userId !== undefined && (await isJoinedToAny(app.db, userId, allowedRooms))
-  return isMember ? recognised : undefined
+  return (await recogniseAll(app, userId, [room])).get(room.room)
 }
 
 /** Join rules under which everybody may ask. */
 const OPEN: ReadonlySet<string> = new Set(['public', 'knock', 'knock_restricted'])
+
+/**
+ * Which of the rooms a user may know of, by number: who is in a room or invited, and everybody where it is open to
+ * joins or knocks or readable for the world, or lets in members of a room that the user is in. Three queries, however
+ * many rooms.
+ */
+export async function recogniseAll(
+  app: App,
+  userId: string | undefined,
+  rooms: readonly RoomSummary[],
+): Promise<Map<number, Recognised>> {
+  const numbers = rooms.map((room) => room.room)
+  const memberships = userId === undefined ? new Map() : await membershipsIn(app.db, userId, numbers)
+  const restricted = rooms.filter((room) => isRestricted(room.join_rule)).map((room) => room.room)
+  const rules = restricted.length === 0 ? new Map() : await contentsOf(app.db, restricted, 'm.room.join_rules')
+  const allowedRooms = new Map(restricted.map((room) => [room, allowedRoomIds(rules.get(room))]))
+  const named = [...new Set([...allowedRooms.values()].flat())]
+  const joined = userId === undefined ? new Set() : await joinedAmong(app.db, userId, named)
+  const recognised = new Map<number, Recognised>()
+  for (const room of rooms) {
+    const membership: string | undefined = memberships.get(room.room)
+    const allowed = allowedRooms.get(room.room) ?? []
+    if (mayKnow(room, membership) || (membership !== 'ban' && allowed.some((roomId) => joined.has(roomId))))
+      recognised.set(room.room, { membership, allowedRooms: allowed })
+  }
+  return recognised
+}
+
+function mayKnow(room: RoomSummary, membership: string | undefined): boolean {
+  if (membership === 'ban') return false
+  if (membership === 'join' || membership === 'invite') return true
+  return OPEN.has(room.join_rule ?? '') || room.history_visibility === 'world_readable'
+}

@@ -3,6 +3,8 @@ import { eachServer } from '../helpers/each-server.ts'
 import { enter, enterAsGuest, inRoom, type Json, type Session } from '../helpers/session.ts'
 
 const V1 = '/_matrix/client/v1'
+/** Of one page of a space without spaces in it. */
+const MAX_QUERIES = 10
 
 eachServer({ guests_disabled: false }, (server) => {
   describe('published rooms', () => {
@@ -153,6 +155,16 @@ eachServer({ guests_disabled: false }, (server) => {
       await cleo.post(`${inRoom(top)}/ban`, { user_id: dan.userId })
       expect(await refused('')).toBe('403 M_FORBIDDEN')
     })
+  })
+
+  test('a large space takes few queries', async () => {
+    const gus = await enter(server, 'gus')
+    const rooms = await Promise.all(Array.from({ length: 40 }, (_, n) => gus.createRoom({ name: `${n}` })))
+    const children = rooms.map((state_key) => ({ type: 'm.space.child', state_key, content: { via: ['x'] } }))
+    const space = await gus.createRoom({ creation_content: { type: 'm.space' }, initial_state: children })
+    const before = server.app.db.queryCount
+    expect((await gus.get(`${V1}${inRoom(space)}/hierarchy`)).rooms).toHaveLength(41)
+    expect(server.app.db.queryCount - before).toBeLessThanOrEqual(MAX_QUERIES)
   })
 
   describe('a summary', () => {
