@@ -71,13 +71,13 @@ export async function mergeEvent(
   const { tip } = draft
   const authority = await authorityOf(app, draft, event)
   if (authority.known !== undefined && authority.known.outlier === 0) return { outcome: 'known' }
-  const parents = (await pdusById(app.db, event.prevEvents)).filter((row) => row.outlier === 0)
+  const parents = (await pdusById(app.db, event.prevEvents)).filter((row) => row.outlier === 0 && row.room === tip.room)
   const prevMissing = event.prevEvents.filter((id) => !parents.some((row) => row.event_id === id))
   if (authority.missing.length > 0 || prevMissing.length > statesBefore.length)
     throw new MissingEvents(prevMissing, authority.missing)
 
   const states = [...(await Promise.all(parents.map((row) => stateAfter(app, row)))), ...statesBefore]
-  const before = await resolveStates(app, tip.version, tip.roomId, states)
+  const before = await resolveStates(app, tip.version, states)
   const snapshot = await storeState(app, draft, parents, before)
   const topo = Math.max(0, ...parents.map((row) => row.topo)) + 1
   const place: Placing = { event, authority, snapshot, topo: parents.length === 0 ? tip.topo + 1 : topo }
@@ -115,7 +115,7 @@ async function authorityOf(app: App, draft: Draft, event: VerifiedEvent): Promis
   const create = await entryOf(app, draft, 'm.room.create', '')
   const others = event.authEvents.filter((id) => !found.has(id))
   const rows = await pdusById(app.db, [event.eventId, ...others])
-  for (const row of rows) found.set(row.event_id, { event: row.event, value: stateEventOf(row, tip.roomId) })
+  for (const row of rows) found.set(row.event_id, { event: row.event, value: stateEventOf(row) })
   const named = [...new Set(event.authEvents)].flatMap((id) => found.get(id) ?? [])
   return {
     known: rows.find((row) => row.event_id === event.eventId),
@@ -156,7 +156,7 @@ async function currentState(app: App, draft: Draft, event: VerifiedEvent): Promi
 async function stateReader(app: App, tip: RoomTip, event: VerifiedEvent, state: StateMap): Promise<StateReader> {
   const keys = [['m.room.create', ''] as const, ...authStateKeys(tip.version, event)]
   const ids = keys.map(([type, stateKey]) => state.get(stateMapKey(type, stateKey)))
-  const entries = await stateEntries(app, tip.roomId, ids)
+  const entries = await stateEntries(app, ids)
   return (type, stateKey) => {
     const id = state.get(stateMapKey(type, stateKey))
     return id === undefined ? undefined : entries.get(id)?.value
@@ -200,7 +200,7 @@ async function accept(app: App, draft: Draft, placing: Placing, before: StateMap
   const { event, authority, snapshot, topo } = placing
   const replaced = event.stateKey === null ? undefined : before.get(stateMapKey(event.type, event.stateKey))
   const visibility = before.get(stateMapKey('m.room.history_visibility', ''))
-  const rows = await stateEntries(app, tip.roomId, [replaced, visibility])
+  const rows = await stateEntries(app, [replaced, visibility])
   const place = {
     event: authority.known?.event ?? (await app.db.nextId('event')),
     room: tip.room,
@@ -241,7 +241,7 @@ async function moveEnds(app: App, draft: Draft, end: NewEnd): Promise<void> {
           others.map((head) => head.eventId),
         )
   const states = [...(await Promise.all(rows.map((row) => stateAfter(app, row)))), end.after]
-  const now = await resolveStates(app, tip.version, tip.roomId, states)
+  const now = await resolveStates(app, tip.version, states)
   const was = await stateAtSnapshot(app, tip.snapshots[0]?.snapshot ?? null)
   draft.tip = {
     ...tip,
@@ -253,7 +253,6 @@ async function moveEnds(app: App, draft: Draft, end: NewEnd): Promise<void> {
   if (changed.length === 0) return
   const entries = await stateEntries(
     app,
-    tip.roomId,
     changed.flatMap(({ before, after }) => [before, after]),
   )
   entries.set(event.eventId, { event: end.number, value: event })
@@ -278,7 +277,7 @@ async function coveredBy(app: App, event: VerifiedEvent): Promise<Set<EventId>> 
   while (frontier.length > 0 && covered.size < COVERED_MAX) {
     for (const id of frontier) covered.add(id)
     const refused = (await pdusById(app.db, frontier)).filter((row) => row.rejected === 1 || row.soft_failed === 1)
-    frontier = refused.flatMap((row) => stateEventOf(row, event.roomId).prevEvents).filter((id) => !covered.has(id))
+    frontier = refused.flatMap((row) => stateEventOf(row).prevEvents).filter((id) => !covered.has(id))
   }
   return covered
 }
@@ -304,7 +303,6 @@ async function storeState(
   if (nearest.changed.length === 0) return nearest.chain
   const entries = await stateEntries(
     app,
-    draft.tip.roomId,
     nearest.changed.map(({ after }) => after),
   )
   const rows = nearest.changed.map(({ type, stateKey, after }) => ({

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import type { EventId, RoomId } from '../core/ids.ts'
+import type { EventId } from '../core/ids.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { type StateMap, stateMapKey } from '../core/state/map.ts'
 import { resolveState, type StateEvent } from '../core/state/resolve.ts'
@@ -21,26 +21,17 @@ export async function stateAfter(app: App, row: PduRow): Promise<StateMap> {
 }
 
 /** Resolves states whose events are all in the database. Errors: M_TOO_LARGE when the conflict reaches too far. */
-export async function resolveStates(
-  app: App,
-  version: RoomVersion,
-  roomId: RoomId,
-  states: readonly StateMap[],
-): Promise<StateMap> {
+export async function resolveStates(app: App, version: RoomVersion, states: readonly StateMap[]): Promise<StateMap> {
   const resolution = resolveState(version, states)
   let step = resolution.next()
-  while (step.done !== true) step = resolution.next(await stateEvents(app, roomId, step.value.ids))
+  while (step.done !== true) step = resolution.next(await stateEvents(app, step.value.ids))
   return step.value
 }
 
 /** The events by id, as the rules read them; those that are not known are left out. */
-export async function stateEvents(
-  app: App,
-  roomId: RoomId,
-  ids: readonly EventId[],
-): Promise<Map<EventId, StateEvent>> {
+export async function stateEvents(app: App, ids: readonly EventId[]): Promise<Map<EventId, StateEvent>> {
   const rows = ids.length === 0 ? [] : await pdusById(app.db, ids)
-  return new Map(rows.map((row) => [row.event_id, stateEventOf(row, roomId)]))
+  return new Map(rows.map((row) => [row.event_id, stateEventOf(row)]))
 }
 
 /** A key whose event differs between two states. */
@@ -62,14 +53,10 @@ export function differences(before: StateMap, after: StateMap): readonly StateDi
 }
 
 /** The events with their numbers. */
-export async function stateEntries(
-  app: App,
-  roomId: RoomId,
-  ids: readonly (EventId | undefined)[],
-): Promise<Map<EventId, StateEntry>> {
+export async function stateEntries(app: App, ids: readonly (EventId | undefined)[]): Promise<Map<EventId, StateEntry>> {
   const wanted = [...new Set(ids)].filter((id) => id !== undefined)
   const rows = wanted.length === 0 ? [] : await pdusById(app.db, wanted)
-  return new Map(rows.map((row) => [row.event_id, { event: row.event, value: stateEventOf(row, roomId) }]))
+  return new Map(rows.map((row) => [row.event_id, { event: row.event, value: stateEventOf(row) }]))
 }
 
 function splitOnce(key: string): readonly [string, string] {

@@ -70,12 +70,7 @@ async function knownEntries(app: App, given: ReadonlyMap<EventId, VerifiedEvent>
   }
   if (create !== undefined) ids.add(create)
   const rows = await pdusById(app.db, [...ids])
-  return new Map(
-    rows.map((row) => {
-      const roomId = [...given.values()][0]!.roomId
-      return [row.event_id, { event: row.event, value: stateEventOf(row, roomId) }]
-    }),
-  )
+  return new Map(rows.map((row) => [row.event_id, { event: row.event, value: stateEventOf(row) }]))
 }
 
 /** Each event after those that it names; an event in a circle comes where it is met. No recursion. */

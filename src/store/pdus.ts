@@ -8,6 +8,7 @@ import { type AuthRow, authEventOf } from './events.ts'
 /** An event as other servers and the rules of rooms need it. */
 export interface PduRow extends AuthRow {
   readonly room: number
+  readonly room_id: RoomId
   readonly topo: number
   readonly position: number | null
   readonly rejected: number
@@ -19,10 +20,12 @@ export interface PduRow extends AuthRow {
 }
 
 const COLUMNS = sql`e.event, e.event_id, e.room, e.type, e.state_key, e.sender, e.content, e.envelope,
-  e.origin_server_ts, e.depth, e.topo, e.position, e.rejected, e.soft_failed, e.outlier, e.redacted_by, e.snapshot`
+  e.origin_server_ts, e.depth, e.topo, e.position, e.rejected, e.soft_failed, e.outlier, e.redacted_by, e.snapshot,
+  r.room_id`
 
 export function pdusById(db: Database, eventIds: readonly string[]): Promise<PduRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM events e WHERE e.event_id IN ${textList(eventIds)}`)
+  return db.read(sql`SELECT ${COLUMNS} FROM events e JOIN rooms r ON r.room = e.room
+    WHERE e.event_id IN ${textList(eventIds)}`)
 }
 
 /** The PDU as JSON text, content and envelope joined as they were stored. */
@@ -35,8 +38,8 @@ export function pduOf(row: Pick<PduRow, 'content' | 'envelope'>): JsonObject {
 }
 
 /** As state resolution reads it. */
-export function stateEventOf(row: PduRow, roomId: RoomId): StateEvent {
-  return { ...authEventOf(row, roomId), rejected: row.rejected === 1 }
+export function stateEventOf(row: PduRow): StateEvent {
+  return { ...authEventOf(row, row.room_id), rejected: row.rejected === 1 }
 }
 
 /** Which of the events we hold as part of the room's history, outliers left out. */

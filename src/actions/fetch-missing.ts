@@ -1,0 +1,140 @@
+import type { App } from '../app.ts'
+import type { EventId, RoomId, ServerName } from '../core/ids.ts'
+import { type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import type { RoomVersion } from '../core/room-version.ts'
+import { type StateMap, stateMapKey } from '../core/state/map.ts'
+import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
+import { Unreachable } from '../remote/outbound.ts'
+import { knownInHistory, pdusById } from '../store/pdus.ts'
+import { headsOf } from '../store/rooms.ts'
+import { storeOutliers } from './store-outliers.ts'
+import { type VerifiedEvent, verifyPdu } from './verify-pdu.ts'
+
+/** The room for which something is fetched, and the server that has it. */
+export interface Source {
+  readonly room: number
+  readonly roomId: RoomId
+  readonly version: RoomVersion
+  readonly server: ServerName
+}
+
+/** Events asked for at once, and rounds of questions about one gap. */
+const GAP_EVENTS = 20
+const GAP_ROUNDS = 5
+/** Of a state, so many events are asked for one by one; if more are missing, the whole state is. */
+const SINGLE_EVENTS_MAX = 50
+const EVENTS_AT_ONCE = 10
+const STATE_BYTES_MAX = 104_857_600
+const STATE_TIMEOUT_MS = 120_000
+const STATE_EVENTS_MAX = 200_000
+
+/**
+ * The events between the ends of the room and this one (Server-Server API, "Retrieving missing events"), oldest first:
+ * as many as the server gives in a few rounds. None if it does not answer.
+ */
+export async function missingBetween(app: App, source: Source, event: VerifiedEvent): Promise<VerifiedEvent[]> {
+  const earliest = (await headsOf(app.db, source.room)).map((head) => head.event_id)
+  const found = new Map<EventId, VerifiedEvent>()
+  let latest: readonly EventId[] = [event.eventId]
+  for (let round = 0; round < GAP_ROUNDS && latest.length > 0; round++) {
+    const content = { earliest_events: earliest, latest_events: latest, limit: GAP_EVENTS, min_depth: 0 }
+    const uri = federationPath`/v1/get_missing_events/${source.roomId}`
+    const answer = await orUndefined(askServer(app, source.server, { method: 'POST', uri, content }))
+    const events = await verifiedIn(app, source, (answer && own(answer, 'events')) ?? [])
+    const fresh = events.filter(({ eventId }) => eventId !== event.eventId && !found.has(eventId))
+    for (const one of fresh) found.set(one.eventId, one)
+    const parents = [...new Set(fresh.flatMap((one) => one.prevEvents))].filter((id) => !found.has(id))
+    const known = await knownInHistory(app.db, parents)
+    const open = new Set(parents.filter((id) => !known.has(id)))
+    latest = fresh.filter((one) => one.prevEvents.some((id) => open.has(id))).map((one) => one.eventId)
+  }
+  return [...found.values()].sort((a, b) => a.depth - b.depth)
+}
+
+/** Keeps the auth chain of an event as outliers. */
+export async function fetchAuthChain(app: App, source: Source, eventId: EventId): Promise<void> {
+  const uri = federationPath`/v1/event_auth/${source.roomId}/${eventId}`
+  const limits = { timeoutMs: STATE_TIMEOUT_MS, maxBytes: STATE_BYTES_MAX }
+  const answer = await askServer(app, source.server, { method: 'GET', uri, ...limits })
+  const chain = await verifiedIn(app, source, own(answer, 'auth_chain') ?? [])
+  await storeOutliers(app, source.room, source.version, chain)
+}
+
+/**
+ * The state after an event that we do not have, as the server tells it (Server-Server API, "Retrieving state"); its
+ * events are kept as outliers. Errors: Unreachable, Refused.
+ */
+export async function remoteStateAfter(app: App, source: Source, eventId: EventId): Promise<StateMap> {
+  const uri = `${federationPath`/v1/state_ids/${source.roomId}`}?event_id=${encodeURIComponent(eventId)}`
+  const answer = await askServer(app, source.server, { method: 'GET', uri, maxBytes: STATE_BYTES_MAX })
+  const stateIds = idsIn(own(answer, 'pdu_ids'))
+  const wanted = [...new Set([...stateIds, ...idsIn(own(answer, 'auth_chain_ids')), eventId])]
+  await fetchEvents(app, source, eventId, wanted)
+  const rows = (await pdusById(app.db, wanted)).filter((row) => row.room === source.room && row.rejected === 0)
+  const state = new Map<string, EventId>()
+  const inState = new Set(stateIds)
+  for (const row of rows) {
+    if (row.state_key === null || !inState.has(row.event_id)) continue
+    state.set(stateMapKey(row.type, row.state_key), row.event_id)
+  }
+  const self = rows.find((row) => row.event_id === eventId)
+  if (self?.state_key != null) state.set(stateMapKey(self.type, self.state_key), eventId)
+  return state
+}
+
+/** The PDUs that verify and are of this room; the others are left out. */
+export async function verifiedIn(app: App, source: Source, pdus: JsonValue): Promise<VerifiedEvent[]> {
+  const verified: VerifiedEvent[] = []
+  for (const pdu of Array.isArray(pdus) ? (pdus as readonly JsonValue[]).slice(0, STATE_EVENTS_MAX) : []) {
+    try {
+      const event = await verifyPdu(app, source.version, pdu)
+      if (event.roomId === source.roomId) verified.push(event)
+    } catch (error) {
+      if (!(error instanceof MatrixError)) throw error
+      app.log.info({ server: source.server, room: source.roomId, reason: error.message }, 'a PDU was left out')
+    }
+  }
+  return verified
+}
+
+async function fetchEvents(app: App, source: Source, at: EventId, wanted: readonly EventId[]): Promise<void> {
+  const known = new Set((await pdusById(app.db, wanted)).map((row) => row.event_id))
+  const missing = wanted.filter((id) => !known.has(id))
+  const fetched = missing.length > SINGLE_EVENTS_MAX ? await wholeState(app, source, at) : []
+  const left = missing.filter((id) => !fetched.some((event) => event.eventId === id)).slice(0, SINGLE_EVENTS_MAX)
+  for (let start = 0; start < left.length; start += EVENTS_AT_ONCE) {
+    const some = left.slice(start, start + EVENTS_AT_ONCE).map((id) => singleEvent(app, source, id))
+    fetched.push(...(await Promise.all(some)).flat())
+  }
+  await storeOutliers(app, source.room, source.version, fetched)
+}
+
+async function wholeState(app: App, source: Source, at: EventId): Promise<VerifiedEvent[]> {
+  const uri = `${federationPath`/v1/state/${source.roomId}`}?event_id=${encodeURIComponent(at)}`
+  const limits = { timeoutMs: STATE_TIMEOUT_MS, maxBytes: STATE_BYTES_MAX }
+  const answer = await askServer(app, source.server, { method: 'GET', uri, ...limits })
+  const parts = [own(answer, 'auth_chain') ?? [], own(answer, 'pdus') ?? []]
+  return (await Promise.all(parts.map((pdus) => verifiedIn(app, source, pdus)))).flat()
+}
+
+async function singleEvent(app: App, source: Source, id: EventId): Promise<VerifiedEvent[]> {
+  const uri = federationPath`/v1/event/${id}`
+  const answer = await orUndefined(askServer(app, source.server, { method: 'GET', uri }))
+  const events = await verifiedIn(app, source, (answer && own(answer, 'pdus')) ?? [])
+  return events.filter((event) => event.eventId === id)
+}
+
+function idsIn(value: JsonValue | undefined): EventId[] {
+  const ids = Array.isArray(value) ? (value as readonly JsonValue[]).slice(0, STATE_EVENTS_MAX) : []
+  return ids.filter((id): id is EventId => typeof id === 'string')
+}
+
+async function orUndefined(asked: Promise<JsonObject>): Promise<JsonObject | undefined> {
+  try {
+    return await asked
+  } catch (error) {
+    if (error instanceof Unreachable || error instanceof Refused) return undefined
+    throw error
+  }
+}

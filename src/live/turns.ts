@@ -1,0 +1,37 @@
+/** Work that is due for a key: one run at a time each, and one more when it was asked for meanwhile. */
+export interface Turns {
+  /** Runs `work` now, or again after the run under way. Resolves when nothing is due for the key any more. */
+  run(key: string, work: () => Promise<void>): Promise<void>
+  /** Resolves when no run is under way. */
+  idle(): Promise<void>
+}
+
+export function createTurns(failed: (key: string, error: unknown) => void): Turns {
+  const running = new Map<string, { again: boolean; readonly done: Promise<void> }>()
+
+  async function repeat(key: string, work: () => Promise<void>): Promise<void> {
+    const turn = () => running.get(key)!
+    do {
+      await Promise.resolve()
+      turn().again = false
+      await work().catch((error: unknown) => failed(key, error))
+    } while (turn().again)
+    running.delete(key)
+  }
+
+  return {
+    run(key, work) {
+      const now = running.get(key)
+      if (now !== undefined) {
+        now.again = true
+        return now.done
+      }
+      const done = repeat(key, work)
+      running.set(key, { again: false, done })
+      return done
+    },
+    async idle() {
+      while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done))
+    },
+  }
+}
