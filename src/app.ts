@@ -11,6 +11,7 @@ import type { SentMembers } from './live/sent-members.ts'
 import type { ServerKeyCache } from './live/server-keys.ts'
 import type { Sharing } from './live/sharing.ts'
 import type { Clock, Random, Timers } from './live/time.ts'
+import type { Turns } from './live/turns.ts'
 import type { Typing } from './live/typing.ts'
 import type { Underway } from './live/underway.ts'
 import type { UnreadCountsCache } from './live/unread-counts.ts'
@@ -45,6 +46,8 @@ export interface App {
     readonly rateLimiter: RateLimiter
     readonly passwordHasher: PasswordHasher
     readonly serverKeys: ServerKeyCache
+    /** PDUs on their way into rooms, by room id. */
+    readonly inbox: Turns
     /** Changes with every start: a token of an earlier one is told from ours. */
     readonly boot: string
   }

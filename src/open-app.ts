@@ -16,6 +16,7 @@ import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
 import { createSharing } from './live/sharing.ts'
 import { systemClock, systemRandom, systemTimers } from './live/time.ts'
+import { createTurns } from './live/turns.ts'
 import { createTyping } from './live/typing.ts'
 import { createUnderway } from './live/underway.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
@@ -109,6 +110,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       ),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
       serverKeys: createServerKeyCache(),
+      inbox: createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait')),
       boot,
     },
     async close() {

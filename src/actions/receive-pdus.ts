@@ -60,6 +60,19 @@ export async function takeInStaged(app: App, roomId: string): Promise<void> {
   }
 }
 
+/**
+ * Takes one event into the room now, and fetches what it rests on from the source. Errors: MatrixError when it cannot
+ * be placed.
+ */
+export async function placeArrival(app: App, source: Source, event: VerifiedEvent): Promise<Merged> {
+  try {
+    return await place(app, source, { event, server: source.server }, false)
+  } catch (error) {
+    if (!(error instanceof MissingEvents || error instanceof Unreachable || error instanceof Refused)) throw error
+    throw new MatrixError('M_FORBIDDEN', `The event cannot be placed: ${error.message}`)
+  }
+}
+
 /** As many as follow the end of the room one after the other, in one batch. Resolves with their number. */
 async function takeInFollowing(app: App, roomId: string, arrivals: readonly Arrival[]): Promise<number> {
   let count = 0

@@ -9,7 +9,7 @@ import type { Sql } from '../db/sql.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
 import { headsAreStill, headsOf, type RoomRow, replaceHeads } from '../store/rooms.ts'
 import { snapshotChain } from '../store/state.ts'
-import { composeEvent, type NewEvent } from './compose-event.ts'
+import { type ComposedEvent, composeEvent, type NewEvent } from './compose-event.ts'
 import { followEvent, type Merged, mergeEvent } from './merge-event.ts'
 import { checkRedaction } from './redact-event.ts'
 import { type Draft, entryOf, extendRoom } from './room-draft.ts'
@@ -24,6 +24,8 @@ export interface RoomWriter {
   /** The state event under a key, or undefined. */
   state(type: string, stateKey: string): Promise<StateEntry | undefined>
   add(event: NewEvent): Promise<Event>
+  /** The event as `add` would build it, without adding it. */
+  preview(event: NewEvent): Promise<Event>
   /**
    * Takes in an event of another server that follows the ends of the room. undefined: it does not, or what it rests on
    * is not at hand; then `merge` it into a settled room.
@@ -96,6 +98,7 @@ function writerOf(app: App, draft: Draft): RoomWriter {
     tip: () => draft.tip,
     state: (type, stateKey) => entryOf(app, draft, type, stateKey),
     add: (wanted) => add(app, draft, wanted),
+    preview: async (wanted) => (await compose(app, draft, wanted)).event,
     follow: (event) => followEvent(app, draft, event),
     merge: (event, statesBefore = []) => mergeEvent(app, draft, event, statesBefore),
     also(part) {
@@ -120,10 +123,13 @@ function writerOf(app: App, draft: Draft): RoomWriter {
 }
 
 async function add(app: App, draft: Draft, wanted: NewEvent): Promise<Event> {
-  const entry = (type: string, stateKey: string) => entryOf(app, draft, type, stateKey)
-  const composed = await composeEvent(app, draft.tip, wanted, entry)
+  const composed = await compose(app, draft, wanted)
   if (wanted.type === 'm.room.redaction') await checkRedaction(app, draft, composed.event)
   if (draft.events.length === 0) draft.tip = { ...draft.tip, roomId: composed.event.roomId }
   await extendRoom(app, draft, composed)
   return composed.event
+}
+
+function compose(app: App, draft: Draft, wanted: NewEvent): Promise<ComposedEvent> {
+  return composeEvent(app, draft.tip, wanted, (type, stateKey) => entryOf(app, draft, type, stateKey))
 }

@@ -31,9 +31,13 @@ import { sendToDevice } from './client/to-device.ts'
 import { setTyping } from './client/typing.ts'
 import { getVersions } from './client/versions.ts'
 import type { AnyEndpoint } from './endpoint.ts'
+import * as federationBackfill from './federation/backfill.ts'
+import * as federationEvents from './federation/events.ts'
+import * as joiningRooms from './federation/joining-rooms.ts'
 import * as serverKeys from './federation/keys.ts'
 import * as federationQueries from './federation/queries.ts'
 import * as serverInfo from './federation/server-info.ts'
+import { sendTransaction } from './federation/transactions.ts'
 
 const ALL_BUT_VERSIONS = [
   register,
@@ -81,6 +85,12 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(serverInfo),
   ...Object.values(serverKeys),
   ...Object.values(federationQueries),
+  ...Object.values(federationEvents),
+  ...Object.values(federationBackfill),
+  joiningRooms.makeJoin,
+  joiningRooms.sendJoinV1,
+  joiningRooms.sendJoinV2,
+  sendTransaction,
 ] as unknown as readonly AnyEndpoint[]
 
 const served = new Set(ALL_BUT_VERSIONS.map(({ method, path }) => `${method} ${path}`))

@@ -2,7 +2,7 @@ import type { EventId, RoomId } from '../core/ids.ts'
 import { type JsonObject, parseJson } from '../core/json.ts'
 import type { StateEvent } from '../core/state/resolve.ts'
 import type { Database } from '../db/database.ts'
-import { type Sql, sql, textList } from '../db/sql.ts'
+import { intList, type Sql, sql, textList } from '../db/sql.ts'
 import { type AuthRow, authEventOf } from './events.ts'
 
 /** An event as other servers and the rules of rooms need it. */
@@ -84,4 +84,29 @@ export function stagePdu(id: number, roomId: string, eventId: string, origin: st
 
 export function unstagePdu(id: number): Sql {
   return sql`DELETE FROM staged_pdus WHERE id = ${id}`
+}
+
+/** Events of an auth chain that are read at the most. */
+const AUTH_CHAIN_MAX = 100_000
+
+/** Everything that these events name as their authority, directly or not, without the events themselves. */
+export function authChainOf(db: Database, events: readonly number[]): Promise<PduRow[]> {
+  return db.read(sql`WITH RECURSIVE chain (event) AS (
+      SELECT auth_event FROM event_auth WHERE event IN ${intList(events)}
+      UNION SELECT a.auth_event FROM event_auth a JOIN chain c ON a.event = c.event)
+    SELECT ${COLUMNS} FROM chain c JOIN events e ON e.event = c.event JOIN rooms r ON r.room = e.room
+    LIMIT ${AUTH_CHAIN_MAX}`)
+}
+
+export function pdusByNumber(db: Database, events: readonly number[]): Promise<PduRow[]> {
+  return db.read(
+    sql`SELECT ${COLUMNS} FROM events e JOIN rooms r ON r.room = e.room WHERE e.event IN ${intList(events)}`,
+  )
+}
+
+/** The accepted predecessors of these events. */
+export function parentsOf(db: Database, events: readonly number[]): Promise<PduRow[]> {
+  return db.read(sql`SELECT DISTINCT ${COLUMNS} FROM event_prev p JOIN events e ON e.event_id = p.prev_event_id
+    JOIN rooms r ON r.room = e.room
+    WHERE p.event IN ${intList(events)} AND e.rejected = 0 AND e.soft_failed = 0 AND e.outlier = 0`)
 }

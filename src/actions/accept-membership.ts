@@ -1,0 +1,55 @@
+import type { App } from '../app.ts'
+import type { Event } from '../core/event.ts'
+import { parseEvent } from '../core/event.ts'
+import { type ServerName, serverNameOf } from '../core/ids.ts'
+import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import type { RoomVersion } from '../core/room-version.ts'
+import { signPdu } from '../core/sign.ts'
+import { placeArrival } from './receive-pdus.ts'
+import { verifyPdu } from './verify-pdu.ts'
+
+/** What the request says of the event beside the event itself. */
+export interface MembershipClaim {
+  readonly room: number
+  readonly roomId: string
+  readonly version: RoomVersion
+  readonly eventId: string
+  readonly origin: ServerName
+  readonly membership: 'join' | 'leave' | 'knock'
+}
+
+/**
+ * Takes in the member event that a server built from our template, and resolves with it, signed by us too where we
+ * vouch for a restricted join. Errors: M_INVALID_PARAM or M_BAD_JSON for an event that is not what was asked for,
+ * M_FORBIDDEN when the room's rules refuse it.
+ */
+export async function acceptMembership(app: App, claim: MembershipClaim, pdu: JsonValue | undefined): Promise<Event> {
+  if (!isObject(pdu)) throw new MatrixError('M_BAD_JSON', 'The body is not an event.')
+  const asked = parseEvent(claim.version, pdu)
+  const fault = claimFault(claim, asked)
+  if (fault !== undefined) throw new MatrixError('M_INVALID_PARAM', fault)
+  const event = await verifyPdu(app, claim.version, vouchedFor(app, asked))
+  const source = { room: claim.room, roomId: event.roomId, version: claim.version, server: claim.origin }
+  const merged = await placeArrival(app, source, event)
+  if (merged.outcome === 'rejected' || merged.outcome === 'soft_failed')
+    throw new MatrixError('M_FORBIDDEN', `Not allowed in this room: ${merged.reason ?? 'refused'}`)
+  return event
+}
+
+/** Why it is not the event that the path speaks of, by the user of the server that sends it. */
+function claimFault(claim: MembershipClaim, event: Event): string | undefined {
+  if (event.type !== 'm.room.member') return 'The event is not a membership.'
+  if (own(event.content, 'membership') !== claim.membership) return `The membership is not ${claim.membership}.`
+  if (event.stateKey !== event.sender) return 'The membership is of somebody else than the sender.'
+  if (serverNameOf(event.sender) !== claim.origin) return `The sender is not of ${claim.origin}.`
+  if (event.roomId !== claim.roomId) return 'The event is of another room.'
+  return event.eventId === claim.eventId ? undefined : 'The event has another id than the path says.'
+}
+
+/** The event, with our signature when a user of ours vouches for a restricted join. The rules are checked after. */
+function vouchedFor(app: App, event: Event): JsonObject {
+  const voucher = event.version.restricted ? own(event.content, 'join_authorised_via_users_server') : undefined
+  const ours = typeof voucher === 'string' && serverNameOf(voucher) === app.serverName
+  return ours ? signPdu(event.version, event.pdu, app.serverName, app.key) : event.pdu
+}

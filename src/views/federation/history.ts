@@ -1,0 +1,112 @@
+import type { App } from '../../app.ts'
+import type { EventId, ServerName } from '../../core/ids.ts'
+import { parseJson } from '../../core/json.ts'
+import { redactPdu } from '../../core/redact.ts'
+import { visibleToServer } from '../../core/visibility.ts'
+import { eventsByNumber } from '../../store/events.ts'
+import { type PduRow, parentsOf, pduOf, pdusById, pduText } from '../../store/pdus.ts'
+import { membersOfServer } from '../../store/room-servers.ts'
+import { stateIdsAt } from '../../store/state.ts'
+import type { KnownRoom } from './room-access.ts'
+
+/** Events that one answer holds at the most. */
+export const BACKFILL_MAX = 100
+export const MISSING_EVENTS_MAX = 20
+/** Generations passed on the way back. */
+const STEPS_MAX = 200
+
+/** Events up to these and before them, the newest first (Server-Server API, "Backfilling"), as PDU texts. */
+export async function backfill(
+  app: App,
+  room: KnownRoom,
+  server: ServerName,
+  from: readonly string[],
+  limit: number,
+): Promise<string[]> {
+  const ends = (await pdusById(app.db, from)).filter((row) => row.room === room.row.room && row.outlier === 0)
+  const found = await walkBack(app, ends, Math.min(limit, BACKFILL_MAX), () => true)
+  return shownTo(app, room, server, found)
+}
+
+/** Events between the earliest and the latest ones, the oldest first, as PDU texts. */
+export async function missingEvents(
+  app: App,
+  room: KnownRoom,
+  server: ServerName,
+  gap: { earliest: readonly EventId[]; latest: readonly EventId[]; limit: number; minDepth: number },
+): Promise<string[]> {
+  const known = new Set(gap.earliest)
+  const latest = (await pdusById(app.db, gap.latest)).filter((row) => row.room === room.row.room)
+  const wanted = (row: PduRow) => !known.has(row.event_id) && row.depth >= gap.minDepth
+  const starts = (
+    await parentsOf(
+      app.db,
+      latest.map((row) => row.event),
+    )
+  ).filter(wanted)
+  const found = await walkBack(app, starts, Math.min(gap.limit, MISSING_EVENTS_MAX), wanted)
+  return shownTo(app, room, server, found.reverse())
+}
+
+/** The events and those before them in the order of history, the newest first. */
+async function walkBack(
+  app: App,
+  starts: readonly PduRow[],
+  limit: number,
+  wanted: (row: PduRow) => boolean,
+): Promise<PduRow[]> {
+  const found = new Map<EventId, PduRow>()
+  let frontier = starts.filter((row) => row.rejected === 0 && row.soft_failed === 0)
+  for (let step = 0; step < STEPS_MAX && frontier.length > 0; step++) {
+    for (const row of frontier) found.set(row.event_id, row)
+    if (found.size >= limit) break
+    const parents = await parentsOf(
+      app.db,
+      frontier.map((row) => row.event),
+    )
+    frontier = parents.filter((row) => !found.has(row.event_id) && wanted(row))
+  }
+  const newestFirst = [...found.values()].sort((a, b) => b.topo - a.topo || b.event - a.event)
+  return newestFirst.slice(0, limit)
+}
+
+/** As the server may see them: redacted where the history visibility hides the content. */
+export async function shownTo(
+  app: App,
+  room: KnownRoom,
+  server: ServerName,
+  rows: readonly PduRow[],
+): Promise<string[]> {
+  const members = await membersOfServer(app.db, room.row.room, server)
+  const joinedNow = members.some((member) => member.membership === 'join')
+  const settings = new Map(
+    (
+      await eventsByNumber(
+        app.db,
+        rows.map((row) => row.event),
+      )
+    ).map((row) => [row.event, row.history_visibility]),
+  )
+  const texts: string[] = []
+  for (const row of rows) {
+    const visibility = settings.get(row.event) ?? 'shared'
+    const easy = visibility === 'shared' || visibility === 'world_readable' || row.snapshot === null
+    const memberships = easy ? [] : await membershipsAt(app, row.snapshot!, server)
+    const visible = visibleToServer({ visibility, memberships, joinedSince: joinedNow })
+    texts.push(visible ? pduText(row) : JSON.stringify(redactPdu(room.version, pduOf(row))))
+  }
+  return texts
+}
+
+async function membershipsAt(app: App, snapshot: number, server: ServerName): Promise<string[]> {
+  const state = await stateIdsAt(app.db, snapshot)
+  const own = state.filter((row) => row.type === 'm.room.member' && row.state_key.endsWith(`:${server}`))
+  const events = await eventsByNumber(
+    app.db,
+    own.map((row) => row.event),
+  )
+  return events.flatMap((event) => {
+    const { membership } = parseJson(event.content) as { membership?: unknown }
+    return typeof membership === 'string' ? [membership] : []
+  })
+}

@@ -1,0 +1,40 @@
+import type { App } from '../../app.ts'
+import type { ServerName } from '../../core/ids.ts'
+import { type JsonObject, parseJson } from '../../core/json.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
+import { type RoomVersion, roomVersion } from '../../core/room-version.ts'
+import { serverAllowed } from '../../core/server-acl.ts'
+import { serverHasMember } from '../../store/room-servers.ts'
+import { type RoomRow, roomById } from '../../store/rooms.ts'
+import { currentAuthRows } from '../../store/state.ts'
+
+/** A room that this server is in. */
+export interface KnownRoom {
+  readonly row: RoomRow
+  readonly version: RoomVersion
+}
+
+/** The room, open to the server by its access list. Errors: M_NOT_FOUND, M_FORBIDDEN. */
+export async function roomForServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
+  const row = await roomById(app.db, roomId)
+  const version = row?.version == null ? undefined : roomVersion(row.version)
+  if (row === undefined || version === undefined || !(await serverHasMember(app.db, row.room, app.serverName)))
+    throw new MatrixError('M_NOT_FOUND', 'This server is not in the room.')
+  await checkServerAcl(app, row.room, server)
+  return { row, version }
+}
+
+/** The same, and the server has users in it. Errors: M_NOT_FOUND, M_FORBIDDEN. */
+export async function roomOfServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
+  const known = await roomForServer(app, roomId, server)
+  if (!(await serverHasMember(app.db, known.row.room, server)))
+    throw new MatrixError('M_FORBIDDEN', `${server} is not in the room.`)
+  return known
+}
+
+/** Errors: M_FORBIDDEN for a server that the room's `m.room.server_acl` keeps out. */
+export async function checkServerAcl(app: App, room: number, server: ServerName): Promise<void> {
+  const [acl] = await currentAuthRows(app.db, room, [['m.room.server_acl', '']])
+  const content = acl === undefined ? undefined : (parseJson(acl.content) as JsonObject)
+  if (!serverAllowed(content, server)) throw new MatrixError('M_FORBIDDEN', `The room is closed to ${server}.`)
+}
