@@ -3,6 +3,7 @@ import type { Config } from './config/schema.ts'
 import type { EventId, ServerName } from './core/ids.ts'
 import type { SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
+import type { Destinations } from './live/destinations.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { PresenceWatch } from './live/presence.ts'
 import type { RateLimiter } from './live/rate-limit.ts'
@@ -48,6 +49,7 @@ export interface App {
     readonly serverKeys: ServerKeyCache
     /** PDUs on their way into rooms, by room id. */
     readonly inbox: Turns
+    readonly destinations: Destinations
     /** Changes with every start: a token of an earlier one is told from ours. */
     readonly boot: string
   }

@@ -8,6 +8,7 @@ import type { ServerName } from './core/ids.ts'
 import { readKeyPem, type SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
+import { createDestinations } from './live/destinations.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPresenceWatch } from './live/presence.ts'
 import { createRateLimiter } from './live/rate-limit.ts'
@@ -78,6 +79,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   waiters.heard([], db.safePosition(), false)
   const limits = config.client_api.rate_limiting
   const { deny_networks, allow_networks, disable_tls_validation } = config.federation_api
+  const inbox = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait'))
   const networks = createNetworks(deny_networks, allow_networks)
   const outbound = createOutbound({ networks, timers: systemTimers, verifyTls: !disable_tls_validation })
   return {
@@ -110,11 +112,13 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       ),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
       serverKeys: createServerKeyCache(),
-      inbox: createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait')),
+      inbox,
+      destinations: createDestinations(),
       boot,
     },
     async close() {
       await stop()
+      await inbox.idle()
       await outbound.close()
       await db.close()
     },

@@ -8,7 +8,7 @@ import { serverAllowed } from '../core/server-acl.ts'
 import type { Sql } from '../db/sql.ts'
 import { answerToTransaction, keepAnswer, transactionIsNewOf } from '../store/federation-inbox.ts'
 import { knownInHistory, stagePdu } from '../store/pdus.ts'
-import { serverHasMember } from '../store/room-servers.ts'
+import { serverIsIn } from '../store/room-servers.ts'
 import { type RoomRow, roomById } from '../store/rooms.ts'
 import { currentAuthRows } from '../store/state.ts'
 import { receiveEdu } from './receive-edu.ts'
@@ -30,6 +30,7 @@ export interface Transaction {
  */
 export async function receiveTransaction(app: App, transaction: Transaction): Promise<string> {
   const { origin, txnId } = transaction
+  app.live.destinations.wake(origin)
   const before = await answerToTransaction(app.db, origin, txnId)
   if (before !== undefined) return before
   const results: [string, JsonObject][] = []
@@ -91,7 +92,7 @@ async function stage(app: App, origin: ServerName, pdu: JsonValue): Promise<Stag
 async function roomOf(app: App, pdu: JsonValue): Promise<RoomRow | undefined> {
   const roomId = isObject(pdu) ? own(pdu, 'room_id') : undefined
   const room = typeof roomId === 'string' ? await roomById(app.db, roomId) : undefined
-  return room !== undefined && (await serverHasMember(app.db, room.room, app.serverName)) ? room : undefined
+  return room !== undefined && (await serverIsIn(app.db, room.room, app.serverName)) ? room : undefined
 }
 
 async function checkServer(app: App, room: RoomRow, server: ServerName): Promise<void> {

@@ -1,8 +1,10 @@
+import { serverNameOf } from '../core/ids.ts'
 import { canonicalJson, type JsonObject, own } from '../core/json.ts'
 import { strippedEventJson } from '../core/stripped-state.ts'
 import type { LogPosition, Sql } from '../db/sql.ts'
 import type { StateEntry } from '../live/room-tip.ts'
 import { changeMembership } from '../store/memberships.ts'
+import { serverJoins, serverLeaves } from '../store/room-servers.ts'
 import { addMembers, updateSummary } from '../store/rooms.ts'
 
 /** One key of the room's state, what stood under it and what stands there now. */
@@ -37,7 +39,11 @@ export function consequences(room: number, change: KeyChange, position: LogPosit
     avatarUrl: textOf(entry?.value.content, 'avatar_url') ?? null,
   })
   if (membership === before) return statements
-  return [...statements, addMembers(room, count('join'), count('invite'))]
+  statements.push(addMembers(room, count('join'), count('invite')))
+  const server = serverNameOf(stateKey)
+  if (membership === 'join') statements.push(serverJoins(room, server, position))
+  if (before === 'join') statements.push(serverLeaves(room, server, position))
+  return statements
 }
 
 /** An invite shows itself among the state that it comes with: who invites whom, and under what name. */

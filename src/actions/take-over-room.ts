@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { authorise } from '../core/auth/authorise.ts'
-import type { EventId, RoomId } from '../core/ids.ts'
+import { type EventId, type RoomId, serverNameOf } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { stateMapKey } from '../core/state/map.ts'
@@ -8,7 +8,14 @@ import { logPosition } from '../db/sql.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
 import { insertGap } from '../store/events.ts'
 import { type PduRow, pdusByNumber, stateEventOf } from '../store/pdus.ts'
-import { countMembers, knowRoom, membersGone, takeOverState, WHOLE_STATE_NUMBER } from '../store/room-takeover.ts'
+import {
+  countMembers,
+  knowRoom,
+  membersGone,
+  serversGone,
+  takeOverState,
+  WHOLE_STATE_NUMBER,
+} from '../store/room-takeover.ts'
 import { headsAreStill, headsOf, replaceHeads } from '../store/rooms.ts'
 import { type Draft, extendRoom } from './room-draft.ts'
 import { emptyTip } from './room-writer.ts'
@@ -101,7 +108,8 @@ async function drafted(
     const change = { type, stateKey: stateKey ?? '', entry, previous: undefined }
     draft.writes.push(...consequences(room, change, logPosition(0)))
   }
-  draft.writes.push(...membersGone(room, members, logPosition(0)))
+  const servers = [...new Set(members.map(serverNameOf))]
+  draft.writes.push(...membersGone(room, members, logPosition(0)), serversGone(room, servers, logPosition(0)))
   const named = join.authEvents.flatMap((id) => numberOf(rows, id))
   await extendRoom(app, draft, { event: join, authEvents: named })
   for (const id of join.prevEvents) draft.writes.push(insertGap(room, join.eventId, id))

@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import type { Logger } from 'pino'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
+import { startFollowers } from '../followers/start.ts'
 import { startServer } from '../http/server.ts'
 import { systemClock } from '../live/time.ts'
 import { openApp, readSigningKey } from '../open-app.ts'
@@ -50,6 +51,7 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
     await app.close()
     throw error
   })
+  const followers = await startFollowers(app)
   const tookMs = Math.round(systemClock.monotonic() - startedAt)
   log.info(
     { version: program.version, node: process.version, server_name: config.global.server_name },
@@ -57,6 +59,7 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
   )
   stopOnSignal(log, async () => {
     await server.stop()
+    await followers.stop()
     await app.close()
   })
 }

@@ -1,28 +1,46 @@
 import type { ServerName } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
-import { perDialect, sql } from '../db/sql.ts'
+import { type LogPosition, perDialect, type Sql, sql } from '../db/sql.ts'
 
 const SERVER = perDialect({
   sqlite: "substr(user_id, instr(user_id, ':') + 1)",
   postgres: "substr(user_id, position(':' in user_id) + 1)",
 })
 
-/** The servers with users joined to the room, and how many each has. */
-export function serversIn(db: Database, room: number): Promise<{ server: ServerName; members: number }[]> {
-  return db.read(sql`SELECT ${SERVER} AS server, COUNT(*) AS members FROM memberships
-    WHERE room = ${room} AND membership = 'join' GROUP BY 1 ORDER BY 2 DESC, 1`)
+/** The servers with users joined to the room now. */
+export async function serversIn(db: Database, room: number): Promise<ServerName[]> {
+  const rows = await db.read<{ server: ServerName }>(
+    sql`SELECT server FROM room_servers WHERE room = ${room} AND to_position IS NULL ORDER BY from_position, server`,
+  )
+  return rows.map((row) => row.server)
 }
 
-/** Whether a user of the server has one of these memberships in the room. */
-export async function serverHasMember(
-  db: Database,
-  room: number,
-  server: string,
-  membership = 'join',
-): Promise<boolean> {
-  const rows = await db.read(sql`SELECT user_id FROM memberships
-    WHERE room = ${room} AND membership = ${membership} AND ${SERVER} = ${server} LIMIT 1`)
+export async function serverIsIn(db: Database, room: number, server: string): Promise<boolean> {
+  const rows = await db.read(sql`SELECT server FROM room_servers
+    WHERE room = ${room} AND server = ${server} AND to_position IS NULL`)
   return rows.length > 0
+}
+
+/** Servers that share a room with this one now. */
+export function neighbours(db: Database, server: string): Promise<{ server: ServerName }[]> {
+  return db.read(sql`SELECT DISTINCT other.server FROM room_servers mine
+    JOIN room_servers other ON other.room = mine.room AND other.to_position IS NULL
+    WHERE mine.server = ${server} AND mine.to_position IS NULL AND other.server <> ${server}`)
+}
+
+/** A user of the server joined: it is in the room from this position on, unless it is already. */
+export function serverJoins(room: number, server: string, position: LogPosition): Sql {
+  return sql`INSERT INTO room_servers (room, server, from_position, to_position)
+    SELECT ${room}, ${server}, ${position}, NULL
+    WHERE NOT EXISTS (SELECT 1 FROM room_servers WHERE room = ${room} AND server = ${server} AND to_position IS NULL)
+    ON CONFLICT (room, server, from_position) DO UPDATE SET to_position = NULL`
+}
+
+/** A user of the server left: with the last one goes the server. */
+export function serverLeaves(room: number, server: string, position: LogPosition): Sql {
+  return sql`UPDATE room_servers SET to_position = ${position}
+    WHERE room = ${room} AND server = ${server} AND to_position IS NULL
+    AND NOT EXISTS (SELECT 1 FROM memberships WHERE room = ${room} AND membership = 'join' AND ${SERVER} = ${server})`
 }
 
 /** Members of a server in the room, whatever their membership. */

@@ -33,6 +33,12 @@ export function membersGone(room: number, remaining: readonly string[], position
   ]
 }
 
+/** Servers other than the remaining ones are in the room no more. */
+export function serversGone(room: number, remaining: readonly string[], position: LogPosition): Sql {
+  return sql`UPDATE room_servers SET to_position = ${position}
+    WHERE room = ${room} AND to_position IS NULL AND server NOT IN ${textList(remaining)}`
+}
+
 /** Counts the members of the room afresh. */
 export function countMembers(room: number): Sql {
   return sql`UPDATE rooms SET

@@ -48,3 +48,16 @@ export function createTestNetwork(): TestNetwork {
     },
   }
 }
+
+/** Resolves when nothing is on its way between the servers any more. */
+export async function settled(...servers: readonly TestServer[]): Promise<void> {
+  // A transaction that arrives may lead to another one: until a whole round found nothing to do.
+  for (let quiet = 0; quiet < 2; ) {
+    const before = servers.map((server) => server.app.db.safePosition()).join()
+    for (const { followers, app } of servers) {
+      await followers.idle()
+      await app.live.inbox.idle()
+    }
+    quiet = servers.map((server) => server.app.db.safePosition()).join() === before ? quiet + 1 : 0
+  }
+}

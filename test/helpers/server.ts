@@ -5,6 +5,8 @@ import { pino } from 'pino'
 import { migrateToLatest } from '../../src/cli/migrations.ts'
 import { configFrom } from '../../src/config/load.ts'
 import { generateSigningKey, writeKeyPem } from '../../src/core/keys.ts'
+import type { Follower } from '../../src/followers/federation-sender.ts'
+import { startFollowers } from '../../src/followers/start.ts'
 import { startServer } from '../../src/http/server.ts'
 import { systemRandom } from '../../src/live/time.ts'
 import { type OpenedApp, openApp } from '../../src/open-app.ts'
@@ -26,6 +28,7 @@ export interface Account {
 export interface TestServer {
   readonly url: string
   readonly app: OpenedApp
+  readonly followers: Follower
   call(method: string, path: string, options?: { token?: string; body?: unknown; raw?: string }): Promise<Reply>
   register(localpart: string): Promise<Account>
   stop(): Promise<void>
@@ -67,6 +70,7 @@ export async function startTestServer(
   await migrateToLatest(config, dir, log)
   const app = await openApp({ config, dir, log, exclusive: false, ...(transport === undefined ? {} : { transport }) })
   const server = await startServer(app, { http: { host: '127.0.0.1', port: 0 } })
+  const followers = await startFollowers(app)
   const url = server.addresses[0] ?? ''
   const call: TestServer['call'] = async (method, path, { token, body, raw } = {}) => {
     const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` }
@@ -80,6 +84,7 @@ export async function startTestServer(
   return {
     url,
     app,
+    followers,
     call,
     async register(username) {
       const body = { username, password: TEST_PASSWORD, auth: { type: 'm.login.dummy' } }
@@ -90,6 +95,7 @@ export async function startTestServer(
     },
     async stop() {
       await server.stop()
+      await followers.stop()
       await app.close()
       await rm(dir, { recursive: true, force: true })
       throwReplyFaults()

@@ -71,7 +71,7 @@ async function sendJoinAnswer(app: App, sent: SentJoin): Promise<string> {
   const claim = { ...sent, room: room.row.room, version: room.version, membership: 'join' as const }
   const event = await acceptMembership(app, claim, sent.content)
   const { state, authChain } = await stateBefore(app, room, event.eventId)
-  const servers = (await serversIn(app.db, room.row.room)).map(({ server }) => server)
+  const servers = await serversIn(app.db, room.row.room)
   const kept = sent.omitMembers
     ? state.filter((row) => row.type !== 'm.room.member' || row.state_key === event.sender)
     : state

@@ -4,7 +4,7 @@ import { type JsonObject, parseJson } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../../core/room-version.ts'
 import { serverAllowed } from '../../core/server-acl.ts'
-import { serverHasMember } from '../../store/room-servers.ts'
+import { serverIsIn } from '../../store/room-servers.ts'
 import { type RoomRow, roomById } from '../../store/rooms.ts'
 import { currentAuthRows } from '../../store/state.ts'
 
@@ -18,7 +18,7 @@ export interface KnownRoom {
 export async function roomForServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
   const row = await roomById(app.db, roomId)
   const version = row?.version == null ? undefined : roomVersion(row.version)
-  if (row === undefined || version === undefined || !(await serverHasMember(app.db, row.room, app.serverName)))
+  if (row === undefined || version === undefined || !(await serverIsIn(app.db, row.room, app.serverName)))
     throw new MatrixError('M_NOT_FOUND', 'This server is not in the room.')
   await checkServerAcl(app, row.room, server)
   return { row, version }
@@ -27,7 +27,7 @@ export async function roomForServer(app: App, roomId: string, server: ServerName
 /** The same, and the server has users in it. Errors: M_NOT_FOUND, M_FORBIDDEN. */
 export async function roomOfServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
   const known = await roomForServer(app, roomId, server)
-  if (!(await serverHasMember(app.db, known.row.room, server)))
+  if (!(await serverIsIn(app.db, known.row.room, server)))
     throw new MatrixError('M_FORBIDDEN', `${server} is not in the room.`)
   return known
 }

@@ -1,0 +1,325 @@
+import { write } from '../actions/write.ts'
+import type { App } from '../app.ts'
+import type { ServerName } from '../core/ids.ts'
+import { type JsonObject, parseJson } from '../core/json.ts'
+import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
+import { Unreachable } from '../remote/outbound.ts'
+import {
+  type DestinationRow,
+  destinations,
+  dropEdus,
+  edusFor,
+  firstPosition,
+  keepDestination,
+  pdusFor,
+  serversWithEdus,
+} from '../store/federation-outbox.ts'
+import { logRows } from '../store/log.ts'
+import { pduOf } from '../store/pdus.ts'
+import { neighbours, serversIn } from '../store/room-servers.ts'
+
+/** Server-Server API, "Transactions": what one may hold. */
+const PDUS_MAX = 50
+const EDUS_MAX = 100
+/** Rows of the log read at once. */
+const LOG_ROWS = 1_000
+const TIMEOUT_MS = 60_000
+/** A server that does not answer is left alone for a time that doubles up to this. */
+const PAUSE_FIRST_MS = 1_000
+const PAUSE_MAX_MS = 3_600_000
+/** How far each server was told is kept this often: what was sent twice after a crash is dropped by its receiver. */
+const KEEP_MS = 1_000
+/** Refusals of one and the same item after which it is left out. */
+const REFUSALS_MAX = 3
+
+export interface Follower {
+  /** Resolves when everything that can be sent was sent. */
+  idle(): Promise<void>
+  stop(): Promise<void>
+}
+
+interface Destination {
+  readonly server: ServerName
+  position: number
+  failures: number
+  /** Milliseconds since 1970. */
+  retryAt: number
+  /** Items of the next transaction; less than all after a refusal. */
+  size: number
+  refusals: number
+  changed: boolean
+  running: Promise<void> | undefined
+  wanted: boolean
+  cancelRetry: () => void
+}
+
+/**
+ * Tells other servers what happened in the rooms that they share with us. Each is a cursor on the log with a pace of
+ * its own: one that is slow, away or refuses does not hold up the others.
+ */
+export async function startFederationSender(app: App): Promise<Follower> {
+  const state = await loadState(app)
+  let followed: Promise<void> = Promise.resolve()
+  const follow = () => {
+    followed = followed
+      .then(() => readLog(app, state))
+      .catch((error: unknown) => app.log.error({ err: error }, 'the log'))
+  }
+  const stopListening = [app.db.onGrown(follow), app.live.destinations.onWake((server) => revive(app, state, server))]
+  for (const destination of state.byServer.values()) start(app, state, destination)
+  follow()
+  const idle = async () => {
+    for (;;) {
+      await followed
+      const running = [...state.byServer.values()].flatMap((destination) => destination.running ?? [])
+      if (running.length === 0) return
+      await Promise.all(running)
+    }
+  }
+  return {
+    idle,
+    async stop() {
+      state.stopped = true
+      for (const stop of stopListening) stop()
+      state.cancelKeep?.()
+      for (const destination of state.byServer.values()) destination.cancelRetry()
+      state.stopping.abort()
+      await idle()
+      await keep(app, state)
+    },
+  }
+}
+
+interface State {
+  readonly byServer: Map<ServerName, Destination>
+  /** The log was read up to here. */
+  seen: number
+  /** Servers of rooms that were asked for lately. */
+  readonly serversOf: Map<number, readonly ServerName[]>
+  readonly stopping: AbortController
+  /** Ends the wait until the cursors are kept; undefined when none has moved. */
+  cancelKeep: (() => void) | undefined
+  transactions: number
+  stopped: boolean
+}
+
+/** Servers known of so many rooms. */
+const ROOMS_MAX = 1_000
+
+async function loadState(app: App): Promise<State> {
+  const byServer = new Map<ServerName, Destination>()
+  const state: State = {
+    byServer,
+    seen: app.db.safePosition(),
+    serversOf: new Map(),
+    stopping: new AbortController(),
+    cancelKeep: undefined,
+    transactions: 0,
+    stopped: false,
+  }
+  for (const row of await destinations(app.db)) byServer.set(row.server, destinationOf(row))
+  for (const { server } of [...(await neighbours(app.db, app.serverName)), ...(await serversWithEdus(app.db))]) {
+    await destination(app, state, server)
+  }
+  return state
+}
+
+function destinationOf(row: DestinationRow): Destination {
+  return {
+    server: row.server,
+    position: row.position,
+    failures: row.failures,
+    retryAt: row.retry_at ?? 0,
+    size: PDUS_MAX,
+    refusals: 0,
+    changed: false,
+    running: undefined,
+    wanted: false,
+    cancelRetry: () => undefined,
+  }
+}
+
+async function destination(app: App, state: State, server: ServerName): Promise<Destination> {
+  const known = state.byServer.get(server)
+  if (known !== undefined) return known
+  const position = await firstPosition(app.db, server)
+  const fresh = destinationOf({ server, position, failures: 0, retry_at: null })
+  // Two may have asked.
+  const entry = state.byServer.get(server) ?? fresh
+  state.byServer.set(server, entry)
+  return entry
+}
+
+/** Starts whoever is concerned by what the log tells. */
+async function readLog(app: App, state: State): Promise<void> {
+  for (let to = app.db.safePosition(); state.seen < to && !state.stopped; to = app.db.safePosition()) {
+    const rows = await logRows(app.db, state.seen, to, LOG_ROWS)
+    const servers = new Set<ServerName>()
+    for (const row of rows) {
+      if (row.kind === 'outbound_edu') servers.add(row.subject as ServerName)
+      if (row.room === null || (row.kind !== 'event' && row.kind !== 'membership')) continue
+      for (const server of await serversOf(app, state, row.room)) servers.add(server)
+      if (row.user_id === null) continue
+      // Who comes or goes changes the servers, and hears of it in any case.
+      state.serversOf.delete(row.room)
+      servers.add(row.user_id.slice(row.user_id.indexOf(':') + 1) as ServerName)
+      for (const server of await serversOf(app, state, row.room)) servers.add(server)
+    }
+    state.seen = rows.length === LOG_ROWS ? rows[rows.length - 1]!.position : to
+    servers.delete(app.serverName)
+    for (const server of servers) start(app, state, await destination(app, state, server))
+  }
+}
+
+async function serversOf(app: App, state: State, room: number): Promise<readonly ServerName[]> {
+  const known = state.serversOf.get(room)
+  if (known !== undefined) return known
+  const servers = await serversIn(app.db, room)
+  if (state.serversOf.size >= ROOMS_MAX) state.serversOf.clear()
+  state.serversOf.set(room, servers)
+  return servers
+}
+
+/** The server spoke to us: the pause is over. */
+function revive(app: App, state: State, server: ServerName): void {
+  const known = state.byServer.get(server)
+  if (known === undefined || state.stopped) return
+  known.retryAt = 0
+  known.cancelRetry()
+  start(app, state, known)
+}
+
+function start(app: App, state: State, destination: Destination): void {
+  if (state.stopped) return
+  destination.wanted = true
+  if (destination.running !== undefined) return
+  const waitMs = destination.retryAt - app.clock.now()
+  destination.cancelRetry()
+  if (waitMs > 0) {
+    destination.cancelRetry = app.timers.after(waitMs, () => start(app, state, destination))
+    return
+  }
+  destination.running = sendAll(app, state, destination)
+    .catch((error: unknown) => app.log.error({ server: destination.server, err: error }, 'sending stopped'))
+    .finally(() => {
+      destination.running = undefined
+      if (destination.wanted && destination.failures > 0) start(app, state, destination)
+    })
+}
+
+async function sendAll(app: App, state: State, destination: Destination): Promise<void> {
+  while (destination.wanted && !state.stopped && destination.retryAt <= app.clock.now()) {
+    destination.wanted = false
+    while (!state.stopped && (await sendSome(app, state, destination))) {}
+  }
+}
+
+interface Parcel {
+  readonly pdus: readonly JsonObject[]
+  readonly edus: readonly { readonly id: number; readonly edu: string }[]
+  /** Where the server is when it has taken it. */
+  readonly position: number
+}
+
+/** Sends one transaction. Resolves with whether there may be more to send now. */
+async function sendSome(app: App, state: State, destination: Destination): Promise<boolean> {
+  const parcel = await nextParcel(app, destination)
+  if (parcel.pdus.length === 0 && parcel.edus.length === 0) {
+    moveTo(app, state, destination, parcel.position)
+    return false
+  }
+  const txnId = `${app.live.boot}-${++state.transactions}`
+  try {
+    await send(app, state, destination.server, txnId, parcel)
+  } catch (error) {
+    if (!(error instanceof Unreachable || error instanceof Refused)) throw error
+    return failed(app, state, destination, parcel, error)
+  }
+  await delivered(app, state, destination, parcel)
+  return true
+}
+
+async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
+  const to = app.db.safePosition()
+  const { server, position, size } = destination
+  const rows = await pdusFor(app.db, server, app.serverName, position, to, size)
+  const edus = await edusFor(app.db, server, Math.min(size * 2, EDUS_MAX))
+  const last = rows.at(-1)
+  return { pdus: rows.map(pduOf), edus, position: rows.length === size && last !== undefined ? last.position : to }
+}
+
+async function send(app: App, state: State, server: ServerName, txnId: string, parcel: Parcel): Promise<void> {
+  const content = {
+    edus: parcel.edus.map(({ edu }) => parseJson(edu)),
+    origin: app.serverName,
+    origin_server_ts: app.clock.now(),
+    pdus: parcel.pdus,
+  }
+  const uri = federationPath`/v1/send/${txnId}`
+  await askServer(app, server, { method: 'PUT', uri, content, timeoutMs: TIMEOUT_MS, signal: state.stopping.signal })
+}
+
+async function delivered(app: App, state: State, destination: Destination, { edus, position }: Parcel): Promise<void> {
+  moveTo(app, state, destination, position)
+  destination.failures = 0
+  destination.retryAt = 0
+  destination.refusals = 0
+  destination.size = PDUS_MAX
+  if (edus.length > 0) await write(app, { guards: [], writes: [dropEdus(edus.map(({ id }) => id))], log: [] })
+}
+
+/**
+ * A server that cannot be reached, or says that it cannot now, is asked again later. One that refuses a transaction
+ * gets smaller ones, until the one item that it does not take is found and left out.
+ */
+async function failed(
+  app: App,
+  state: State,
+  destination: Destination,
+  parcel: Parcel,
+  error: Unreachable | Refused,
+): Promise<boolean> {
+  if (state.stopped) return false
+  const refused = error instanceof Refused && (error.status === 400 || error.status === 413)
+  if (refused && destination.size > 1) {
+    destination.size = Math.max(1, Math.floor(destination.size / 2))
+    return true
+  }
+  if (refused && ++destination.refusals >= REFUSALS_MAX) {
+    app.log.error({ server: destination.server, position: parcel.position, err: error }, 'an item is left out')
+    await delivered(app, state, destination, parcel)
+    return true
+  }
+  destination.failures++
+  const pause = Math.min(PAUSE_FIRST_MS * 2 ** Math.min(destination.failures, 20), PAUSE_MAX_MS)
+  destination.retryAt = app.clock.now() + pause
+  destination.wanted = true
+  keepSoon(app, state, destination)
+  app.log.info({ server: destination.server, pause, reason: error.message }, 'a server is left alone for a while')
+  return false
+}
+
+function moveTo(app: App, state: State, destination: Destination, position: number): void {
+  if (position <= destination.position) return
+  destination.position = position
+  keepSoon(app, state, destination)
+}
+
+function keepSoon(app: App, state: State, destination: Destination): void {
+  destination.changed = true
+  if (state.stopped) return
+  state.cancelKeep ??= app.timers.after(KEEP_MS, () => {
+    state.cancelKeep = undefined
+    keep(app, state).catch((error: unknown) => app.log.warn({ err: error }, 'how far servers were told was not kept'))
+  })
+}
+
+async function keep(app: App, state: State): Promise<void> {
+  const changed = [...state.byServer.values()].filter((destination) => destination.changed)
+  if (changed.length === 0) return
+  for (const destination of changed) destination.changed = false
+  const writes = changed.map(({ server, position, failures, retryAt }) =>
+    keepDestination({ server, position, failures, retry_at: retryAt === 0 ? null : retryAt }),
+  )
+  await write(app, { guards: [], writes, log: [] })
+}

@@ -1,0 +1,87 @@
+import type { ServerName } from '../core/ids.ts'
+import type { Database } from '../db/database.ts'
+import { intList, perDialect, type Sql, sql } from '../db/sql.ts'
+
+/** How far another server was told, and how it answered. */
+export interface DestinationRow {
+  readonly server: ServerName
+  /** Everything up to here was sent. */
+  readonly position: number
+  readonly failures: number
+  /** Milliseconds since 1970 before which it is left alone; null: it answers. */
+  readonly retry_at: number | null
+}
+
+export function destinations(db: Database): Promise<DestinationRow[]> {
+  return db.read(sql`SELECT server, position, failures, retry_at FROM destinations`)
+}
+
+export function keepDestination(row: DestinationRow): Sql {
+  return sql`INSERT INTO destinations (server, position, failures, retry_at)
+    VALUES (${row.server}, ${row.position}, ${row.failures}, ${row.retry_at})
+    ON CONFLICT (server) DO UPDATE SET position = excluded.position, failures = excluded.failures,
+      retry_at = excluded.retry_at`
+}
+
+/** Where a server that was never sent anything begins: just before it came into a room with us. */
+export async function firstPosition(db: Database, server: string): Promise<number> {
+  const rows = await db.read<{ position: number | null }>(
+    sql`SELECT MIN(from_position) AS position FROM room_servers WHERE server = ${server}`,
+  )
+  const position = rows[0]?.position ?? null
+  return position === null ? 0 : position - 1
+}
+
+export interface OutboundPdu {
+  readonly position: number
+  readonly event_id: string
+  readonly content: string
+  readonly envelope: string
+}
+
+const OURS = perDialect({
+  sqlite: "substr(e.sender, instr(e.sender, ':') + 1)",
+  postgres: "substr(e.sender, position(':' in e.sender) + 1)",
+})
+const TARGET = perDialect({
+  sqlite: "substr(e.state_key, instr(e.state_key, ':') + 1)",
+  postgres: "substr(e.state_key, position(':' in e.state_key) + 1)",
+})
+
+/**
+ * Our events with positions in (since, to] that concern the server, oldest first: of rooms that it was in at the event,
+ * or, for a membership of its user, by that event alone.
+ */
+export function pdusFor(
+  db: Database,
+  server: string,
+  ourName: string,
+  since: number,
+  to: number,
+  limit: number,
+): Promise<OutboundPdu[]> {
+  return db.read(sql`SELECT e.position, e.event_id, e.content, e.envelope FROM log l JOIN events e ON e.event_id = l.subject
+    WHERE l.position > ${since} AND l.position <= ${to} AND l.kind = 'event' AND e.position = l.position
+      AND ${OURS} = ${ourName} AND e.soft_failed = 0 AND e.rejected = 0
+      AND (EXISTS (SELECT 1 FROM room_servers s WHERE s.room = e.room AND s.server = ${server}
+          AND s.from_position <= e.position AND (s.to_position IS NULL OR s.to_position >= e.position))
+        OR (e.type = 'm.room.member' AND ${TARGET} = ${server}))
+    ORDER BY l.position LIMIT ${limit}`)
+}
+
+export function edusFor(db: Database, server: string, limit: number): Promise<{ id: number; edu: string }[]> {
+  return db.read(sql`SELECT id, edu FROM outbound_edus WHERE server = ${server} ORDER BY id LIMIT ${limit}`)
+}
+
+export function serversWithEdus(db: Database): Promise<{ server: ServerName }[]> {
+  return db.read(sql`SELECT DISTINCT server FROM outbound_edus`)
+}
+
+/** `edu` is JSON text. */
+export function queueEdu(id: number, server: string, edu: string): Sql {
+  return sql`INSERT INTO outbound_edus (id, server, edu) VALUES (${id}, ${server}, ${edu})`
+}
+
+export function dropEdus(ids: readonly number[]): Sql {
+  return sql`DELETE FROM outbound_edus WHERE id IN ${intList(ids)}`
+}

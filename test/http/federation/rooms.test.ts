@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { joinRemoteRoom } from '../../../src/actions/join-remote-room.ts'
+import type { RoomId, ServerName, UserId } from '../../../src/core/ids.ts'
+import { ROOM_VERSIONS } from '../../../src/core/room-version.ts'
+import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
+import type { TestServer } from '../../helpers/server.ts'
+import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
+
+let network: TestNetwork
+let a: TestServer
+let b: TestServer
+let alice: Session
+let bob: Session
+beforeEach(async () => {
+  network = createTestNetwork()
+  a = await network.start('a.example')
+  b = await network.start('b.example')
+  alice = sessionOf(a, await a.register('alice'))
+  bob = sessionOf(b, await b.register('bob'))
+})
+afterEach(() => network.stop())
+
+async function joinFrom(user: Session, server: TestServer, roomId: string, by = 'a.example') {
+  await joinRemoteRoom(server.app, {
+    roomId: roomId as RoomId,
+    userId: user.userId as UserId,
+    servers: [by as ServerName],
+    content: {},
+  })
+}
+
+async function stateOf(user: Session, roomId: string): Promise<Record<string, string>> {
+  const events: Json[] = await user.get(`/rooms/${encodeURIComponent(roomId)}/state`)
+  return Object.fromEntries(events.map((event) => [`${event.type} ${event.state_key}`, event.event_id]).sort())
+}
+
+const bodies = async (user: Session, roomId: string): Promise<string[]> => {
+  const page = await user.get(`/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=100`)
+  return page.chunk.flatMap((event: Json) => event.content.body ?? []).reverse()
+}
+
+describe('a room on two servers', () => {
+  test.each([...ROOM_VERSIONS.keys()])('of version %s is joined, and both talk', async (version) => {
+    const roomId = await alice.createRoom({ room_version: version, preset: 'public_chat', name: 'Two' })
+    await joinFrom(bob, b, roomId)
+    await settled(a, b)
+    expect(await stateOf(bob, roomId)).toEqual(await stateOf(alice, roomId))
+    await alice.send(roomId, 'from a')
+    await settled(a, b)
+    await bob.send(roomId, 'from b')
+    await settled(a, b)
+    expect(await bodies(alice, roomId)).toEqual(['from a', 'from b'])
+    expect(await bodies(bob, roomId)).toEqual(['from a', 'from b'])
+  })
+
+  test('that grew apart comes together, with one state', async () => {
+    const roomId = await alice.createRoom({
+      preset: 'public_chat',
+      power_level_content_override: { events: { 'm.room.topic': 0 } },
+    })
+    await joinFrom(bob, b, roomId)
+    await settled(a, b)
+    network.cut('a.example', true)
+    network.cut('b.example', true)
+    await alice.setState(roomId, 'm.room.topic', { topic: 'of a' })
+    await alice.send(roomId, 'a alone')
+    await bob.setState(roomId, 'm.room.topic', { topic: 'of b' })
+    await bob.send(roomId, 'b alone')
+    await settled(a, b)
+    network.cut('a.example', false)
+    network.cut('b.example', false)
+    a.app.live.destinations.wake('b.example' as ServerName)
+    b.app.live.destinations.wake('a.example' as ServerName)
+    await settled(a, b)
+    expect((await bodies(alice, roomId)).sort()).toEqual(['a alone', 'b alone'])
+    expect((await bodies(bob, roomId)).sort()).toEqual(['a alone', 'b alone'])
+    expect(await stateOf(bob, roomId)).toEqual(await stateOf(alice, roomId))
+    // The next message ties the ends together.
+    await alice.send(roomId, 'together')
+    await settled(a, b)
+    expect(await bodies(bob, roomId)).toContain('together')
+    expect(await stateOf(bob, roomId)).toEqual(await stateOf(alice, roomId))
+  })
+
+  test('a server that missed events fetches them', async () => {
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    await joinFrom(bob, b, roomId)
+    await settled(a, b)
+    network.cut('b.example', true)
+    for (let index = 0; index < 30; index++) await alice.send(roomId, `missed ${index}`)
+    await settled(a, b)
+    // As if the queue of a had been lost.
+    await a.followers.stop()
+    network.cut('b.example', false)
+    const last = await alice.send(roomId, 'seen')
+    const path = `/_matrix/federation/v1/event/${encodeURIComponent(last)}`
+    const answer = (await network.ask(b, 'a.example', { method: 'GET', uri: path })) as Json
+    const uri = '/_matrix/federation/v1/send/by-hand'
+    await network.ask(a, 'b.example', { method: 'PUT', uri, content: { pdus: answer.pdus, edus: [] } })
+    await settled(b)
+    expect(await bodies(bob, roomId)).toEqual([...Array.from({ length: 30 }, (_, index) => `missed ${index}`), 'seen'])
+  })
+})
