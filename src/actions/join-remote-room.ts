@@ -95,7 +95,8 @@ export async function membershipTemplate(
   userId: UserId,
 ): Promise<Template> {
   const versions = membership === 'leave' ? '' : `?${[...ROOM_VERSIONS.keys()].map((id) => `ver=${id}`).join('&')}`
-  const uri = `/_matrix/federation/v1/make_${membership}/${encodeURIComponent(roomId)}/${encodeURIComponent(userId)}${versions}`
+  const path = [`make_${membership}`, roomId, userId].map(encodeURIComponent).join('/')
+  const uri = `/_matrix/federation/v1/${path}${versions}`
   const answer = await askServer(app, server, { method: 'GET', uri })
   const named = own(answer, 'room_version') ?? '1'
   const version = typeof named === 'string' ? roomVersion(named) : undefined

@@ -20,8 +20,8 @@ const MEMBERS_MAX = 10_000
 
 /**
  * For a join to a restricted room (room version 8 and later): the local user who vouches for it; undefined where nobody
- * has to. Errors: M_FORBIDDEN when the user is in none of the rooms that the rule names, M_UNABLE_TO_AUTHORISE_JOIN when
- * this server is in none of them, M_UNABLE_TO_GRANT_JOIN when no local user may invite.
+ * has to. Errors: M_FORBIDDEN when the user is in none of the rooms that the rule names,
+ * M_UNABLE_TO_AUTHORISE_JOIN when this server is in none of them, M_UNABLE_TO_GRANT_JOIN when no local user may invite.
  */
 export async function joinVoucher(app: App, room: KnownRoom, userId: string): Promise<UserId | undefined> {
   const { row, version } = room

@@ -60,7 +60,8 @@ export function pdusFor(
   to: number,
   limit: number,
 ): Promise<OutboundPdu[]> {
-  return db.read(sql`SELECT e.position, e.event_id, e.content, e.envelope FROM log l JOIN events e ON e.event_id = l.subject
+  return db.read(sql`SELECT e.position, e.event_id, e.content, e.envelope
+    FROM log l JOIN events e ON e.event_id = l.subject
     WHERE l.position > ${since} AND l.position <= ${to} AND l.kind = 'event' AND e.position = l.position
       AND ${OURS} = ${ourName} AND e.soft_failed = 0 AND e.rejected = 0
       AND (EXISTS (SELECT 1 FROM room_servers s WHERE s.room = e.room AND s.server = ${server}

@@ -10,7 +10,8 @@ export const WHOLE_STATE_NUMBER = 2 ** 30
 /** Makes these stored events the state of the room, current and as a snapshot, in place of whatever it had. */
 export function takeOverState(room: number, snapshot: number, events: readonly number[], position: LogPosition): Sql[] {
   return [
-    sql`INSERT INTO snapshots (snapshot, room, number, parent) VALUES (${snapshot}, ${room}, ${WHOLE_STATE_NUMBER}, NULL)`,
+    sql`INSERT INTO snapshots (snapshot, room, number, parent)
+      VALUES (${snapshot}, ${room}, ${WHOLE_STATE_NUMBER}, NULL)`,
     sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
       SELECT ${snapshot}, type, state_key, event FROM events WHERE event IN ${intList(events)}`,
     sql`DELETE FROM current_state WHERE room = ${room}`,

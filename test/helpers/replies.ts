@@ -46,7 +46,8 @@ function inspect(method: string, url: string, response: ServerResponse, body: un
   const fault = value === undefined ? undefined : replyFault(row.key, status, value)
   if (fault !== undefined) faults.push(fault)
   const gathered = process.env[REPLIES_VARIABLE]
-  const test = expect.getState().testPath
+  // Outside of a test run there is no state to ask.
+  const test = gathered === undefined ? undefined : expect.getState().testPath
   if (status >= 300 || gathered === undefined || test === undefined) return
   const checked = value !== undefined && schemas?.(row.key, status) !== undefined
   appendFileSync(gathered, `${[row.key, relative(ROOT, test), checked ? 'checked' : ''].join('\t')}\n`)
