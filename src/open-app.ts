@@ -23,7 +23,7 @@ import { createUnderway } from './live/underway.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
 import { createNetworks } from './remote/networks.ts'
-import { createOutbound } from './remote/outbound.ts'
+import { createOutbound, type Outbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
 import { logRows } from './store/log.ts'
 import { roomsOfUsers } from './store/presence.ts'
@@ -78,10 +78,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const stop = followLog(db, hear, log)
   waiters.heard([], db.safePosition(), false)
   const limits = config.client_api.rate_limiting
-  const { deny_networks, allow_networks, disable_tls_validation } = config.federation_api
+  const outbound = outboundOf(config)
   const inbox = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait'))
-  const networks = createNetworks(deny_networks, allow_networks)
-  const outbound = createOutbound({ networks, timers: systemTimers, verifyTls: !disable_tls_validation })
   return {
     config,
     serverName: config.global.server_name as ServerName,
@@ -133,6 +131,12 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
   } catch (error) {
     throw new SigningKeyUnusable(`The signing key ${path}: ${(error as Error).message}`, { cause: error })
   }
+}
+
+function outboundOf(config: Config): Outbound {
+  const { deny_networks, allow_networks, disable_tls_validation } = config.federation_api
+  const networks = createNetworks(deny_networks, allow_networks)
+  return createOutbound({ networks, timers: systemTimers, verifyTls: !disable_tls_validation })
 }
 
 /** Rows read at once when the log has grown. */

@@ -19,5 +19,5 @@ export async function makeMembership(
     event = await writer.preview({ type: 'm.room.member', stateKey: userId, sender: userId, content })
   })
   const { hashes: _hashes, signatures: _signatures, event_id: _id, ...template } = event!.pdu
-  return template
+  return { ...template, origin: app.serverName }
 }

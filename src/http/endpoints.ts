@@ -88,8 +88,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(federationEvents),
   ...Object.values(federationBackfill),
   joiningRooms.makeJoin,
-  joiningRooms.sendJoinV1,
-  joiningRooms.sendJoinV2,
+  joiningRooms.sendJoin,
   sendTransaction,
 ] as unknown as readonly AnyEndpoint[]
 

@@ -36,7 +36,7 @@ export const makeJoin = endpoint({
   },
 })
 
-export const sendJoinV2 = endpoint({
+export const sendJoin = endpoint({
   method: 'PUT',
   path: '/_matrix/federation/v2/send_join/{roomId}/{eventId}',
   auth: 'federation-signature',
@@ -44,16 +44,6 @@ export const sendJoinV2 = endpoint({
   query: Type.Object({ omit_members: Type.Optional(Type.Boolean()) }),
   async handle(app, { origin, params, query, content }) {
     return sendJoinAnswer(app, { ...params, origin, content, omitMembers: query.omit_members === true })
-  },
-})
-
-export const sendJoinV1 = endpoint({
-  method: 'PUT',
-  path: '/_matrix/federation/v1/send_join/{roomId}/{eventId}',
-  auth: 'federation-signature',
-  params: SendParams,
-  async handle(app, { origin, params, content }) {
-    return `[200,${await sendJoinAnswer(app, { ...params, origin, content, omitMembers: false })}]`
   },
 })
 
