@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { benchClient, type Client } from '../bench/client.ts'
 import { freshPostgres } from '../helpers/databases.ts'
+import { raceOnAliases, raceOnMemberships, raceOnState, raceOnTransactions } from '../helpers/races.ts'
 import { prepareServer, type ServerProcess, startServerProcess } from '../helpers/server-process.ts'
+import { sessionOf } from '../helpers/session.ts'
 
 const V3 = '/_matrix/client/v3'
 const SENDERS = 8
@@ -96,4 +98,25 @@ test('both write into one room, one is killed, and nothing acknowledged is lost'
   expect(known.size).toBe(history.length)
   expect(acknowledged.filter((eventId) => !known.has(eventId))).toEqual([])
   expect(killed).toBe(true)
+}, 60_000)
+
+test('requests that race at both leave one outcome', async () => {
+  const { clients } = await startTwo()
+  const everywhere = async (username: string) => {
+    const body = { username, password: 'correct horse battery', auth: { type: 'm.login.dummy' } }
+    const {
+      user_id: userId,
+      access_token: token,
+      device_id: deviceId,
+    } = (await clients[0]!.call('POST', `${V3}/register`, { body })).body
+    const account = { userId, token, deviceId }
+    return clients.map(({ call }) =>
+      sessionOf({ call: async (...request) => ({ headers: new Headers(), ...(await call(...request)) }) }, account),
+    )
+  }
+  const racers = { alice: await everywhere('ann'), bob: await everywhere('bob') }
+  await raceOnState(racers)
+  await raceOnMemberships(racers)
+  await raceOnAliases(racers)
+  await raceOnTransactions(racers)
 }, 60_000)

@@ -49,7 +49,7 @@ export async function enterAsGuest(server: TestServer): Promise<Session> {
   return sessionOf(server, { userId: String(userId), token: String(token), deviceId: String(deviceId) })
 }
 
-export function sessionOf(server: TestServer, account: Account): Session {
+export function sessionOf(server: Pick<TestServer, 'call'>, account: Account): Session {
   const call = (method: string, path: string, body?: unknown) =>
     server.call(method, path.startsWith('/_matrix') ? path : `${V3}${path}`, {
       token: account.token,
