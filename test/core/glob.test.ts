@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { globMatches, wordGlobMatches, wordsOccur } from '../../src/core/glob.ts'
+import { acceptsPart, acceptsWhole, globAutomaton } from '../../src/core/glob-automaton.ts'
 
 describe('globMatches', () => {
   test.each([
@@ -97,16 +98,73 @@ describe('wordGlobMatches', () => {
   })
 })
 
+describe('the automaton', () => {
+  const unit = fc.constantFrom('a', 'b', '*', '?', '😀', ' ')
+  const QUESTION_MARK = 0x3f
+
+  test('agrees with a table of all prefixes, also over several words of states', () => {
+    const pattern = fc.tuple(fc.string({ unit, maxLength: 6 }), fc.nat(80), fc.string({ unit, maxLength: 6 }))
+    fc.assert(
+      fc.property(pattern, fc.string({ unit: fc.constantFrom('a', 'b', '😀'), maxLength: 8 }), ([a, n, b], rest) => {
+        const wanted = `${a}${'a'.repeat(n)}${b}`
+        for (const text of [rest, `${'a'.repeat(n)}${rest}`, `${rest}${'a'.repeat(n)}${rest}`]) {
+          expect(acceptsWhole(globAutomaton(wanted, QUESTION_MARK), text)).toBe(tableMatches(wanted, text))
+        }
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('finds the words that the quick way finds', () => {
+    const texts = fc.string({ unit: fc.constantFrom('a', 'b', '😀', ' '), maxLength: 8 })
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 6 }), texts, (wanted, text) => {
+        const boundaries = [...Array(text.length + 1).keys()].filter((at) => isBoundary(text, at))
+        const expected = boundaries.some((from) =>
+          boundaries.some((to) => to >= from && tableMatches(wanted, text.slice(from, to))),
+        )
+        expect(acceptsPart(globAutomaton(wanted, QUESTION_MARK), text, isBoundary)).toBe(expected)
+        expect(wordGlobMatches(wanted, text)).toBe(expected)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('takes over where going back would take long, and comes to the same', () => {
+    const text = 'a'.repeat(65_000)
+    for (const [pattern, end, expected] of [
+      [`*${'a'.repeat(253)}b`, 'b', true],
+      [`*${'a'.repeat(253)}b`, 'c', false],
+      [`*${'a'.repeat(253)}?b`, 'cb', true],
+      [`*${'?'.repeat(200)}b*`, 'bb', true],
+      [`*${'?'.repeat(200)}b*`, '', false],
+    ] as const) {
+      expect(globMatches(pattern, text + end)).toBe(expected)
+      expect(wordGlobMatches(pattern, text + end)).toBe(expected)
+    }
+    expect(wordGlobMatches(`${'a'.repeat(200)}`, text)).toBe(false)
+    expect(wordGlobMatches(`${'a'.repeat(200)}`, `${text} ${'a'.repeat(200)}`)).toBe(true)
+  })
+})
+
 describe('wordsOccur', () => {
   test.each([
     ['Alice *', 'hi alice *, look', true],
     ['Alice *', 'hi alice bob', false],
     ['Al', 'alice, ask al', true],
     ['', 'anything', false],
+    ['a', 'ba ab a', true],
+    ['ab', 'abab xab aba', false],
+    ['a', '', false],
+    ['!', 'a!b', true],
   ])('%j in %j: %s', (words, text, expected) => {
     expect(wordsOccur(words, text)).toBe(expected)
   })
 })
+
+function isBoundary(text: string, at: number): boolean {
+  return !(/\w$/.test(text.slice(0, at)) && /^\w/.test(text.slice(at)))
+}
 
 /** The plain dynamic programme, as an oracle. */
 function tableMatches(pattern: string, text: string): boolean {
