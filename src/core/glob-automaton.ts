@@ -2,7 +2,7 @@ const WORD_BITS = 32
 
 /** A glob, read as a row of states: a star keeps the state that it stands at, anything else leads to the next one. */
 export interface GlobAutomaton {
-  /** The states, 32 in each word, that a character leads on from. */
+  /** By code point: the states, 32 in each word, that the character leads on from. */
   readonly leads: ReadonlyMap<number, Uint32Array>
   readonly leadsAlways: Uint32Array
   readonly keeps: Uint32Array
@@ -39,7 +39,7 @@ export function automatonSteps(pattern: string, text: string): number {
 export function acceptsWhole(automaton: GlobAutomaton, text: string): boolean {
   const states = new Uint32Array(automaton.keeps.length)
   setBit(states, 0)
-  for (let at = 0; at < text.length; at += width(text, at)) step(automaton, states, text.codePointAt(at) as number)
+  for (let at = 0; at < text.length; ) at += step(automaton, states, text.codePointAt(at) as number)
   return hasBit(states, automaton.last)
 }
 
@@ -50,16 +50,17 @@ export function acceptsPart(
   isBoundary: (text: string, at: number) => boolean,
 ): boolean {
   const states = new Uint32Array(automaton.keeps.length)
-  for (let at = 0; ; at += width(text, at)) {
+  for (let at = 0; ; ) {
     const boundary = isBoundary(text, at)
     if (boundary) setBit(states, 0)
     if (boundary && hasBit(states, automaton.last)) return true
     if (at >= text.length) return false
-    step(automaton, states, text.codePointAt(at) as number)
+    at += step(automaton, states, text.codePointAt(at) as number)
   }
 }
 
-function step({ leads, leadsAlways, keeps }: GlobAutomaton, states: Uint32Array, point: number): void {
+/** Returns the units of UTF-16 of the character. */
+function step({ leads, leadsAlways, keeps }: GlobAutomaton, states: Uint32Array, point: number): number {
   const leading = leads.get(point) ?? leadsAlways
   let carried = 0
   for (let word = 0; word < states.length; word++) {
@@ -68,6 +69,7 @@ function step({ leads, leadsAlways, keeps }: GlobAutomaton, states: Uint32Array,
     states[word] = (led << 1) | carried | (before & (keeps[word] as number))
     carried = led >>> (WORD_BITS - 1)
   }
+  return point > 0xffff ? 2 : 1
 }
 
 function setBit(words: Uint32Array, bit: number): void {

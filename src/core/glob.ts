@@ -5,8 +5,8 @@ const QUESTION_MARK = 0x3f
 /** Equal to no unit of any text. */
 const NO_UNIT = -1
 
-/** Going back this often over the length of the text is cheaper than an automaton; beyond it never is. */
-const PATIENCE = 4
+/** Going back over so many times the length of the text is cheaper than an automaton; more never is. */
+const PATIENCE = 2
 
 /**
  * Steps that a series of matches may spend where the quick way does not lead to an end: a pattern of 1,024 characters

@@ -4,9 +4,13 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { benchClient, type Client } from './client.ts'
+import { coreFigures } from './core.ts'
 import { machineLimit } from './limit.ts'
 
-/** `npm run bench [-- --db postgres://…]`: starts the built server, loads it, prints figures as JSON lines. */
+/**
+ * `npm run bench [-- --db postgres://…]`: starts the built server, loads it, prints figures as JSON lines.
+ * `npm run bench -- core`: the figures of the core alone, without a server.
+ */
 const CLIENTS = 16
 const SECONDS = 4
 const WAKES = 200
@@ -20,6 +24,8 @@ interface Subject {
 }
 
 async function main(): Promise<void> {
+  coreFigures(report)
+  if (process.argv.includes('core')) return
   const at = process.argv.indexOf('--db')
   const database = at < 0 ? undefined : process.argv[at + 1]
   const dir = mkdtempSync(join(tmpdir(), 'dendrite-bench-'))
