@@ -2,9 +2,9 @@ import type { App } from '../app.ts'
 import type { EventId } from '../core/ids.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { type StateMap, stateMapKey } from '../core/state/map.ts'
-import { resolveState, type StateEvent } from '../core/state/resolve.ts'
+import { type ReachedRequest, resolveState, type StateEvent } from '../core/state/resolve.ts'
 import type { StateEntry } from '../live/room-tip.ts'
-import { type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
+import { authEventsOf, eventNumbers, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
 import { stateIdsAt } from '../store/state.ts'
 
 /** The state at a snapshot; null: of a room that is just beginning. */
@@ -20,12 +20,49 @@ export async function stateAfter(app: App, row: PduRow): Promise<StateMap> {
   return state
 }
 
+/** Events whose edges are read at a time. */
+const EDGES_PAGE = 1000
+
 /** Resolves states whose events are all in the database. Errors: M_TOO_LARGE when the conflict reaches too far. */
 export async function resolveStates(app: App, version: RoomVersion, states: readonly StateMap[]): Promise<StateMap> {
   const resolution = resolveState(version, states)
   let step = resolution.next()
-  while (step.done !== true) step = resolution.next(await stateEvents(app, step.value.ids))
+  while (step.done !== true) {
+    const request = step.value
+    step = resolution.next(
+      await (request.ask === 'events' ? stateEvents(app, request.ids) : reachedEvents(app, request)),
+    )
+  }
   return step.value
+}
+
+/** Walks the edges alone, a page at a time, until all events that are sought are met. */
+export async function reachedEvents(
+  app: App,
+  { ids, from, ownCounts }: Omit<ReachedRequest, 'ask'>,
+): Promise<Map<EventId, undefined>> {
+  const sought = await eventNumbers(app.db, ids)
+  const found = new Map<EventId, undefined>()
+  const passed = new Set<number>()
+  const meet = (number: number) => {
+    const id = sought.get(number)
+    if (id !== undefined) found.set(id, undefined)
+  }
+  async function pass(numbers: readonly number[]): Promise<void> {
+    let frontier = numbers.filter((number) => !passed.has(number))
+    while (frontier.length > 0 && found.size < sought.size) {
+      for (const number of frontier) passed.add(number)
+      const named = await authEventsOf(app.db, frontier)
+      for (const number of named) meet(number)
+      frontier = named.filter((number) => !passed.has(number))
+    }
+  }
+  for (let start = 0; start < from.length && found.size < sought.size; start += EDGES_PAGE) {
+    const numbers = [...(await eventNumbers(app.db, from.slice(start, start + EDGES_PAGE))).keys()]
+    if (ownCounts) for (const number of numbers) meet(number)
+    await pass(numbers)
+  }
+  return found
 }
 
 /** The events by id, as the rules read them; those that are not known are left out. */

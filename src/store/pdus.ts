@@ -28,6 +28,22 @@ export function pdusById(db: Database, eventIds: readonly string[]): Promise<Pdu
     WHERE e.event_id IN ${textList(eventIds)}`)
 }
 
+/** The numbers of those of the events that are known. */
+export async function eventNumbers(db: Database, eventIds: readonly EventId[]): Promise<Map<number, EventId>> {
+  const rows = await db.read<{ event: number; event_id: EventId }>(
+    sql`SELECT event, event_id FROM events WHERE event_id IN ${textList(eventIds)}`,
+  )
+  return new Map(rows.map((row) => [row.event, row.event_id]))
+}
+
+/** What the events name as their authority. */
+export async function authEventsOf(db: Database, events: readonly number[]): Promise<number[]> {
+  const rows = await db.read<{ auth_event: number }>(
+    sql`SELECT DISTINCT auth_event FROM event_auth WHERE event IN ${intList(events)}`,
+  )
+  return rows.map((row) => row.auth_event)
+}
+
 /** The PDU as JSON text, content and envelope joined as they were stored. */
 export function pduText(row: Pick<PduRow, 'content' | 'envelope'>): string {
   return `{"content":${row.content},${row.envelope.slice(1)}`

@@ -4,10 +4,25 @@ import { MatrixError } from '../matrix-error.ts'
 /** An event as state resolution reads it; rejected ones lend no authority. */
 export type StateEvent = AuthEvent & { readonly rejected?: boolean }
 
-/** What a resolution asks its caller for. Ids that the caller does not know are left out of the answer. */
-export interface StateRequest {
+/** What a resolution asks its caller for. */
+export type StateRequest = EventsRequest | ReachedRequest
+
+/** The events; those that the caller does not know are left out of the answer. */
+export interface EventsRequest {
   readonly ask: 'events'
   readonly ids: readonly EventId[]
+}
+
+/**
+ * Which of the events `from` leads to over auth events, however far: those are to be the keys of the answer. `from` is
+ * what the states agree on, most of a large room: its events are not read for this, only their edges.
+ */
+export interface ReachedRequest {
+  readonly ask: 'reached'
+  readonly ids: readonly EventId[]
+  readonly from: readonly EventId[]
+  /** Whether an event leads to itself. */
+  readonly ownCounts: boolean
 }
 
 /**
@@ -17,7 +32,8 @@ export interface StateRequest {
  */
 export type Reading = 'synapse' | 'text'
 
-export type StateAnswer = ReadonlyMap<EventId, StateEvent>
+/** The events by id; of a `ReachedRequest` the keys alone count. */
+export type StateAnswer = ReadonlyMap<EventId, StateEvent | undefined>
 
 export type Resolving<Result> = Generator<StateRequest, Result, StateAnswer>
 

@@ -1,7 +1,7 @@
 import type { EventId } from '../event.ts'
 import type { RoomVersion } from '../room-version.ts'
 import type { StateMap } from './map.ts'
-import type { Reading, Resolving, StateAnswer } from './requests.ts'
+import type { ReachedRequest, Reading, Resolving, StateAnswer } from './requests.ts'
 import { resolveV1 } from './v1.ts'
 import { resolveV2 } from './v2.ts'
 
@@ -29,8 +29,30 @@ export function runResolution<Result>(
   lookup: (ids: readonly EventId[]) => StateAnswer,
 ): Result {
   let step = resolution.next()
-  while (step.done !== true) step = resolution.next(lookup(step.value.ids))
+  while (step.done !== true) {
+    const request = step.value
+    step = resolution.next(request.ask === 'events' ? lookup(request.ids) : reached(request, lookup))
+  }
   return step.value
 }
 
-export type { Reading, StateAnswer, StateEvent, StateRequest } from './requests.ts'
+/** Walks until all are found or nothing is left. */
+function reached(request: ReachedRequest, lookup: (ids: readonly EventId[]) => StateAnswer): StateAnswer {
+  const sought = new Set(request.ids)
+  const found = new Map<EventId, undefined>()
+  const meet = (id: EventId) => {
+    if (sought.has(id)) found.set(id, undefined)
+  }
+  if (request.ownCounts) request.from.forEach(meet)
+  const passed = new Set<EventId>()
+  let frontier: readonly EventId[] = request.from
+  while (frontier.length > 0 && found.size < sought.size) {
+    for (const id of frontier) passed.add(id)
+    const named = new Set([...lookup(frontier).values()].flatMap((event) => event?.authEvents ?? []))
+    named.forEach(meet)
+    frontier = [...named].filter((id) => !passed.has(id))
+  }
+  return found
+}
+
+export type { ReachedRequest, Reading, StateAnswer, StateEvent, StateRequest } from './requests.ts'

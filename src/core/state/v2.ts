@@ -43,7 +43,7 @@ function createEvents(pool: EventPool, ids: ReadonlySet<EventId>): Set<EventId> 
 /** The power events of the full conflicted set, and what of it they rest on. */
 function withAuthorities(pool: EventPool, full: ReadonlySet<EventId>, reading: Reading): Set<EventId> {
   const powerEvents = [...full].filter((id) => isPowerEvent(pool.get(id)))
-  if (reading === 'synapse') return reachable(pool, powerEvents, undefined, full)
+  if (reading === 'synapse') return reachable(pool, powerEvents, full)
   return new Set([...reachable(pool, powerEvents)].filter((id) => full.has(id)))
 }
 

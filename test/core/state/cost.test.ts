@@ -82,6 +82,38 @@ describe.each(['1', '2', '11', '12'])('what a resolution costs in room version %
   })
 })
 
+describe.each(['2', '11', '12'])('what a resolution reads in room version %s', (version) => {
+  it('is the conflict, also where the states rest on different events', () => {
+    // levels -- between -- levels2: one state has the first, one the last; 10,000 members rest on the first.
+    const strokes: Record<string, Stroke> = { ...START }
+    const names = Array.from({ length: MEMBERS }, (_, index) => `m${index}`)
+    for (const name of names) strokes[name] = [`@${name}`, 'm.room.member', `@${name}:a`, join, 'create levels rules']
+    const users = { '@bert:a': 100 }
+    strokes.between = ['@bert', 'm.room.power_levels', '', { users, ban: 60 }, 'create levels bertIn']
+    strokes.levels2 = ['@bert', 'm.room.power_levels', '', { users, ban: 70 }, 'create between bertIn']
+    const room = picture(version, strokes)
+    const first = stateOf(room, [...Object.keys(START), ...names])
+    const last = new Map([...first, ...stateOf(room, ['levels2'])])
+    const resolution = resolveState(roomVersion(version)!, [first, last])
+    const read = new Set<EventId>()
+    const questions: (readonly EventId[])[] = []
+    let step = resolution.next()
+    while (step.done !== true) {
+      const { ask, ids } = step.value
+      if (ask === 'events') for (const id of ids) read.add(id)
+      else questions.push(ids)
+      const known = ids.flatMap((id) => (room.events.has(id) ? [[id, room.events.get(id)!] as const] : []))
+      // No member rests on what stands between.
+      step = resolution.next(new Map(known.filter(([id]) => ask === 'events' || id !== '$between')))
+    }
+    expect(step.value).toEqual(last)
+    expect(questions).toHaveLength(1)
+    expect(questions[0]).toContain('$between')
+    expect(questions[0]!.length).toBeLessThanOrEqual(Object.keys(START).length)
+    expect(read.size).toBeLessThanOrEqual(Object.keys(START).length + 2)
+  })
+})
+
 function stateOf(room: Picture, names: readonly string[]): StateMap {
   return new Map(
     names.map((name) => {
