@@ -12,7 +12,7 @@ import {
   withPower,
 } from '../core/room-upgrade.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
-import { moveAliases, publishRoom, roomSummary } from '../store/rooms.ts'
+import { moveAliases, publishRoom, roomById, roomSummary } from '../store/rooms.ts'
 import { append } from './append.ts'
 import { beginRoom } from './begin-room.ts'
 import { carryOver } from './carry-over.ts'
@@ -21,6 +21,7 @@ import { newRoomId } from './create-room.ts'
 import { maySendState } from './may-send.ts'
 import { addTransfers, PER_BATCH, type Transfer, transfersOf } from './room-transfers.ts'
 import { emptyTip, type RoomWriter } from './room-writer.ts'
+import { textOf } from './state-consequences.ts'
 
 export interface UpgradeWish {
   readonly roomId: string
@@ -45,9 +46,15 @@ export async function upgradeRoom(app: App, wish: UpgradeWish): Promise<RoomId> 
   const room = await app.db.nextId('room')
   let transfers: readonly Transfer[] = []
   let replacement = version.roomIdIsCreateHash ? undefined : newRoomId(app)
-  await append(app, wish.roomId, async (writer) => {
+  const replace = async (writer: RoomWriter) => {
     if (!(await maySendState(writer, wish.sender, 'm.room.tombstone')))
       throw new MatrixError('M_FORBIDDEN', 'Only who may end the room upgrades it.')
+    const earlier = await upgradedBefore(app, writer, wish)
+    if (earlier !== undefined) {
+      replacement = earlier
+      transfers = []
+      return
+    }
     const next = writer.beside(emptyTip(room, version, version.roomIdIsCreateHash ? undefined : replacement))
     replacement = await begin(app, writer, next, wish)
     await next.add(stateEvent(wish.sender, 'm.room.member', { ...profile, membership: 'join' }, wish.sender))
@@ -57,13 +64,23 @@ export async function upgradeRoom(app: App, wish: UpgradeWish): Promise<RoomId> 
     await close(writer, wish.sender)
     const published = old.published === 1 ? [publishRoom(old.room, false), publishRoom(room, true)] : []
     writer.also({ writes: [moveAliases(old.room, room), ...published], log: [{ kind: 'directory' }] })
-  })
+  }
+  // Bans and the like are read from the database: all that was written before has to stand there.
+  await append(app, wish.roomId, replace, { settled: true })
   for (let from = PER_BATCH; from < transfers.length; from += PER_BATCH) {
     const some = transfers.slice(from, from + PER_BATCH)
     await append(app, replacement!, (writer) => addTransfers(app, writer, wish.sender, some))
   }
   await carryOver(app, wish.sender, replacement!)
   return replacement!
+}
+
+/** The same wish, fulfilled already: a client that lost the answer asks again, and gets no second room. */
+async function upgradedBefore(app: App, writer: RoomWriter, wish: UpgradeWish): Promise<RoomId | undefined> {
+  const tombstone = (await writer.state('m.room.tombstone', ''))?.value
+  if (tombstone?.sender !== wish.sender) return undefined
+  const replacement = await roomById(app.db, textOf(tombstone.content, 'replacement_room') ?? '')
+  return replacement?.version === wish.version ? replacement.room_id : undefined
 }
 
 /**

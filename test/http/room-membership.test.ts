@@ -189,6 +189,9 @@ eachEngine((engine, fresh) => {
     expect((await bob.get(`${inRoom(room)}/messages?dir=b`)).chunk).not.toEqual([])
     await bob.post(`${inRoom(room)}/forget`)
     await bob.post(`${inRoom(room)}/forget`)
+    const reads = ['messages?dir=b', 'state', 'state/m.room.create', 'members']
+    for (const path of reads) expect(await bob.refused('GET', `${inRoom(room)}/${path}`)).toBe('403 M_FORBIDDEN')
+    expect((await bob.sync(undefined, { filter: { room: { include_leave: true } } })).rooms?.leave).toBeUndefined()
     await bob.post(`${inRoom(room)}/join`)
     expect((await bob.get('/joined_rooms')).joined_rooms).toEqual([room])
   })

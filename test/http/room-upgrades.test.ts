@@ -163,6 +163,17 @@ eachServer({}, (server) => {
       expect(chunk.map((event: Json) => event.state_key).sort()).toEqual([...banned].sort())
     })
 
+    test('asked for again by the same user, is the one that was', async () => {
+      const uma = await enter(server, 'uma')
+      const room = await uma.createRoom({ room_version: '11' })
+      const ask = (new_version: string) => uma.post(`${inRoom(room)}/upgrade`, { new_version })
+      const answers = await Promise.all(Array.from({ length: 8 }, () => ask('12')))
+      const next = new Set(answers.map((answer) => answer.replacement_room))
+      expect(next.size).toBe(1)
+      expect((await uma.get('/joined_rooms')).joined_rooms).toEqual([room, ...next])
+      expect(next).not.toContain((await ask('10')).replacement_room)
+    })
+
     test('is refused for what is not known, and changes nothing then', async () => {
       const [lea, max] = [await enter(server, 'lea'), await enter(server, 'max')]
       const room = await lea.createRoom({ preset: 'public_chat' })
