@@ -35,6 +35,15 @@ export function updatePassword(userId: string, passwordHash: string): Sql {
   return sql`UPDATE users SET password_hash = ${passwordHash} WHERE user_id = ${userId}`
 }
 
+export function guestIsStill(userId: string) {
+  const query = sql`SELECT kind FROM users WHERE user_id = ${userId}`
+  return { about: `user:${userId}`, query, expect: [{ kind: 'guest' }] }
+}
+
+export function makeFullUser(userId: string, passwordHash: string | null): Sql {
+  return sql`UPDATE users SET kind = 'user', password_hash = ${passwordHash} WHERE user_id = ${userId}`
+}
+
 export function deactivateUser(userId: string, erase: boolean): Sql {
   return sql`UPDATE users SET deactivated = 1, password_hash = NULL, erased = ${erase ? 1 : 0}
     WHERE user_id = ${userId}`

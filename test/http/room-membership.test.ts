@@ -159,6 +159,31 @@ eachEngine((engine, fresh) => {
     expect(await guest.refused('POST', `${inRoom(room)}/join`, {})).toBe('403 M_GUEST_ACCESS_FORBIDDEN')
   })
 
+  test('a guest becomes a full user under the same name, and nobody else’s', async () => {
+    const server = await start({ guests_disabled: false })
+    const alice = await enter(server, 'alice')
+    const [guest, other] = [await enterAsGuest(server), await enterAsGuest(server)]
+    const room = await alice.createRoom({ preset: 'private_chat', invite: [guest.userId] })
+    await guest.join(room)
+    const register = (more: object) =>
+      server.call('POST', '/_matrix/client/v3/register', {
+        body: { auth: { type: 'm.login.dummy' }, password: 'correct horse battery', ...more },
+      })
+    const username = guest.userId.slice(1, guest.userId.indexOf(':'))
+    expect((await register({ username, guest_access_token: other.token })).status).toBe(403)
+    expect((await register({ username: 'alice', guest_access_token: alice.token })).status).toBe(403)
+    expect((await register({ guest_access_token: guest.token })).body.errcode).toBe('M_MISSING_PARAM')
+    expect((await register({ username })).body.errcode).toBe('M_USER_IN_USE')
+    const tries = await Promise.all([1, 2, 3].map(() => register({ username, guest_access_token: guest.token })))
+    expect(tries.map((reply) => reply.status).sort()).toEqual([200, 403, 403])
+    await alice.put(`${inRoom(room)}/state/m.room.guest_access`, { guest_access: 'forbidden' })
+    expect(await alice.membership(room, guest.userId)).toBe('join')
+    const login = { type: 'm.login.password', identifier: { type: 'm.id.user', user: username } }
+    const body = { ...login, password: 'correct horse battery' }
+    expect((await server.call('POST', '/_matrix/client/v3/login', { body })).body.user_id).toBe(guest.userId)
+    await guest.createRoom()
+  })
+
   test('a member event can carry a name for one room and keys of its own', async () => {
     const server = await start()
     const [alice, bob] = [await enter(server, 'alice'), await enter(server, 'bob')]

@@ -1,8 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import { createAccount } from '../../actions/create-account.ts'
 import { openSession } from '../../actions/log-in.ts'
+import { checkGuest, upgradeGuest } from '../../actions/upgrade-guest.ts'
 import type { App } from '../../app.ts'
-import { localpartFault, userId as makeUserId } from '../../core/ids.ts'
+import { localpartFault, userId as makeUserId, type UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { userById } from '../../store/users.ts'
 import { endpoint } from '../endpoint.ts'
@@ -26,17 +27,20 @@ export const register = endpoint({
     device_id: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
     initial_device_display_name: Type.Optional(Type.String({ maxLength: 100 })),
     inhibit_login: Type.Optional(Type.Boolean()),
+    guest_access_token: Type.Optional(Type.String({ maxLength: 1_024 })),
   }),
   async handle(app, { query, body }) {
     const guest = query.kind === 'guest'
     checkOpen(app, guest)
     const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
+    const upgraded = guest ? undefined : await guestToUpgrade(app, body)
     if (!guest) {
-      await checkFree(app, localpart)
+      if (upgraded === undefined) await checkFree(app, localpart)
       await authenticateInteractively(app, 'm.login.dummy', { endpoint: 'POST /register', body })
     }
     const password = guest ? undefined : body.password
-    const { userId } = await createAccount(app, { localpart, password, admin: false, guest })
+    if (upgraded !== undefined) await upgradeGuest(app, upgraded, password)
+    const userId = upgraded ?? (await createAccount(app, { localpart, password, admin: false, guest })).userId
     if (body.inhibit_login === true) return { user_id: userId, home_server: app.serverName }
     const device = { deviceId: body.device_id, displayName: body.initial_device_display_name }
     const opened = await openSession(app, userId, device)
@@ -61,6 +65,18 @@ export const checkUsernameAvailability = endpoint({
     return { available: true }
   },
 })
+
+/** A guest who registers by its own name becomes a full user. Errors: M_FORBIDDEN, M_MISSING_PARAM. */
+async function guestToUpgrade(
+  app: App,
+  body: { readonly username?: string; readonly guest_access_token?: string },
+): Promise<UserId | undefined> {
+  if (body.guest_access_token === undefined) return undefined
+  if (body.username === undefined) throw new MatrixError('M_MISSING_PARAM', 'A guest registers by its own user name.')
+  const userId = makeUserId(foldAscii(body.username), app.serverName)
+  await checkGuest(app, userId, body.guest_access_token)
+  return userId
+}
 
 function checkOpen(app: App, guest: boolean): void {
   const {

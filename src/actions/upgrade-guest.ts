@@ -1,0 +1,30 @@
+import type { App } from '../app.ts'
+import type { UserId } from '../core/ids.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { sessionByToken } from '../store/sessions.ts'
+import { guestIsStill, makeFullUser } from '../store/users.ts'
+import { checkPassword } from './create-account.ts'
+import { hashToken } from './log-in.ts'
+import { write } from './write.ts'
+
+/** The guest that an access token is of, if it bears the name. Errors: M_FORBIDDEN. */
+export async function checkGuest(app: App, userId: UserId, accessToken: string): Promise<void> {
+  const session = await sessionByToken(app.db, hashToken(accessToken))
+  if (session?.user_id !== userId || session.kind !== 'guest' || session.deactivated === 1)
+    throw new MatrixError('M_FORBIDDEN', `The token is not that of a guest named ${userId}.`)
+}
+
+/**
+ * Makes a full account of a guest's, who keeps rooms and devices (Client-Server API, "Guest Access").
+ * Errors: M_WEAK_PASSWORD, M_FORBIDDEN when the account is no guest's any more.
+ */
+export async function upgradeGuest(app: App, userId: UserId, password: string | undefined): Promise<void> {
+  if (password !== undefined) checkPassword(password)
+  const hash = password === undefined ? null : await app.live.passwordHasher.hash(password)
+  const written = await write(app, {
+    guards: [guestIsStill(userId)],
+    writes: [makeFullUser(userId, hash)],
+    log: [{ kind: 'user', user: userId }],
+  })
+  if (written === undefined) throw new MatrixError('M_FORBIDDEN', `${userId} is no guest any more.`)
+}
