@@ -5,6 +5,7 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { accountData } from '../store/account-data.ts'
 import { profileOf } from '../store/profiles.ts'
 import { append } from './append.ts'
+import { inviteRemoteUser } from './invite-remote-user.ts'
 import type { RoomWriter } from './room-writer.ts'
 import { textOf } from './state-consequences.ts'
 import { vouchForJoin } from './vouch-for-join.ts'
@@ -35,6 +36,8 @@ export interface MembershipWish {
  */
 export async function changeMembership(app: App, wish: MembershipWish): Promise<EventId> {
   if (wish.membership === 'invite') await checkInvitePermission(app, wish.target)
+  if (wish.membership === 'invite' && serverNameOf(wish.target) !== app.serverName)
+    return inviteRemoteUser(app, { ...wish, content: inviteContent(wish) })
   const profile = NAMED.has(wish.membership) ? await memberProfile(app, wish.target) : {}
   let unchanged: EventId | undefined
   const events = await append(app, wish.roomId, async (writer) => {
@@ -94,6 +97,11 @@ async function memberContent(
     ...(wish.reason === undefined ? {} : { reason: wish.reason }),
     ...(voucher === undefined ? {} : { join_authorised_via_users_server: voucher }),
   }
+}
+
+function inviteContent(wish: MembershipWish): JsonObject {
+  const reason = wish.reason === undefined ? {} : { reason: wish.reason }
+  return { ...wantedContent(wish), membership: 'invite', ...reason }
 }
 
 /** A voucher is ours to name, and what others are called is theirs to say. */

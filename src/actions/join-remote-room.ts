@@ -7,10 +7,12 @@ import { ERRCODES, type Errcode, MatrixError } from '../core/matrix-error.ts'
 import { ROOM_VERSIONS, type RoomVersion, roomVersion } from '../core/room-version.ts'
 import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
+import { serverIsIn } from '../store/room-servers.ts'
 import { knowRoomOutside } from '../store/room-takeover.ts'
 import { roomById } from '../store/rooms.ts'
 import { memberProfile } from './change-membership.ts'
 import { type Source, verifiedIn } from './fetch-missing.ts'
+import { placeArrival } from './receive-pdus.ts'
 import { storeOutliers } from './store-outliers.ts'
 import { takeOverRoom } from './take-over-room.ts'
 import { ownEvent, type VerifiedEvent, verifyPdu } from './verify-pdu.ts'
@@ -156,6 +158,10 @@ async function enter(app: App, entrance: Entrance): Promise<void> {
   const stored = await storeOutliers(app, room, version, [...chain, ...state])
   const numbers = state.flatMap(({ eventId, stateKey }) => (stateKey === null ? [] : (stored.get(eventId) ?? [])))
   const event = await joinEvent(app, entrance)
+  if (await serverIsIn(app.db, room, app.serverName)) {
+    await placeArrival(app, source, event)
+    return
+  }
   await takeOverRoom(app, { room, roomId: join.roomId, version, join: event, state: numbers })
 }
 

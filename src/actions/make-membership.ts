@@ -3,19 +3,27 @@ import type { Event } from '../core/event.ts'
 import type { UserId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import { append } from './append.ts'
+import { textOf } from './state-consequences.ts'
+import { vouchForJoin } from './vouch-for-join.ts'
 
 /**
  * A template for the member event of another server's user (Server-Server API, "Joining Rooms", "Knocking upon a room",
- * "Leaving Rooms"): without hashes and signatures. Errors: M_FORBIDDEN when the room's rules refuse it.
+ * "Leaving Rooms"): without hashes and signatures. Errors: M_FORBIDDEN when the room's rules refuse it,
+ * and those of `vouchForJoin`.
  */
 export async function makeMembership(
   app: App,
   roomId: string,
   userId: UserId,
-  content: JsonObject,
+  membership: 'join' | 'leave' | 'knock',
 ): Promise<JsonObject> {
   let event: Event | undefined
   await append(app, roomId, async (writer) => {
+    const before = textOf((await writer.state('m.room.member', userId))?.value.content, 'membership')
+    const asks = membership === 'join' && before !== 'join' && before !== 'invite'
+    const voucher = asks ? await vouchForJoin(app, writer, userId) : undefined
+    const vouched = voucher === undefined ? {} : { join_authorised_via_users_server: voucher }
+    const content = { membership, ...vouched }
     event = await writer.preview({ type: 'm.room.member', stateKey: userId, sender: userId, content })
   })
   const { hashes: _hashes, signatures: _signatures, event_id: _id, ...template } = event!.pdu

@@ -97,6 +97,7 @@ async function drafted(
       room,
       snapshot,
       rows.map((row) => row.event),
+      join.stateKey ?? '',
       logPosition(0),
     ),
   )

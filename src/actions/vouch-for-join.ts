@@ -5,6 +5,7 @@ import { isObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { creatorsOf, powerLevelsOf } from '../core/power-levels.ts'
 import { joinedAmong, localMembersOf } from '../store/memberships.ts'
+import { serverIsInAny } from '../store/room-servers.ts'
 import type { RoomWriter } from './room-writer.ts'
 import { textOf } from './state-consequences.ts'
 
@@ -14,12 +15,17 @@ const MAX_CANDIDATES = 100
 /**
  * Who of this server vouches for somebody who joins a restricted room (room versions 8+): a member who may invite, when
  * the user is in one of the rooms that the join rule names. Undefined where the rule asks for no voucher.
- * Errors: M_FORBIDDEN when the user is in none of them, M_UNABLE_TO_GRANT_JOIN when no member here may invite.
+ * Errors: M_FORBIDDEN when the user is in none of them, M_UNABLE_TO_AUTHORISE_JOIN when we are not either,
+ * M_UNABLE_TO_GRANT_JOIN when no member here may invite.
  */
 export async function vouchForJoin(app: App, writer: RoomWriter, userId: UserId): Promise<UserId | undefined> {
   const rules = (await writer.state('m.room.join_rules', ''))?.value.content
   if (!isRestricted(textOf(rules, 'join_rule'))) return undefined
-  if ((await joinedAmong(app.db, userId, allowedRoomIds(rules))).size === 0)
+  const allowed = allowedRoomIds(rules)
+  // Of the users of other servers we know only what goes on in rooms that we are in.
+  if (serverNameOf(userId) !== app.serverName && !(await serverIsInAny(app.db, allowed, app.serverName)))
+    throw new MatrixError('M_UNABLE_TO_AUTHORISE_JOIN', 'This server is in none of the rooms whose members may join.')
+  if ((await joinedAmong(app.db, userId, allowed)).size === 0)
     throw new MatrixError('M_FORBIDDEN', 'Only members of certain rooms may join, or who is invited.')
   const voucher = await inviter(app, writer)
   if (voucher === undefined)

@@ -33,8 +33,11 @@ import { getVersions } from './client/versions.ts'
 import type { AnyEndpoint } from './endpoint.ts'
 import * as federationBackfill from './federation/backfill.ts'
 import * as federationEvents from './federation/events.ts'
+import * as inviting from './federation/inviting.ts'
 import * as joiningRooms from './federation/joining-rooms.ts'
 import * as serverKeys from './federation/keys.ts'
+import * as knockingRooms from './federation/knocking-rooms.ts'
+import * as leavingRooms from './federation/leaving-rooms.ts'
 import * as federationQueries from './federation/queries.ts'
 import * as serverInfo from './federation/server-info.ts'
 import { sendTransaction } from './federation/transactions.ts'
@@ -89,6 +92,9 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(federationBackfill),
   joiningRooms.makeJoin,
   joiningRooms.sendJoin,
+  ...Object.values(inviting),
+  ...Object.values(leavingRooms),
+  ...Object.values(knockingRooms),
   sendTransaction,
 ] as unknown as readonly AnyEndpoint[]
 

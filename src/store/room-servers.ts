@@ -1,6 +1,6 @@
 import type { ServerName } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
-import { type LogPosition, perDialect, type Sql, sql } from '../db/sql.ts'
+import { type LogPosition, perDialect, type Sql, sql, textList } from '../db/sql.ts'
 
 const SERVER = perDialect({
   sqlite: "substr(user_id, instr(user_id, ':') + 1)",
@@ -18,6 +18,13 @@ export async function serversIn(db: Database, room: number): Promise<ServerName[
 export async function serverIsIn(db: Database, room: number, server: string): Promise<boolean> {
   const rows = await db.read(sql`SELECT server FROM room_servers
     WHERE room = ${room} AND server = ${server} AND to_position IS NULL`)
+  return rows.length > 0
+}
+
+/** Whether the server is in one of the rooms. */
+export async function serverIsInAny(db: Database, roomIds: readonly string[], server: string): Promise<boolean> {
+  const rows = await db.read(sql`SELECT s.room FROM rooms r JOIN room_servers s ON s.room = r.room
+    WHERE r.room_id IN ${textList(roomIds)} AND s.server = ${server} AND s.to_position IS NULL LIMIT 1`)
   return rows.length > 0
 }
 

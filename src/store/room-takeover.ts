@@ -7,8 +7,17 @@ import { intList, type Sql, sql, textList } from '../db/sql.ts'
  */
 export const WHOLE_STATE_NUMBER = 2 ** 30
 
-/** Makes these stored events the state of the room, current and as a snapshot, in place of whatever it had. */
-export function takeOverState(room: number, snapshot: number, events: readonly number[], position: LogPosition): Sql[] {
+/**
+ * Makes these stored events the state of the room, current and as a snapshot, in place of whatever it had. What the
+ * membership of `joining` changes to is told by the join itself.
+ */
+export function takeOverState(
+  room: number,
+  snapshot: number,
+  events: readonly number[],
+  joining: string,
+  position: LogPosition,
+): Sql[] {
   return [
     sql`INSERT INTO snapshots (snapshot, room, number, parent)
       VALUES (${snapshot}, ${room}, ${WHOLE_STATE_NUMBER}, NULL)`,
@@ -19,7 +28,7 @@ export function takeOverState(room: number, snapshot: number, events: readonly n
       SELECT room, type, state_key, event FROM events WHERE event IN ${intList(events)}`,
     sql`INSERT INTO state_changes (position, room, type, state_key, event, previous)
       SELECT ${position}, room, type, state_key, event, NULL FROM events WHERE event IN ${intList(events)}
-      ON CONFLICT (room, position, type, state_key) DO NOTHING`,
+      AND NOT (type = 'm.room.member' AND state_key = ${joining})`,
   ]
 }
 

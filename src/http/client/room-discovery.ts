@@ -98,5 +98,6 @@ export const getRoomSummary = endpoint({
   auth: 'access-token-optional',
   rateLimit: 'other',
   params: Type.Object({ roomIdOrAlias: Type.String() }),
-  handle: async (app, { user, params }) => summary(app, user?.userId, await resolveRoom(app, params.roomIdOrAlias)),
+  handle: async (app, { user, params }) =>
+    summary(app, user?.userId, (await resolveRoom(app, params.roomIdOrAlias)).roomId),
 })

@@ -2,7 +2,9 @@ import { Type } from '@sinclair/typebox'
 import { changeMembership, type Membership } from '../../actions/change-membership.ts'
 import { forgetRoom as forgetAction } from '../../actions/forget-room.ts'
 import { join } from '../../actions/join.ts'
-import { isHistoricalUserId, isValidUserId, type UserId } from '../../core/ids.ts'
+import { knock } from '../../actions/knock.ts'
+import { leave } from '../../actions/leave.ts'
+import { isHistoricalUserId, isServerName, isValidUserId, type ServerName, type UserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { joinedRooms } from '../../store/memberships.ts'
@@ -12,6 +14,9 @@ import { noAddresses } from './third-party-membership.ts'
 
 const RoomParams = Type.Object({ roomId: Type.String() })
 const RoomOrAlias = Type.Object({ roomIdOrAlias: Type.String() })
+/** `server_name` is the older name. */
+const servers = Type.Optional(Type.Union([Type.Array(Type.String(), { maxItems: 50 }), Type.String()]))
+const Via = Type.Object({ via: servers, server_name: servers })
 const MAX_REASON_LENGTH = 2_000
 const reason = Type.Optional(Type.String({ maxLength: MAX_REASON_LENGTH }))
 const Reason = Type.Object({ reason })
@@ -54,10 +59,11 @@ export const joinRoom = endpoint({
   guest: true,
   rateLimit: 'join',
   params: RoomOrAlias,
+  query: Via,
   body: Reason,
-  async handle(app, { user, params, body }) {
-    const roomId = await resolveRoom(app, params.roomIdOrAlias)
-    await join(app, { ...own(user, roomId, 'join'), content: entering(body) })
+  async handle(app, { user, params, query, body }) {
+    const { roomId, servers } = await resolveRoom(app, params.roomIdOrAlias)
+    await join(app, { ...own(user, roomId, 'join'), content: entering(body) }, [...viaIn(query), ...servers])
     return { room_id: roomId }
   },
 })
@@ -69,10 +75,11 @@ export const knockRoom = endpoint({
   auth: 'access-token',
   rateLimit: 'join',
   params: RoomOrAlias,
+  query: Via,
   body: Reason,
-  async handle(app, { user, params, body }) {
-    const roomId = await resolveRoom(app, params.roomIdOrAlias)
-    await changeMembership(app, { ...own(user, roomId, 'knock'), reason: body.reason })
+  async handle(app, { user, params, query, body }) {
+    const { roomId, servers } = await resolveRoom(app, params.roomIdOrAlias)
+    await knock(app, { ...own(user, roomId, 'knock'), reason: body.reason }, [...viaIn(query), ...servers])
     return { room_id: roomId }
   },
 })
@@ -87,7 +94,7 @@ export const leaveRoom = endpoint({
   params: RoomParams,
   body: Reason,
   async handle(app, { user, params, body }) {
-    await changeMembership(app, { ...own(user, params.roomId, 'leave'), reason: body.reason })
+    await leave(app, { ...own(user, params.roomId, 'leave'), reason: body.reason })
     return {}
   },
 })
@@ -148,6 +155,10 @@ function targetOf(body: { user_id?: string; medium?: string }, membership: Membe
 
 function own({ userId, guest }: Requester, roomId: string, membership: Membership) {
   return { roomId, sender: userId, target: userId, membership, guest }
+}
+
+function viaIn(query: { via?: string | string[]; server_name?: string | string[] }): ServerName[] {
+  return [query.via ?? [], query.server_name ?? []].flat().filter(isServerName)
 }
 
 /** Further keys of the body go into the member event, as clients have come to expect. */

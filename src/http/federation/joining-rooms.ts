@@ -1,6 +1,5 @@
 import { Type } from '@sinclair/typebox'
 import { acceptMembership } from '../../actions/accept-membership.ts'
-import { joinVoucher } from '../../actions/join-voucher.ts'
 import { makeMembership } from '../../actions/make-membership.ts'
 import type { App } from '../../app.ts'
 import { isHistoricalUserId, type ServerName, serverNameOf, type UserId } from '../../core/ids.ts'
@@ -26,12 +25,7 @@ export const makeJoin = endpoint({
     checkUser(params.userId, origin)
     const room = await roomForServer(app, params.roomId, origin)
     checkVersion(room, query.ver)
-    const voucher = await joinVoucher(app, room, params.userId)
-    const content = {
-      membership: 'join',
-      ...(voucher === undefined ? {} : { join_authorised_via_users_server: voucher }),
-    }
-    const event = await makeMembership(app, params.roomId, params.userId, content)
+    const event = await makeMembership(app, params.roomId, params.userId, 'join')
     return { event, room_version: room.version.id }
   },
 })

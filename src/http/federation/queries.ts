@@ -4,9 +4,22 @@ import { isObject, own } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { profileOf } from '../../store/profiles.ts'
 import { userById } from '../../store/users.ts'
+import { resolveAlias } from '../../views/directory.ts'
 import { endpoint } from '../endpoint.ts'
 
 /** Server-Server API, "Querying for information". */
+export const queryRoomDirectory = endpoint({
+  method: 'GET',
+  path: '/_matrix/federation/v1/query/directory',
+  auth: 'federation-signature',
+  query: Type.Object({ room_alias: Type.String() }),
+  async handle(app, { query }) {
+    if (serverNameOf(query.room_alias) !== app.serverName)
+      throw new MatrixError('M_NOT_FOUND', 'The alias is not of this server.')
+    return resolveAlias(app, query.room_alias)
+  },
+})
+
 export const queryProfile = endpoint({
   method: 'GET',
   path: '/_matrix/federation/v1/query/profile',

@@ -1,0 +1,56 @@
+import type { App } from '../app.ts'
+import type { Event } from '../core/event.ts'
+import { type EventId, serverNameOf, type UserId } from '../core/ids.ts'
+import { type JsonObject, own } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { roomVersion } from '../core/room-version.ts'
+import { strippedEvent, strippedStateKeys } from '../core/stripped-state.ts'
+import { askServer, federationPath } from '../remote/ask-server.ts'
+import { roomById } from '../store/rooms.ts'
+import { append } from './append.ts'
+import { asMatrixError } from './join-remote-room.ts'
+import { placeArrival } from './receive-pdus.ts'
+import { verifyPdu } from './verify-pdu.ts'
+
+export interface RemoteInvite {
+  readonly roomId: string
+  readonly sender: UserId
+  readonly target: UserId
+  readonly content: JsonObject
+}
+
+/**
+ * Invites a user of another server (Server-Server API, "Inviting to a room"): the invite goes into the room once
+ * that server has signed it. Errors: M_FORBIDDEN by the room's rules or by the other server, M_UNKNOWN (502) when it
+ * is away.
+ */
+export async function inviteRemoteUser(app: App, invite: RemoteInvite): Promise<EventId> {
+  const server = serverNameOf(invite.target)
+  const row = await roomById(app.db, invite.roomId)
+  const version = roomVersion(row?.version ?? '')
+  if (row === undefined || version === undefined)
+    throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
+  let event: Event | undefined
+  let shown: JsonObject[] = []
+  await append(app, invite.roomId, async (writer) => {
+    const wanted = { type: 'm.room.member', stateKey: invite.target, sender: invite.sender, content: invite.content }
+    event = await writer.preview(wanted)
+    shown = []
+    for (const [type, stateKey] of strippedStateKeys([invite.sender])) {
+      const found = (await writer.state(type, stateKey))?.value
+      if (found !== undefined) shown.push(strippedEvent({ ...found, type, stateKey }))
+    }
+  })
+  const uri = federationPath`/v2/invite/${invite.roomId}/${event!.eventId}`
+  const content = { event: event!.pdu, invite_room_state: shown, room_version: version.id }
+  const answer = await askServer(app, server, { method: 'PUT', uri, content }).catch((error: unknown) => {
+    throw asMatrixError(server, error)
+  })
+  const signed = await verifyPdu(app, version, own(answer, 'event') ?? null)
+  if (signed.eventId !== event!.eventId) throw new MatrixError('M_UNKNOWN', `${server} answers with another event.`)
+  const source = { room: row.room, roomId: row.room_id, version, server }
+  const merged = await placeArrival(app, source, signed)
+  if (merged.outcome === 'rejected' || merged.outcome === 'soft_failed')
+    throw new MatrixError('M_FORBIDDEN', `Not allowed in this room: ${merged.reason ?? 'refused'}`)
+  return signed.eventId
+}
