@@ -237,3 +237,12 @@ export function stateChangesBetween(
       FROM state_changes WHERE room = ${room} AND position > ${since} AND position < ${before}) AS numbered
     WHERE place = 1`)
 }
+
+/** Whether the room was open to everybody at the position or at any time since. */
+export async function wasWorldReadableAfter(db: Database, room: number, position: number): Promise<boolean> {
+  const rows = await db.read(sql`SELECT 1 AS one FROM state_changes c JOIN events e ON e.event = c.event
+    WHERE c.room = ${room} AND c.type = 'm.room.history_visibility' AND e.content LIKE '%world_readable%'
+      AND (c.position > ${position} OR c.position = (SELECT MAX(x.position) FROM state_changes x
+        WHERE x.room = ${room} AND x.type = 'm.room.history_visibility' AND x.position <= ${position})) LIMIT 1`)
+  return rows.length > 0
+}

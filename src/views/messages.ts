@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import type { EventFilter } from '../core/filter.ts'
 import { type EventRow, type HistoryPlace, placeAfterPosition } from '../store/events.ts'
+import { wasWorldReadableAfter } from '../store/state.ts'
 import { clientEvents, type Viewer } from './client-events.ts'
 import { FIRST_PLACE, historyOf, scan } from './history.ts'
 import { type ReadableRoom, readableRoom } from './readable-room.ts'
@@ -43,10 +44,10 @@ export function sendersOf(rows: readonly EventRow[]): string[] {
   return [...new Set(rows.map((row) => row.sender))]
 }
 
-/** Backwards from the end of what concerns the user, forwards from the beginning. */
-function firstPlace(app: App, room: ReadableRoom, dir: 'b' | 'f'): Promise<HistoryPlace> {
-  if (dir === 'f') return Promise.resolve(FIRST_PLACE)
-  const worldReadable = room.history_visibility === 'world_readable'
-  const end = worldReadable ? undefined : room.end
-  return placeAfterPosition(app.db, room.room, end?.position ?? app.db.safePosition())
+/** Forwards from the beginning, backwards from the end of what the user may see: a former member skips what is not. */
+async function firstPlace(app: App, room: ReadableRoom, dir: 'b' | 'f'): Promise<HistoryPlace> {
+  if (dir === 'f') return FIRST_PLACE
+  const { until } = room
+  const skips = until !== undefined && !(await wasWorldReadableAfter(app.db, room.room, until))
+  return placeAfterPosition(app.db, room.room, skips ? until : app.db.safePosition())
 }

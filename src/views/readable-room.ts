@@ -8,6 +8,8 @@ import { type RoomRow, roomById } from '../store/rooms.ts'
 export interface ReadableRoom extends RoomRow {
   /** How the user's last stay ended; undefined for members, and for who was never in. */
   readonly end: { readonly position: number; readonly event: number | null } | undefined
+  /** What happens after this position is shown to the user only if it is open to everybody; undefined: no such end. */
+  readonly until: number | undefined
   /** The state as a whole may be read too. */
   readonly stateShown: boolean
 }
@@ -20,16 +22,17 @@ export async function readableRoom(app: App, userId: string, roomId: string): Pr
   const room = await roomById(app.db, roomId)
   const membership = room && (await membershipOf(app.db, room.room, userId))
   if (room === undefined) throw refusal()
-  if (membership?.membership === 'join') return { ...room, end: undefined, stateShown: true }
+  if (membership?.membership === 'join') return { ...room, end: undefined, until: undefined, stateShown: true }
   if (membership !== undefined && membership.forgotten === 0) {
     const history = await membershipHistory(app.db, userId, [room.room])
     const last = history.findLastIndex((step) => step.membership === 'join')
-    if (last !== -1) return { ...room, end: history[last + 1], stateShown: true }
+    const until = membership.membership === 'invite' ? undefined : history.at(-1)?.position
+    if (last !== -1) return { ...room, end: history[last + 1], until, stateShown: true }
   }
   const visibility = room.history_visibility ?? undefined
   const present = membership?.forgotten === 1 ? undefined : membership?.membership
   if (!visibleTo({ visibility, membership: present, joinedSince: false })) throw refusal()
-  return { ...room, end: undefined, stateShown: visibility === 'world_readable' }
+  return { ...room, end: undefined, until: undefined, stateShown: visibility === 'world_readable' }
 }
 
 function refusal(): MatrixError {

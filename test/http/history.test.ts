@@ -155,6 +155,18 @@ eachServer({ guests_disabled: false }, (server) => {
     }
   })
 
+  test('who left finds by paging back what was open to everybody since, though it is closed again', async () => {
+    const [roomId, alice, bob] = await talk(1)
+    await bob.post(`${inRoom(roomId)}/leave`)
+    await alice.send(roomId, 'closed')
+    const open = (value: string) => alice.setState(roomId, 'm.room.history_visibility', { history_visibility: value })
+    await open('world_readable')
+    await alice.send(roomId, 'open')
+    await open('joined')
+    await alice.send(roomId, 'closed again')
+    expect(bodies((await bob.get(`${inRoom(roomId)}/messages?dir=b&limit=50`)).chunk)).toEqual(['open', 'm0'])
+  })
+
   test('unsigned says who one was at the event, what it replaced, and to its device the transaction', async () => {
     const [roomId, alice, bob] = await talk(0)
     const carol = await newSession()
