@@ -28,14 +28,24 @@ export async function noticePresence(app: App, userId: string, presence: Presenc
   const now = app.clock.now()
   if (!presenceIsOn(app) || app.live.presence.isKnown(userId, presence, now)) return
   const before = await presenceOf(app.db, userId)
-  const isCurrent = before?.presence === presence && now - before.last_active_ts < ACTIVITY_MS
-  if (isCurrent || (presence === 'offline' && (before === undefined || before.presence === 'offline'))) {
-    app.live.presence.found(userId, presence, now)
-    return
-  }
-  // Who goes was active when they were seen last.
-  const lastActiveTs = presence === 'offline' ? (before?.last_active_ts ?? now) : now
-  await store(app, { user_id: userId, presence, status_msg: before?.status_msg ?? null, last_active_ts: lastActiveTs })
+  if (before !== undefined && before.presence === presence && now - before.last_active_ts < ACTIVITY_MS)
+    return app.live.presence.found(userId, presence, now)
+  await store(app, { user_id: userId, presence, status_msg: before?.status_msg ?? null, last_active_ts: now })
+}
+
+/** The user is not seen any more. Who was never seen is known to be offline from now on. */
+export async function noticeAbsence(app: App, userId: string): Promise<void> {
+  if (!presenceIsOn(app)) return
+  const before = await presenceOf(app.db, userId)
+  if (before?.presence === 'offline') return
+  const { status_msg = null, last_active_ts = app.clock.now() } = before ?? {}
+  await store(app, { user_id: userId, presence: 'offline', status_msg, last_active_ts })
+}
+
+/** A client that does not want to be seen says nothing of the user's other clients. */
+export async function noticeHiding(app: App, userId: string): Promise<void> {
+  if (!presenceIsOn(app) || (await presenceOf(app.db, userId)) !== undefined) return
+  await noticeAbsence(app, userId)
 }
 
 /** Whether this server tells of its users' presence at all. */

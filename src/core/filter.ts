@@ -12,7 +12,7 @@ const MAX_ENTRY_BYTES = 255
 
 /** `EventFilter` and `RoomEventFilter` of the Client-Server API ("Filtering"); undefined includes everything. */
 export interface EventFilter {
-  /** At least 1, at most FILTER_MAX_LIMIT. */
+  /** From 0, which asks for nothing, to FILTER_MAX_LIMIT. */
   readonly limit: number | undefined
   readonly types: readonly string[] | undefined
   readonly notTypes: readonly string[]
@@ -158,9 +158,8 @@ function limitAt(filter: JsonObject, where: string): number | undefined {
   if (typeof limit !== 'number' || !Number.isInteger(limit)) {
     throw new MatrixError('M_BAD_JSON', `limit in ${where} must be an integer`)
   }
-  if (limit < 0) throw new MatrixError('M_INVALID_PARAM', `limit in ${where} must be greater than 0`)
-  // Clients ask for 0 to get as little as possible; a page of nothing could never be left.
-  return Math.min(Math.max(limit, 1), FILTER_MAX_LIMIT)
+  if (limit < 0) throw new MatrixError('M_INVALID_PARAM', `limit in ${where} must not be negative`)
+  return Math.min(limit, FILTER_MAX_LIMIT)
 }
 
 function booleanAt(filter: JsonObject, key: string): boolean | undefined {

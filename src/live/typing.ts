@@ -4,11 +4,15 @@ import type { Timers } from './time.ts'
 export interface Typing {
   /** The user types for so long from now on; 0 stops. */
   set(room: number, userId: string, timeoutMs: number): void
-  usersIn(room: number): readonly string[]
-  /** Rooms whose list changed after the serial, the oldest change first. */
-  changedSince(serial: number): readonly number[]
+  /** The lists that changed after the serial, as they are now. */
+  changesSince(serial: number): TypingChanges
+}
+
+export interface TypingChanges {
   /** Counts the changes of all lists. */
   readonly serial: number
+  /** Who is typing, by room. */
+  readonly lists: ReadonlyMap<number, readonly string[]>
 }
 
 /** Longest time that one request counts, whatever the client asks for. */
@@ -57,14 +61,10 @@ export function createTyping(timers: Timers, changed: (room: number) => void): T
       )
       if (isNew) tell(room, users)
     },
-    usersIn: (room) => [...(rooms.get(room)?.users.keys() ?? [])],
-    changedSince(since) {
-      const changes: number[] = []
-      for (const [room, typing] of rooms) if (typing.serial > since) changes.push(room)
-      return changes
-    },
-    get serial() {
-      return serial
+    changesSince(since) {
+      const lists = new Map<number, readonly string[]>()
+      for (const [room, typing] of rooms) if (typing.serial > since) lists.set(room, [...typing.users.keys()])
+      return { serial, lists }
     },
   }
 }

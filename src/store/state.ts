@@ -175,6 +175,15 @@ export function currentStateWanted(
   return db.read(sql`SELECT type, state_key, event FROM current_state WHERE room = ${room} AND ${isWanted(wanted)}`)
 }
 
+/** Those of the events that are the state of their rooms now, of rooms that the user is in. */
+export async function currentAmong(db: Database, userId: string, events: readonly number[]): Promise<number[]> {
+  const rows = await db.read<{ event: number }>(sql`SELECT c.event FROM events e
+    JOIN current_state c ON c.room = e.room AND c.type = e.type AND c.state_key = e.state_key AND c.event = e.event
+    JOIN memberships m ON m.room = e.room AND m.user_id = ${userId} AND m.membership = 'join'
+    WHERE e.event IN ${intList(events)}`)
+  return rows.map((row) => row.event)
+}
+
 export async function currentStateEvent(
   db: Database,
   room: number,

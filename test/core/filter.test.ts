@@ -102,7 +102,7 @@ describe('parseFilter', () => {
   })
 
   test('limits hold at their edges', () => {
-    expect(parseEventFilter({ limit: 0 }).limit).toBe(1)
+    expect(parseEventFilter({ limit: 0 }).limit).toBe(0)
     expect(parseEventFilter({ limit: FILTER_MAX_LIMIT + 1 }).limit).toBe(FILTER_MAX_LIMIT)
     expect(parseEventFilter({}).limit).toBeUndefined()
     const full = Array.from({ length: FILTER_MAX_ENTRIES }, () => 'x'.repeat(255))

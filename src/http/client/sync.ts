@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { forgetToDevice } from '../../actions/send-to-device.ts'
-import { noticePresence, type Presence, presenceIsOn } from '../../actions/set-presence.ts'
+import { noticeAbsence, noticeHiding, noticePresence, type Presence, presenceIsOn } from '../../actions/set-presence.ts'
 import type { App } from '../../app.ts'
 import { type Filter, parseFilter, parseFilterText } from '../../core/filter.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
@@ -59,14 +59,18 @@ async function whilePresent(
   presence: Presence,
   poll: () => Promise<string>,
 ): Promise<string> {
-  if (presence === 'offline' || !presenceIsOn(app)) return poll()
+  if (!presenceIsOn(app)) return poll()
+  if (presence === 'offline') {
+    await noticeHiding(app, userId)
+    return poll()
+  }
   app.live.presence.began(userId)
   try {
     await noticePresence(app, userId, presence)
     return await poll()
   } finally {
     app.live.presence.ended(userId, () => {
-      noticePresence(app, userId, 'offline').catch((error) => app.log.warn({ err: error }, 'presence was not stored'))
+      noticeAbsence(app, userId).catch((error) => app.log.warn({ err: error }, 'presence was not stored'))
     })
   }
 }

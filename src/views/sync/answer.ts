@@ -19,7 +19,7 @@ export interface Answer {
   readonly json: string
 }
 
-type Span = Pick<Scope, 'token' | 'since' | 'to' | 'initial'> & { readonly typingSerial: number }
+type Span = Pick<Scope, 'token' | 'since' | 'to' | 'initial' | 'typing'>
 
 /** Further back than so many rows of the log nothing is looked up: anything may have happened. */
 const MAX_LOG_ROWS = 20_000
@@ -32,9 +32,8 @@ export async function answer(
   rooms: readonly RoomOfUser[],
 ): Promise<Answer> {
   const news = await newsOf(app, request, span, rooms)
-  const typing = app.live.typing.changedSince(span.token?.boot === app.live.boot ? span.token.live : 0)
   const toDevice = await readToDevice({ app, request, ...span, news })
-  if (news?.size === 0 && typing.length === 0 && toDevice.texts.length === 0)
+  if (news?.size === 0 && span.typing.lists.size === 0 && toDevice.texts.length === 0)
     return { news: false, json: replyJson(app, span, [], undefined) }
   const accountData = await readAccountData(app, request, span)
   const scope: Scope = { app, request, ...span, news, settings: accountData.settings }
@@ -101,7 +100,7 @@ function textOf(row: { readonly type: string; readonly content: string }): strin
 }
 
 function replyJson(app: App, span: Span, keys: readonly string[], toDevice: number | undefined): string {
-  const nextBatch = `"next_batch":${JSON.stringify(syncToken(app, span.to, span.typingSerial, toDevice))}`
+  const nextBatch = `"next_batch":${JSON.stringify(syncToken(app, span.to, span.typing.serial, toDevice))}`
   const devices = ['"device_one_time_keys_count":{}', '"device_unused_fallback_key_types":[]']
   return `{${[nextBatch, ...keys, ...devices].join(',')}}`
 }

@@ -12,10 +12,9 @@ export interface ChosenRooms {
 /** Which rooms of the user an answer may speak of, and what of them the client has already. */
 export async function chooseRooms(scope: Scope, rooms: readonly RoomOfUser[]): Promise<ChosenRooms> {
   const { since, to, initial, request } = scope
-  const typing = new Set(typingRooms(scope))
   const everything = initial || request.fullState
   const isWanted = (room: RoomOfUser) =>
-    (everything || scope.news === undefined || scope.news.has(room.room) || typing.has(room.room)) &&
+    (everything || scope.news === undefined || scope.news.has(room.room) || scope.typing.lists.has(room.room)) &&
     roomFilterMatches(request.filter.room, room.room_id)
   const wanted = rooms.filter(isWanted)
   const steps = await historyOf(scope, wanted)
@@ -30,12 +29,6 @@ export async function chooseRooms(scope: Scope, rooms: readonly RoomOfUser[]): P
     ),
     knocked: asOfTo.filter((room) => room.membership === 'knock' && isNew(room)),
   }
-}
-
-/** Rooms whose typing list the client may not have. */
-export function typingRooms(scope: Scope): readonly number[] {
-  const { typing, boot } = scope.app.live
-  return typing.changedSince(scope.token?.boot === boot ? scope.token.live : 0)
 }
 
 interface Step {

@@ -1,6 +1,5 @@
 import { type EventFilter, eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
 import { type ReceiptRow, receiptsSince } from '../../store/receipts.ts'
-import { typingRooms } from './choose-rooms.ts'
 import { hasNews, type Scope, type SyncRoom } from './scope.ts'
 
 /** Receipts and typing lists that the client lacks: JSON texts by room (Client-Server API, "Ephemeral events"). */
@@ -11,9 +10,9 @@ export async function readEphemeral(scope: Scope, rooms: readonly SyncRoom[]): P
   if (filterExcludesAll(filter)) return texts
   for (const [room, receipts] of await receiptsOf(scope, joined))
     texts.get(room)?.push(...receiptEvents(filter, receipts))
-  const typing = new Set(typingRooms(scope))
   for (const room of joined) {
-    if (typing.has(room.room) && wants(filter, 'm.typing', room)) texts.get(room.room)?.push(typingEvent(scope, room))
+    const users = scope.typing.lists.get(room.room)
+    if (users !== undefined && wants(filter, 'm.typing', room)) texts.get(room.room)?.push(typingEvent(scope, users))
   }
   return texts
 }
@@ -71,7 +70,7 @@ function grouped<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, 
   return groups
 }
 
-function typingEvent(scope: Scope, room: SyncRoom): string {
-  const users = scope.app.live.typing.usersIn(room.room).filter((userId) => !scope.settings.ignored.has(userId))
+function typingEvent(scope: Scope, userIds: readonly string[]): string {
+  const users = userIds.filter((userId) => !scope.settings.ignored.has(userId))
   return JSON.stringify({ type: 'm.typing', content: { user_ids: users } })
 }

@@ -60,7 +60,7 @@ async function readRooms(
       ephemeral: ephemeral.get(room.room) ?? [],
     }
     const unreadJson = unread.get(room.room)
-    const isNew = room.wholeState || room.position > scope.since
+    const isNew = room.wholeState || (room.membership !== 'join' && room.position > scope.since)
     const isNews = isNew || unreadJson?.changed || Object.values(parts).some((part) => part.length > 0)
     if (!isNews) return []
     return [[room, roomJson(scope, timeline, parts, unreadJson?.json, summaryJson(timeline, heroes.get(room.room)))]]

@@ -1,5 +1,6 @@
 import type { App } from '../../app.ts'
 import type { Filter } from '../../core/filter.ts'
+import type { TypingChanges } from '../../live/typing.ts'
 import type { RoomOfUser } from '../../store/memberships.ts'
 import type { Viewer } from '../client-events.ts'
 import type { Settings } from '../settings.ts'
@@ -28,6 +29,8 @@ export interface Scope {
   readonly to: number
   /** The client knows nothing yet. */
   readonly initial: boolean
+  /** Typing lists that the client may not have. */
+  readonly typing: TypingChanges
   /** Kinds of log rows by room, `null` for those without a room; undefined: too many to look at, anything may be. */
   readonly news: ReadonlyMap<number | null, ReadonlySet<string>> | undefined
   readonly settings: Settings

@@ -29,13 +29,15 @@ async function pollOnce(app: App, request: SyncRequest): Promise<string> {
   const { userId, deviceId } = request.viewer
   for (;;) {
     const to = app.db.safePosition()
-    const typingSerial = app.live.typing.serial
+    // As of now, so that the token says exactly what was told.
+    const typing = app.live.typing.changesSince(token?.boot === app.live.boot ? token.live : 0)
     const rooms = await roomsOfUser(app.db, userId, leftAfter)
-    const { news, json } = await answer(app, request, { token, since, to, initial, typingSerial }, rooms)
+    const { news, json } = await answer(app, request, { token, since, to, initial, typing }, rooms)
     if (news || wholeAnswer) return json
     const joined = new Set(rooms.filter((room) => room.membership === 'join').map((room) => room.room))
     // Typing has no row in the log that the waiter could find afterwards.
-    if (app.live.typing.changedSince(typingSerial).some((room) => joined.has(room))) continue
+    const typedSince = app.live.typing.changesSince(typing.serial)
+    if ([...typedSince.lists.keys()].some((room) => joined.has(room))) continue
     const timeoutMs = deadline - app.clock.monotonic()
     const wait = { userId, deviceId, rooms: joined, since: to, timeoutMs, signal: request.signal }
     if (!(await app.live.waiters.wait(wait))) return json

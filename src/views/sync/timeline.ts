@@ -1,5 +1,6 @@
 import { eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
 import { type EventRow, eventsByPosition, newestEvents } from '../../store/events.ts'
+import { currentAmong } from '../../store/state.ts'
 import { visibleEvents } from '../visible-events.ts'
 import { hasNews, type Scope, type SyncRoom } from './scope.ts'
 
@@ -35,7 +36,7 @@ export async function readTimelines(scope: Scope, rooms: readonly SyncRoom[]): P
   const rows = [...(await newest(scope, fresh, 0, limit)), ...(await newest(scope, known, scope.since, limit))]
   const byRoom = new Map<number, EventRow[]>(rooms.map((room) => [room.room, []]))
   for (const row of rows) byRoom.get(row.room)?.push(row)
-  const visible = new Set(await visibleEvents(scope.app, scope.request.viewer.userId, rows))
+  const visible = await shownEvents(scope, rows)
   const timelines: Timeline[] = []
   for (const room of rooms) {
     const newestFirst = (byRoom.get(room.room) ?? []).reverse()
@@ -56,6 +57,20 @@ async function newest(scope: Scope, rooms: readonly SyncRoom[], from: number, li
   return newestEvents(scope.app.db, scope.request.viewer.userId, numbers, from, scope.to, limit + 1)
 }
 
+/**
+ * What the history visibility allows, and of the rest what is the room's state now: that is no secret to a member, and
+ * where the timeline left it out the client would never hear of it.
+ */
+async function shownEvents(scope: Scope, rows: readonly EventRow[]): Promise<Set<EventRow>> {
+  const shown = new Set(await visibleEvents(scope.app, scope.request.viewer.userId, rows))
+  const hidden = rows.filter((row) => row.state_key !== null && !shown.has(row))
+  if (hidden.length === 0) return shown
+  const numbers = hidden.map((row) => row.event)
+  const current = new Set(await currentAmong(scope.app.db, scope.request.viewer.userId, numbers))
+  for (const row of hidden) if (current.has(row.event)) shown.add(row)
+  return shown
+}
+
 /** Looks at older events until the timeline is full; nearly always the first page fills it. */
 async function readOn(
   scope: Scope,
@@ -69,14 +84,15 @@ async function readOn(
   let [page, visible, pageSize] = [firstPage, firstVisible, limit + 1]
   for (;;) {
     for (const row of page) {
-      if (shown.length === limit) return timeline(room, shown, scanned, true)
+      const isShown = visible.has(row) && passes(scope, room, row)
+      if (isShown && shown.length === limit) return timeline(scope, room, shown, scanned, true)
       scanned.push(row)
-      if (visible.has(row) && passes(scope, room, row)) shown.push(row)
+      if (isShown) shown.push(row)
     }
-    if (page.length < pageSize) return timeline(room, shown, scanned, false)
-    if (scanned.length >= MAX_SCANNED) return timeline(room, shown, scanned, true)
+    if (page.length < pageSize) return timeline(scope, room, shown, scanned, false)
+    if (scanned.length >= MAX_SCANNED) return timeline(scope, room, shown, scanned, true)
     page = await eventsByPosition(scope.app.db, room.room, room.from, positionOf(scanned), PAGE)
-    visible = new Set(await visibleEvents(scope.app, scope.request.viewer.userId, page))
+    visible = await shownEvents(scope, page)
     pageSize = PAGE
   }
 }
@@ -92,7 +108,9 @@ function passes(scope: Scope, room: SyncRoom, row: EventRow): boolean {
   return eventFilterMatches(scope.request.filter.room.timeline, event)
 }
 
-function timeline(room: SyncRoom, shown: EventRow[], scanned: EventRow[], limited: boolean): Timeline {
+function timeline(scope: Scope, room: SyncRoom, shown: EventRow[], scanned: EventRow[], more: boolean): Timeline {
+  // Who comes back to a room may hold a timeline of it that does not join up with this one.
+  const limited = more || (room.from === 0 && !scope.initial)
   return {
     room,
     shown: shown.reverse(),
