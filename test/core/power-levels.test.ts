@@ -32,6 +32,8 @@ describe('a level', () => {
     ['-0', 0],
     ['50.57', 50],
     ['-50.57', -50],
+    ['1.0', 1],
+    ['-1.0', -1],
     ['0.9', 0],
     ['-0.9', 0],
     ['5.114698E4', 51_146],
@@ -68,6 +70,7 @@ describe('a level', () => {
       expect(levelOf(V10, parseJson(source))).toBeUndefined()
     }
     expect(levelOf(V10, 50)).toBe(50)
+    expect(levelOf(V10, -0)).toBe(0)
     expect(levelOf(V10, undefined)).toBeUndefined()
   })
 })

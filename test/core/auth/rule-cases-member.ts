@@ -35,6 +35,7 @@ export const MEMBER_CASES: readonly RuleCase[] = [
       signed(room, 'join', MOD, ['a', 'b']),
       signed(room, 'leave', MOD, ['a']),
       signed(room, 'join', undefined, []),
+      authoriseSigned(room.version, room.event({ by: MEMBER, type: 'm.x', content: VOUCHED }), new Set()),
     ],
     rejected: (room) => [
       signed(room, 'join', MOD, []),

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../../src/core/json.ts'
+import { canonicalJson, type JsonObject, type JsonValue } from '../../../src/core/json.ts'
 import { signingKeyFromSeed } from '../../../src/core/keys.ts'
 import { signJson } from '../../../src/core/sign.ts'
 import { BANNED, CREATOR, MEMBER, MOD, type Room, type RuleCase, STRANGER } from './scene.ts'
@@ -86,13 +86,26 @@ export const THIRD_PARTY_INVITE_CASES: readonly RuleCase[] = [
   {
     rule: 'member.invite.third_party.otherwise',
     reason: 'no signature is by a key',
-    accepted: (room) => [redeem(room, STRANGER)],
+    accepted: (room) => [
+      redeem(room, STRANGER),
+      redeem(
+        room,
+        STRANGER,
+        {},
+        { sign: (signed) => ({ a: null, b: { 'ed25519:0': 1 }, c: { 'ed25519:0': signed } }) },
+      ),
+      redeem(room, STRANGER, {}, { sign: (signed) => ({ id: { ...others(49), 'ed25519:z': signed } }) }),
+    ],
     rejected: (room) => [
       redeem(room, STRANGER, {}, { keys: {} }),
       redeem(room, STRANGER, {}, { tamper: { extra: 1 } }),
       redeem(room, STRANGER, {}, { tamper: { signatures: {} } }),
       redeem(room, STRANGER, {}, { tamper: { signatures: { id: { 'rsa:0': 'AA', 'ed25519:0': 'AA' } } } }),
-      redeem(room, STRANGER, {}, { tamper: { signatures: { id: 'x' } } }),
+      ...['x', null, [1]].map((byServer) => redeem(room, STRANGER, {}, { tamper: { signatures: { id: byServer } } })),
+      redeem(room, STRANGER, {}, { sign: (signed) => ({ id: { 'rsa:0': signed } }) }),
+      redeem(room, STRANGER, {}, { sign: (signed) => ({ id: { 'ed25519:0': [signed] } }) }),
+      // A hostile invite cannot buy more verifications than there are attempts.
+      redeem(room, STRANGER, {}, { sign: (signed) => ({ id: { ...others(50), 'ed25519:z': signed } }) }),
     ],
   },
 ]
@@ -103,12 +116,16 @@ interface Redeeming {
   /** What is changed after signing. */
   readonly tamper?: JsonObject
   readonly levelOfInvite?: number
+  /** What stands as `signatures`, of the signature that holds. */
+  readonly sign?: (signature: string) => JsonObject
 }
 
 /** The moderator's third-party invite under `token`, redeemed by an invite of the target. */
 function redeem(room: Room, target: string, changes: JsonObject = {}, redeeming: Redeeming = {}) {
-  const { by = MOD, keys = { public_key: KEY.publicKey }, tamper = {}, levelOfInvite = 0 } = redeeming
-  const signed = { ...signJson({ mxid: target, token: 'token', ...changes }, 'identity.example', KEY), ...tamper }
+  const { by = MOD, keys = { public_key: KEY.publicKey }, tamper = {}, levelOfInvite = 0, sign } = redeeming
+  const block = { mxid: target, token: 'token', ...changes }
+  const signatures = sign?.(KEY.sign(canonicalJson(block)))
+  const signed = { ...signJson(block, 'id.example', KEY), ...tamper, ...(signatures ? { signatures } : {}) }
   return redeemBlock(room, { signed }, target, by, keys, levelOfInvite)
 }
 
@@ -123,4 +140,10 @@ function redeemBlock(
   const invite = room.event({ by: MOD, type: 'm.room.third_party_invite', key: 'token', content: keys })
   const levels = { users: room.granted(), invite: levelOfInvite }
   return room.judgeMember(by, target, 'invite', { more: [invite], levels }, { third_party_invite: block })
+}
+
+/** Signatures by the right key of something else. */
+function others(count: number): JsonObject {
+  const signature = KEY.sign('something else')
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`ed25519:${index}`, signature]))
 }
