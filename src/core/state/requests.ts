@@ -27,8 +27,9 @@ export interface ReachedRequest {
 
 /**
  * How to resolve where Synapse departs from the text of the specification: whether an event counts to its own auth
- * chain, whether authorities are sought through events outside of the full conflicted set, and whether the oldest
- * event stays where room version 1 allows none. The rooms that exist are resolved as Synapse does.
+ * chain, whether authorities are sought through events outside of the full conflicted set, whether power levels and
+ * join rules under a state key are power events, and whether the oldest event stays where room version 1 allows none.
+ * The rooms that exist are resolved as Synapse does.
  */
 export type Reading = 'synapse' | 'text'
 

@@ -42,14 +42,17 @@ function createEvents(pool: EventPool, ids: ReadonlySet<EventId>): Set<EventId> 
 
 /** The power events of the full conflicted set, and what of it they rest on. */
 function withAuthorities(pool: EventPool, full: ReadonlySet<EventId>, reading: Reading): Set<EventId> {
-  const powerEvents = [...full].filter((id) => isPowerEvent(pool.get(id)))
+  const powerEvents = [...full].filter((id) => isPowerEvent(pool.get(id), reading))
   if (reading === 'synapse') return reachable(pool, powerEvents, full)
   return new Set([...reachable(pool, powerEvents)].filter((id) => full.has(id)))
 }
 
-function isPowerEvent(event: StateEvent | undefined): boolean {
+/** By the text power levels and join rules are power events under any state key, also those without effect. */
+function isPowerEvent(event: StateEvent | undefined, reading: Reading): boolean {
   if (event === undefined) return false
-  if (event.type === 'm.room.power_levels' || event.type === 'm.room.join_rules') return event.stateKey === ''
+  if (event.type === 'm.room.power_levels' || event.type === 'm.room.join_rules') {
+    return event.stateKey === '' || reading === 'text'
+  }
   if (event.type !== 'm.room.member' || event.stateKey === null || event.stateKey === event.sender) return false
   const membership = own(event.content, 'membership')
   return membership === 'leave' || membership === 'ban'

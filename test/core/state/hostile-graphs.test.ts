@@ -64,6 +64,18 @@ describe.each(['1', '2', '10'])('graphs that no honest server makes, in room ver
     expect(answer.split(' ')).toContain(last)
   })
 
+  it('answers where an event rests on 10,000 others', () => {
+    const strokes: Record<string, Stroke> = { ...START }
+    const members = Array.from({ length: 10_000 }, (_, index) => `m${index}`)
+    for (const name of members) {
+      strokes[name] = [`@${name}`, 'm.room.member', `@${name}:a`, join, 'create levels rules']
+    }
+    const all = `create levels annaIn ${members.join(' ')}`
+    strokes.levels2 = ['@anna', 'm.room.power_levels', '', { users: { '@anna:a': 100 }, ban: 1 }, all]
+    const answer = resolved(picture(version, strokes), [BASE, BASE.replace('levels', 'levels2')])
+    expect(answer).toContain('levels2')
+  })
+
   it('resolves 10,000 conflicted memberships', () => {
     const strokes: Record<string, Stroke> = { ...START }
     const members = Array.from({ length: 10_000 }, (_, index) => `m${index}`)

@@ -56,6 +56,13 @@ function between(version: string, authOfAsked: string): Record<string, Stroke> {
   }
 }
 
+function givingUp(version: string): Record<string, Stroke> {
+  return {
+    otherRules: ['@bert', 'm.room.join_rules', 'other', { join_rule: 'invite' }, B],
+    levels2: ['@bert', 'm.room.power_levels', '', levelsOf(version, { '@bert:a': 0 }), B],
+  }
+}
+
 const CASES: readonly Case[] = [
   {
     // base -+- topic
@@ -242,6 +249,23 @@ const CASES: readonly Case[] = [
     strokes: (version) => between(version, 'levels2 annaIn'),
     states: BETWEEN,
     answer: 'create annaIn levels2 closed bertIn carlIn doraAsked emilIn',
+  },
+  {
+    // base -+- otherRules (bert, with a state key)
+    //       +- levels2 (bert gives up his level, later)
+    title: 'join rules under another key are a power event by the text',
+    versions: [...V2, ...V21],
+    strokes: givingUp,
+    states: [`${BASE.join(' ')} otherRules`, BASE.join(' ').replace('levels', 'levels2')],
+    answer: `${BASE.join(' ').replace('levels', 'levels2')} otherRules`,
+    reading: 'text',
+  },
+  {
+    title: 'join rules under another key are an event like any other in the servers in use',
+    versions: [...V2, ...V21],
+    strokes: givingUp,
+    states: [`${BASE.join(' ')} otherRules`, BASE.join(' ').replace('levels', 'levels2')],
+    answer: BASE.join(' ').replace('levels', 'levels2'),
   },
 ]
 
