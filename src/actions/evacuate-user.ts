@@ -4,7 +4,7 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { membershipOf, roomsToLeave } from '../store/memberships.ts'
 import { roomById } from '../store/rooms.ts'
 import { userById } from '../store/users.ts'
-import { changeMembership } from './change-membership.ts'
+import { leave } from './leave.ts'
 
 export interface Evacuation {
   readonly userId: UserId
@@ -53,16 +53,16 @@ export async function evacuateUser(
 ): Promise<readonly LeftRoom[]> {
   const left: LeftRoom[] = []
   for (const room of await roomsOfEvacuation(app, evacuation)) {
-    const result = await leave(app, evacuation, room)
+    const result = await leaveRoom(app, evacuation, room)
     left.push(result)
     done(result)
   }
   return left
 }
 
-async function leave(app: App, { userId, reason }: Evacuation, room: RoomToLeave): Promise<LeftRoom> {
+async function leaveRoom(app: App, { userId, reason }: Evacuation, room: RoomToLeave): Promise<LeftRoom> {
   try {
-    await changeMembership(app, { roomId: room.room_id, sender: userId, target: userId, membership: 'leave', reason })
+    await leave(app, { roomId: room.room_id, sender: userId, target: userId, reason })
     return room
   } catch (error) {
     return { ...room, error: error instanceof Error ? error.message : String(error) }

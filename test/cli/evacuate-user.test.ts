@@ -103,11 +103,17 @@ test('goes on after a room that fails, says which, and exits with 1; the server 
   const house = await startHouse()
   const { rooms } = house
   await house.server.end('SIGTERM')
-  block(house.dir, rooms[0]!)
+  const database = new Sqlite(join(house.dir, 'dendrite.db'))
+  database.prepare('UPDATE rooms SET blocked = 1 WHERE room_id = ?').run(rooms[0])
+  inviteFromAfar(database)
+  database.close()
   const result = await evacuate(house, '--yes')
   expect(result.code).toBe(1)
   expect(result.answer.failed).toBe(1)
   const failed = result.answer.rooms.filter((room: { error?: string }) => room.error !== undefined)
+  const left = result.answer.rooms.filter((room: { error?: string }) => room.error === undefined)
+  expect(left).toHaveLength(4)
+  expect(left).toContainEqual({ room_id: '!far:gone.invalid', membership: 'invite' })
   expect(failed).toEqual([{ room_id: rooms[0], membership: 'join', error: expect.stringContaining('blocked') }])
   const dry = await evacuate(house, '--dry-run')
   expect(dry.answer.rooms).toEqual([{ room_id: rooms[0], membership: 'join' }])
@@ -126,8 +132,11 @@ test('works beside a server on PostgreSQL', async () => {
   for (const step of undo.reverse()) await step()
 }, 60_000)
 
-function block(dir: string, roomId: string): void {
-  const database = new Sqlite(join(dir, 'dendrite.db'))
-  database.prepare('UPDATE rooms SET blocked = 1 WHERE room_id = ?').run(roomId)
-  database.close()
+/** An invite to a room of a server that is no more. */
+function inviteFromAfar(database: Sqlite.Database): void {
+  database.prepare('INSERT INTO rooms (room, room_id) VALUES (?, ?)').run(99_999, '!far:gone.invalid')
+  database
+    .prepare(`INSERT INTO memberships (room, user_id, membership, sender, position, out_of_band) VALUES
+      (99999, ?, 'invite', '@eve:gone.invalid', 1, 1)`)
+    .run(ALICE)
 }
