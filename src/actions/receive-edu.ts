@@ -1,11 +1,27 @@
 import type { App } from '../app.ts'
-import type { ServerName } from '../core/ids.ts'
+import { isEventId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { eventsById } from '../store/events.ts'
+import { membershipOf } from '../store/memberships.ts'
+import { roomById } from '../store/rooms.ts'
+import { receiveToDevice } from './send-to-device.ts'
+import { notePresence } from './set-presence.ts'
+import { setReceipts } from './set-receipts.ts'
 
 type Receive = (app: App, origin: ServerName, content: JsonObject) => Promise<void>
 
-/** What to do with an EDU, by its type. Every name of a user in it has to be of the server that sends it. */
-const RECEIVERS: ReadonlyMap<string, Receive> = new Map()
+/** What to do with an EDU, by its type. Every user whom it speaks for has to be of the server that sends it. */
+const RECEIVERS: ReadonlyMap<string, Receive> = new Map([
+  ['m.typing', receiveTyping],
+  ['m.receipt', receiveReceipts],
+  ['m.presence', receivePresence],
+  ['m.direct_to_device', receiveToDeviceMessages],
+])
+
+/** Users, rooms and events in one EDU that are looked at. */
+const ENTRIES_MAX = 1_000
+/** How long a user of another server is shown as typing. */
+const TYPING_MS = 30_000
 
 /** Takes in one EDU (Server-Server API, "EDUs"). Those of unknown type, or malformed, change nothing. */
 export async function receiveEdu(app: App, origin: ServerName, edu: JsonValue): Promise<void> {
@@ -14,4 +30,73 @@ export async function receiveEdu(app: App, origin: ServerName, edu: JsonValue): 
   const content = own(edu, 'content')
   const receive = typeof type === 'string' ? RECEIVERS.get(type) : undefined
   if (receive !== undefined && isObject(content)) await receive(app, origin, content)
+}
+
+async function receiveTyping(app: App, origin: ServerName, content: JsonObject): Promise<void> {
+  const userId = own(content, 'user_id')
+  const room = await roomOfMember(app, origin, userId, own(content, 'room_id'))
+  if (room !== undefined) app.live.typing.set(room, userId as string, own(content, 'typing') === true ? TYPING_MS : 0)
+}
+
+async function receiveReceipts(app: App, origin: ServerName, content: JsonObject): Promise<void> {
+  for (const [roomId, kinds] of entriesOf(content)) {
+    for (const [userId, receipt] of entriesOf(isObject(kinds) ? own(kinds, 'm.read') : undefined)) {
+      const room = await roomOfMember(app, origin, userId, roomId)
+      const ids = isObject(receipt) ? own(receipt, 'event_ids') : undefined
+      const data = isObject(receipt) ? own(receipt, 'data') : undefined
+      const thread = isObject(data) ? own(data, 'thread_id') : undefined
+      const last = Array.isArray(ids) ? (ids as readonly JsonValue[]).at(-1) : undefined
+      if (room === undefined || typeof last !== 'string' || !isEventId(last)) continue
+      const [read] = await eventsById(app.db, [last], app.db.safePosition())
+      if (read === undefined || read.room !== room) continue
+      await setReceipts(app, userId, room, [
+        { type: 'm.read', read, thread: typeof thread === 'string' ? thread : undefined },
+      ])
+    }
+  }
+}
+
+async function receivePresence(app: App, origin: ServerName, content: JsonObject): Promise<void> {
+  const push = own(content, 'push')
+  for (const entry of Array.isArray(push) ? (push as readonly JsonValue[]).slice(0, ENTRIES_MAX) : []) {
+    const userId = isObject(entry) ? own(entry, 'user_id') : undefined
+    if (!isObject(entry) || typeof userId !== 'string' || serverNameOf(userId) !== origin) continue
+    const presence = own(entry, 'presence')
+    const status = own(entry, 'status_msg')
+    const ago = own(entry, 'last_active_ago')
+    if (presence !== 'online' && presence !== 'unavailable' && presence !== 'offline') continue
+    await notePresence(app, {
+      user_id: userId,
+      presence,
+      status_msg: typeof status === 'string' ? status : null,
+      last_active_ts: app.clock.now() - (typeof ago === 'number' && ago > 0 ? ago : 0),
+    })
+  }
+}
+
+async function receiveToDeviceMessages(app: App, origin: ServerName, content: JsonObject): Promise<void> {
+  const sender = own(content, 'sender')
+  const type = own(content, 'type')
+  const messageId = own(content, 'message_id')
+  const messages = own(content, 'messages')
+  if (typeof sender !== 'string' || serverNameOf(sender) !== origin || !isObject(messages)) return
+  if (typeof type !== 'string' || typeof messageId !== 'string') return
+  await receiveToDevice(app, { origin, messageId, sender, type, messages })
+}
+
+/** The room, if the user is of the server and joined to it. */
+async function roomOfMember(
+  app: App,
+  origin: ServerName,
+  userId: JsonValue | undefined,
+  roomId: JsonValue | undefined,
+): Promise<number | undefined> {
+  if (typeof userId !== 'string' || typeof roomId !== 'string' || serverNameOf(userId) !== origin) return undefined
+  const room = await roomById(app.db, roomId)
+  const member = room === undefined ? undefined : await membershipOf(app.db, room.room, userId)
+  return member?.membership === 'join' ? room?.room : undefined
+}
+
+function entriesOf(value: JsonValue | undefined): readonly [string, JsonValue][] {
+  return isObject(value) ? Object.entries(value).slice(0, ENTRIES_MAX) : []
 }

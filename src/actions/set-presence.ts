@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { logPosition } from '../db/sql.ts'
 import { type PresenceRow, presenceOf, storePresence } from '../store/presence.ts'
+import { tellNeighbours } from './tell-servers.ts'
 import { write } from './write.ts'
 
 export type Presence = 'online' | 'unavailable' | 'offline'
@@ -53,7 +54,22 @@ export function presenceIsOn(app: App): boolean {
   return app.config.global.presence.enable_outbound
 }
 
+/** What another server says of its user; nobody hears of it where presence of others is switched off. */
+export async function notePresence(app: App, row: PresenceRow): Promise<void> {
+  if (!app.config.global.presence.enable_inbound) return
+  if (Buffer.byteLength(row.status_msg ?? '') > MAX_STATUS_BYTES) return
+  await keep(app, row)
+}
+
 async function store(app: App, row: PresenceRow): Promise<void> {
+  await keep(app, row)
+  const { user_id: userId, presence, status_msg: status, last_active_ts: activeTs } = row
+  const active = { currently_active: presence === 'online', last_active_ago: Math.max(app.clock.now() - activeTs, 0) }
+  const entry = { ...active, presence, user_id: userId, ...(status === null ? {} : { status_msg: status }) }
+  await tellNeighbours(app, userId, { key: `presence ${userId}`, type: 'm.presence', content: { push: [entry] } })
+}
+
+async function keep(app: App, row: PresenceRow): Promise<void> {
   await write(app, {
     guards: [],
     writes: [storePresence(row, logPosition(0))],

@@ -1,10 +1,13 @@
 import type { App } from '../app.ts'
+import { serverNameOf } from '../core/ids.ts'
 import { canonicalJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { LogRow } from '../db/database.ts'
 import { logPosition, type Sql } from '../db/sql.ts'
 import { threadOf } from '../store/events.ts'
 import { receiptOf, setReceipt } from '../store/receipts.ts'
+import { roomByNumber } from '../store/rooms.ts'
+import { tellRoom } from './tell-servers.ts'
 import { write } from './write.ts'
 
 /** An event as a receipt names it. */
@@ -46,7 +49,20 @@ export async function setReceipts(
     // Everybody in the room hears of a public receipt, and only the user of a private one.
     log.push({ kind: 'receipt', room, user: type === 'm.read' ? null : userId, subject: userId })
   }
-  if (log.length > 0) await write(app, { guards: [], writes, log })
+  if (log.length === 0) return
+  await write(app, { guards: [], writes, log })
+  if (serverNameOf(userId) === app.serverName) await tellOthers(app, userId, room, wishes)
+}
+
+/** Other servers hear of public receipts. */
+async function tellOthers(app: App, userId: string, room: number, wishes: readonly ReceiptWish[]): Promise<void> {
+  const roomId = (await roomByNumber(app.db, room))?.room_id ?? ''
+  for (const { type, read, thread } of wishes) {
+    if (type !== 'm.read') continue
+    const data = { ts: app.clock.now(), ...(thread === undefined ? {} : { thread_id: thread }) }
+    const content = { [roomId]: { 'm.read': { [userId]: { data, event_ids: [read.event_id] } } } }
+    await tellRoom(app, room, { key: `receipt ${room} ${userId} ${thread ?? ''}`, type: 'm.receipt', content })
+  }
 }
 
 async function checkThread(app: App, read: ReadEvent, thread: string): Promise<void> {

@@ -65,7 +65,10 @@ export async function startFederationSender(app: App): Promise<Follower> {
       .then(() => readLog(app, state))
       .catch((error: unknown) => app.log.error({ err: error }, 'the log'))
   }
-  const stopListening = [app.db.onGrown(follow), app.live.destinations.onWake((server) => revive(app, state, server))]
+  const stopListening = [
+    app.db.onGrown(follow),
+    app.live.destinations.onWake((server, alive) => revive(app, state, server, alive)),
+  ]
   for (const destination of state.byServer.values()) start(app, state, destination)
   follow()
   const idle = async () => {
@@ -180,12 +183,11 @@ async function serversOf(app: App, state: State, room: number): Promise<readonly
   return servers
 }
 
-/** The server spoke to us: the pause is over. */
-function revive(app: App, state: State, server: ServerName): void {
+/** Something waits for the server; and when it spoke to us, its pause is over. */
+function revive(app: App, state: State, server: ServerName, alive: boolean): void {
   const known = state.byServer.get(server)
   if (known === undefined || state.stopped) return
-  known.retryAt = 0
-  known.cancelRetry()
+  if (alive) known.retryAt = 0
   start(app, state, known)
 }
 
@@ -217,6 +219,7 @@ async function sendAll(app: App, state: State, destination: Destination): Promis
 interface Parcel {
   readonly pdus: readonly JsonObject[]
   readonly edus: readonly { readonly id: number; readonly edu: string }[]
+  readonly passing: readonly (readonly [key: string, edu: JsonObject])[]
   /** Where the server is when it has taken it. */
   readonly position: number
 }
@@ -224,7 +227,7 @@ interface Parcel {
 /** Sends one transaction. Resolves with whether there may be more to send now. */
 async function sendSome(app: App, state: State, destination: Destination): Promise<boolean> {
   const parcel = await nextParcel(app, destination)
-  if (parcel.pdus.length === 0 && parcel.edus.length === 0) {
+  if (parcel.pdus.length + parcel.edus.length + parcel.passing.length === 0) {
     moveTo(app, state, destination, parcel.position)
     return false
   }
@@ -244,13 +247,19 @@ async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
   const { server, position, size } = destination
   const rows = await pdusFor(app.db, server, app.serverName, position, to, size)
   const edus = await edusFor(app.db, server, Math.min(size * 2, EDUS_MAX))
+  const passing = app.live.destinations.waiting(server, EDUS_MAX - edus.length)
   const last = rows.at(-1)
-  return { pdus: rows.map(pduOf), edus, position: rows.length === size && last !== undefined ? last.position : to }
+  return {
+    pdus: rows.map(pduOf),
+    edus,
+    passing,
+    position: rows.length === size && last !== undefined ? last.position : to,
+  }
 }
 
 async function send(app: App, state: State, server: ServerName, txnId: string, parcel: Parcel): Promise<void> {
   const content = {
-    edus: parcel.edus.map(({ edu }) => parseJson(edu)),
+    edus: [...parcel.edus.map(({ edu }) => parseJson(edu)), ...parcel.passing.map(([, edu]) => edu)],
     origin: app.serverName,
     origin_server_ts: app.clock.now(),
     pdus: parcel.pdus,
@@ -259,7 +268,9 @@ async function send(app: App, state: State, server: ServerName, txnId: string, p
   await askServer(app, server, { method: 'PUT', uri, content, timeoutMs: TIMEOUT_MS, signal: state.stopping.signal })
 }
 
-async function delivered(app: App, state: State, destination: Destination, { edus, position }: Parcel): Promise<void> {
+async function delivered(app: App, state: State, destination: Destination, parcel: Parcel): Promise<void> {
+  const { edus, passing, position } = parcel
+  app.live.destinations.sent(destination.server, passing)
   moveTo(app, state, destination, position)
   destination.failures = 0
   destination.retryAt = 0

@@ -1,18 +1,55 @@
 import type { ServerName } from '../core/ids.ts'
+import type { JsonObject } from '../core/json.ts'
 
-/** Tells the sender that a server may be spoken to again, from wherever that is noticed. */
+/** What waits for other servers in memory, and who may be spoken to again. */
 export interface Destinations {
+  /** Something for the server that a restart may lose, such as who types. A newer one of the same key takes its place. */
+  post(server: ServerName, key: string, edu: JsonObject): void
+  /** What waits for the server, the oldest first. */
+  waiting(server: ServerName, limit: number): readonly (readonly [key: string, edu: JsonObject])[]
+  /** Was sent, unless something newer took its place meanwhile. */
+  sent(server: ServerName, edus: readonly (readonly [key: string, edu: JsonObject])[]): void
   /** The server is alive, or something waits for it. */
   wake(server: ServerName): void
-  /** The sender listens. Returns the way to stop. */
-  onWake(listener: (server: ServerName) => void): () => void
+  /** The sender listens. Returns the way to stop. `alive`: the server spoke to us. */
+  onWake(listener: (server: ServerName, alive: boolean) => void): () => void
 }
 
+/** Of one server: of more than that it can do without the oldest. */
+const WAITING_MAX = 1_000
+const SERVERS_MAX = 10_000
+
 export function createDestinations(): Destinations {
-  const listeners = new Set<(server: ServerName) => void>()
+  const listeners = new Set<(server: ServerName, alive: boolean) => void>()
+  const boxes = new Map<ServerName, Map<string, JsonObject>>()
+
+  function boxOf(server: ServerName): Map<string, JsonObject> {
+    const known = boxes.get(server)
+    if (known !== undefined) return known
+    const oldest = boxes.keys().next()
+    if (boxes.size >= SERVERS_MAX && !oldest.done) boxes.delete(oldest.value)
+    const box = new Map<string, JsonObject>()
+    boxes.set(server, box)
+    return box
+  }
+
   return {
+    post(server, key, edu) {
+      const box = boxOf(server)
+      box.delete(key)
+      box.set(key, edu)
+      const oldest = box.keys().next()
+      if (box.size > WAITING_MAX && !oldest.done) box.delete(oldest.value)
+      for (const listener of listeners) listener(server, false)
+    },
+    waiting: (server, limit) => [...(boxes.get(server) ?? [])].slice(0, limit),
+    sent(server, edus) {
+      const box = boxes.get(server)
+      for (const [key, edu] of edus) if (box?.get(key) === edu) box.delete(key)
+      if (box?.size === 0) boxes.delete(server)
+    },
     wake(server) {
-      for (const listener of listeners) listener(server)
+      for (const listener of listeners) listener(server, true)
     },
     onWake(listener) {
       listeners.add(listener)

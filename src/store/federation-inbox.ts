@@ -21,3 +21,16 @@ export function transactionIsNewOf(origin: string, txnId: string): Guard {
     expect: [],
   }
 }
+
+export function keepMessageId(origin: string, messageId: string, nowMs: number): Sql {
+  return sql`INSERT INTO received_messages (origin, message_id, received_ts)
+    VALUES (${origin}, ${messageId}, ${nowMs})`
+}
+
+export function messageIsNew(origin: string, messageId: string): Guard {
+  return {
+    about: `message:${origin}:${messageId}`,
+    query: sql`SELECT message_id FROM received_messages WHERE origin = ${origin} AND message_id = ${messageId}`,
+    expect: [],
+  }
+}

@@ -28,6 +28,14 @@ export async function serverIsInAny(db: Database, roomIds: readonly string[], se
   return rows.length > 0
 }
 
+/** Servers that are in a room of the user's. */
+export async function serversSharing(db: Database, userId: string): Promise<ServerName[]> {
+  const rows = await db.read<{ server: ServerName }>(sql`SELECT DISTINCT s.server FROM memberships m
+    JOIN room_servers s ON s.room = m.room AND s.to_position IS NULL
+    WHERE m.user_id = ${userId} AND m.membership = 'join'`)
+  return rows.map((row) => row.server)
+}
+
 /** Servers that share a room with this one now. */
 export function neighbours(db: Database, server: string): Promise<{ server: ServerName }[]> {
   return db.read(sql`SELECT DISTINCT other.server FROM room_servers mine

@@ -18,6 +18,11 @@ export async function roomById(db: Database, roomId: string): Promise<RoomRow | 
   return rows[0]
 }
 
+export async function roomByNumber(db: Database, room: number): Promise<RoomRow | undefined> {
+  const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms WHERE room = ${room}`)
+  return rows[0]
+}
+
 export async function roomByAlias(db: Database, alias: string): Promise<RoomRow | undefined> {
   const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms
     WHERE room = (SELECT room FROM aliases WHERE alias = ${alias})`)

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { setTyping as setTypingAction } from '../../actions/set-typing.ts'
 import { joinedRoom } from '../../views/readable-event.ts'
 import { endpoint } from '../endpoint.ts'
 import { checkOwner } from './account-data.ts'
@@ -17,7 +18,8 @@ export const setTyping = endpoint({
   async handle(app, { user, params, body }) {
     checkOwner(user, params.userId)
     const room = await joinedRoom(app, user.userId, params.roomId)
-    app.live.typing.set(room.room, user.userId, body.typing ? (body.timeout ?? DEFAULT_TIMEOUT_MS) : 0)
+    const timeoutMs = body.typing ? (body.timeout ?? DEFAULT_TIMEOUT_MS) : 0
+    await setTypingAction(app, { room: room.room, roomId: params.roomId, userId: user.userId, timeoutMs })
     return {}
   },
 })

@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
+import type { TestServer } from '../../helpers/server.ts'
+import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
+
+let network: TestNetwork
+let a: TestServer
+let b: TestServer
+let alice: Session
+let bob: Session
+let roomId: string
+beforeEach(async () => {
+  network = createTestNetwork()
+  a = await network.start('a.example')
+  b = await network.start('b.example')
+  alice = sessionOf(a, await a.register('alice'))
+  bob = sessionOf(b, await b.register('bob'))
+  roomId = await alice.createRoom({ preset: 'public_chat', room_alias_name: 'tea' })
+  await bob.post(`/join/${encodeURIComponent('#tea:a.example')}`)
+  await settled(a, b)
+})
+afterEach(() => network.stop())
+
+const inRoom = (rest: string) => `/rooms/${encodeURIComponent(roomId)}/${rest}`
+const ephemeral = (sync: Json, type: string) =>
+  (sync.rooms?.join?.[roomId]?.ephemeral?.events ?? []).find((event: Json) => event.type === type)?.content
+
+let transactions = 0
+/** As the server a would send it. */
+const sendEdu = (type: string, content: Json) =>
+  network.ask(a, 'b.example', {
+    method: 'PUT',
+    uri: `/_matrix/federation/v1/send/edu${transactions++}`,
+    content: { edus: [{ content, edu_type: type }], pdus: [] },
+  })
+
+describe('between servers', () => {
+  test('one sees who types, and who has stopped', async () => {
+    const before = await bob.sync()
+    await alice.put(inRoom(`typing/${encodeURIComponent(alice.userId)}`), { typing: true, timeout: 30_000 })
+    await settled(a, b)
+    const during = await bob.sync(before)
+    expect(ephemeral(during, 'm.typing')).toEqual({ user_ids: [alice.userId] })
+    await alice.put(inRoom(`typing/${encodeURIComponent(alice.userId)}`), { typing: false })
+    await settled(a, b)
+    expect(ephemeral(await bob.sync(during), 'm.typing')).toEqual({ user_ids: [] })
+  })
+
+  test('one sees what was read, but not what was read in private', async () => {
+    const eventId = await bob.send(roomId, 'read me')
+    await settled(a, b)
+    const before = await bob.sync()
+    await alice.post(inRoom(`receipt/m.read.private/${encodeURIComponent(eventId)}`))
+    await settled(a, b)
+    expect(ephemeral(await bob.sync(before), 'm.receipt')).toBeUndefined()
+    await alice.post(inRoom(`receipt/m.read/${encodeURIComponent(eventId)}`))
+    await settled(a, b)
+    expect(Object.keys(ephemeral(await bob.sync(before), 'm.receipt')[eventId]['m.read'])).toEqual([alice.userId])
+  })
+
+  test('messages reach devices, each once', async () => {
+    const content = { messages: { [bob.userId]: { '*': { n: 1 } } } }
+    await alice.put('/sendToDevice/m.test/one', content)
+    await alice.put('/sendToDevice/m.test/one', content)
+    await settled(a, b)
+    const sync = await bob.sync()
+    expect(sync.to_device.events).toEqual([{ content: { n: 1 }, sender: alice.userId, type: 'm.test' }])
+    const again = network.carried.find(({ body }) => body?.includes('m.direct_to_device'))!
+    await sendEdu('m.direct_to_device', JSON.parse(again.body!).edus[0].content)
+    expect((await bob.sync(sync)).to_device?.events ?? []).toEqual([])
+  })
+
+  test('a server speaks for its own users alone, and for members', async () => {
+    const before = await bob.sync()
+    const eventId = await bob.send(roomId, 'read me')
+    await sendEdu('m.typing', { room_id: roomId, user_id: bob.userId, typing: true })
+    await sendEdu('m.typing', { room_id: roomId, user_id: '@stranger:a.example', typing: true })
+    await sendEdu('m.receipt', { [roomId]: { 'm.read': { [bob.userId]: { event_ids: [eventId], data: { ts: 1 } } } } })
+    await sendEdu('m.direct_to_device', {
+      sender: '@bob:b.example',
+      type: 'm.test',
+      message_id: 'x',
+      messages: { [bob.userId]: { '*': {} } },
+    })
+    await sendEdu('m.presence', { push: [{ user_id: bob.userId, presence: 'offline', last_active_ago: 5 }] })
+    for (const malformed of [{}, { push: 7 }, { messages: [] }, { [roomId]: null }]) {
+      for (const type of ['m.typing', 'm.receipt', 'm.presence', 'm.direct_to_device']) await sendEdu(type, malformed)
+    }
+    const after = await bob.sync(before)
+    expect([ephemeral(after, 'm.typing'), ephemeral(after, 'm.receipt'), after.to_device?.events ?? []]).toEqual([
+      undefined,
+      undefined,
+      [],
+    ])
+    // The same of its own user counts: what was refused was refused for its name.
+    await sendEdu('m.typing', { room_id: roomId, user_id: alice.userId, typing: true })
+    expect(ephemeral(await bob.sync(after), 'm.typing')).toEqual({ user_ids: [alice.userId] })
+  })
+})
