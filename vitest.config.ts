@@ -4,6 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/**/*.full.test.ts', 'node_modules/**'],
+    // For a busy machine: nothing waits for a time to pass.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     disableConsoleIntercept: true,
     pool: 'forks',
     globalSetup: ['test/helpers/postgres-setup.ts'],

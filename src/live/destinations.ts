@@ -3,7 +3,7 @@ import type { JsonObject } from '../core/json.ts'
 
 /** What waits for other servers in memory, and who may be spoken to again. */
 export interface Destinations {
-  /** Something for the server that a restart may lose, such as who types. A newer one of the same key takes its place. */
+  /** Something that a restart may lose, such as who types. A newer one of the same key takes its place. */
   post(server: ServerName, key: string, edu: JsonObject): void
   /** What waits for the server, the oldest first. */
   waiting(server: ServerName, limit: number): readonly (readonly [key: string, edu: JsonObject])[]

@@ -23,6 +23,8 @@ eachEngine((engine, fresh) => {
 
   /** What the requests ask of the database, the sessions not counted. */
   async function queriesOf(sync: () => Promise<Sync>): Promise<{ queries: number; reply: Sync }> {
+    // What carries the log onwards asks too.
+    await server.followers.idle()
     const before = server.app.db.queryCount
     const reply = await sync()
     return { queries: server.app.db.queryCount - before - 1, reply }
