@@ -8,6 +8,7 @@ import { defineFilter, getFilter } from './client/filters.ts'
 import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
 import { getNotifications } from './client/notifications.ts'
+import * as oldSync from './client/old-sync.ts'
 import * as presence from './client/presence.ts'
 import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
@@ -74,6 +75,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(rooms),
   ...Object.values(messagePagination),
   getNotifications,
+  ...Object.values(oldSync),
   ...Object.values(presence),
   getEventContext,
   ...Object.values(relations),

@@ -46,3 +46,15 @@ export function eventRowsBefore(
   return db.read(sql`SELECT position, room, subject FROM log WHERE position > ${after} AND position < ${before}
     AND kind = 'event' AND room IN ${intList(rooms)} ORDER BY position DESC LIMIT ${limit}`)
 }
+
+/** Events of the rooms with positions in (since, to], oldest first: their places in the log. */
+export function eventRowsAfter(
+  db: Database,
+  rooms: readonly number[],
+  since: number,
+  to: number,
+  limit: number,
+): Promise<{ position: number; room: number; subject: string }[]> {
+  return db.read(sql`SELECT position, room, subject FROM log WHERE position > ${since} AND position <= ${to}
+    AND kind = 'event' AND room IN ${intList(rooms)} ORDER BY position LIMIT ${limit}`)
+}
