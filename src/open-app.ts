@@ -35,6 +35,8 @@ export interface OpenOptions {
   readonly log: Logger
   /** `serve` keeps other servers off the database; commands run beside it. */
   readonly exclusive: boolean
+  /** As in `DatabaseOptions`: only for the test that shows what it loses. */
+  readonly unsafeNoSync?: boolean
   /** How other servers are reached, where it is not the network. */
   readonly transport?: Transport
 }
@@ -56,7 +58,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { config, dir, log } = options
   const key = await readSigningKey(resolve(dir, config.global.private_key))
   const time = { clock: systemClock, timers: systemTimers }
-  const database = { connectionString: config.global.database.connection_string, exclusive: options.exclusive }
+  const { exclusive, unsafeNoSync = false } = options
+  const database = { connectionString: config.global.database.connection_string, exclusive, unsafeNoSync }
   const db = await openDatabase({ ...database, maxOpenConnections: config.global.database.max_open_conns }, dir, time)
   try {
     await claimDatabase(db, config.global.server_name)
