@@ -8,6 +8,7 @@ import type { ServerName } from './core/ids.ts'
 import { readKeyPem, type SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
+import type { Time } from './db/sqlite.ts'
 import { createDestinations } from './live/destinations.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPresenceWatch } from './live/presence.ts'
@@ -58,15 +59,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { config, dir, log } = options
   const key = await readSigningKey(resolve(dir, config.global.private_key))
   const time = { clock: systemClock, timers: systemTimers }
-  const { exclusive, unsafeNoSync = false } = options
-  const database = { connectionString: config.global.database.connection_string, exclusive, unsafeNoSync }
-  const db = await openDatabase({ ...database, maxOpenConnections: config.global.database.max_open_conns }, dir, time)
-  try {
-    await claimDatabase(db, config.global.server_name)
-  } catch (error) {
-    await db.close()
-    throw error
-  }
+  const db = await openClaimed(options, time)
   const waiters = createWaiters(systemTimers)
   const roomTips = createRoomTips(systemTimers)
   const boot = systemRandom.bytes(BOOT_BYTES).toString('hex')
@@ -123,6 +116,21 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await outbound.close()
       await db.close()
     },
+  }
+}
+
+async function openClaimed(
+  { config, dir, exclusive, unsafeNoSync = false }: OpenOptions,
+  time: Time,
+): Promise<Database> {
+  const { connection_string: connectionString, max_open_conns: maxOpenConnections } = config.global.database
+  const db = await openDatabase({ connectionString, maxOpenConnections, exclusive, unsafeNoSync }, dir, time)
+  try {
+    await claimDatabase(db, config.global.server_name)
+    return db
+  } catch (error) {
+    await db.close()
+    throw error
   }
 }
 

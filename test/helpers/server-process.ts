@@ -26,10 +26,11 @@ export function prepareServer(dir: string, databaseUri: string | undefined): str
 }
 
 /** Starts the built server on a free port and waits until it says that it listens. */
-export function startServerProcess(config: string): Promise<ServerProcess> {
+export function startServerProcess(config: string, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
   const flags = ['--http-bind-address', '127.0.0.1:0', '--really-enable-open-registration', '--log-format', 'json']
   const child = spawn(process.execPath, [RUN, 'serve', '--config', config, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
   })
   const exited = new Promise<number | null>((done) => child.once('close', (code) => done(code)))
   return new Promise((resolvePort, reject) => {
