@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { deleteDevices } from '../store/sessions.ts'
+import { forgetAllDevices } from '../store/devices.ts'
 import { deactivateUser } from '../store/users.ts'
 import { write } from './write.ts'
 
@@ -7,7 +7,7 @@ import { write } from './write.ts'
 export async function deactivate(app: App, userId: string, erase: boolean): Promise<void> {
   await write(app, {
     guards: [],
-    writes: [deactivateUser(userId, erase), ...deleteDevices(userId, null)],
+    writes: [deactivateUser(userId, erase), ...forgetAllDevices(userId)],
     log: [
       { kind: 'user', user: userId },
       { kind: 'session', user: userId },

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { deleteDevices as deleteOne } from '../store/sessions.ts'
+import { forgetDevices } from '../store/devices.ts'
 import { write } from './write.ts'
 
 /** Ends the sessions of some devices of a user, all at once. Unknown devices are passed over. */
@@ -7,7 +7,7 @@ export async function deleteDevices(app: App, userId: string, deviceIds: readonl
   const known = [...new Set(deviceIds)]
   await write(app, {
     guards: [],
-    writes: known.flatMap((deviceId) => deleteOne(userId, deviceId)),
+    writes: forgetDevices(userId, known),
     log: [...known.map((device) => ({ kind: 'session', user: userId, device })), { kind: 'device_list', user: userId }],
   })
 }

@@ -1,19 +1,19 @@
-import { hash } from 'node:crypto'
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { deleteDevices, insertSession } from '../store/sessions.ts'
+import { forgetAllDevices, forgetDevices } from '../store/devices.ts'
+import { insertLogin } from '../store/sessions.ts'
 import { userById } from '../store/users.ts'
+import { makeTokens, type Tokens, tokenColumns } from './session-tokens.ts'
 import { write } from './write.ts'
 
-export interface Login {
+export interface Login extends Tokens {
   readonly userId: UserId
   readonly deviceId: string
-  readonly accessToken: string
 }
 
-const TOKEN_BYTES = 32
 const DEVICE_ID_BYTES = 8
+const FAMILY_BYTES = 16
 
 /**
  * Checks a password. Errors: M_FORBIDDEN for a wrong one or an unknown user (which takes as long), M_USER_DEACTIVATED.
@@ -25,26 +25,29 @@ export async function checkCredentials(app: App, userId: string, password: strin
   if (!right) throw new MatrixError('M_FORBIDDEN', 'Wrong user name or password.')
 }
 
-/** Opens a session for a device, new or known. The token is in the answer alone: the database has its hash. */
-export async function openSession(
-  app: App,
-  userId: UserId,
-  device: { deviceId?: string | undefined; displayName?: string | undefined },
-): Promise<Login> {
+export interface LoggingInDevice {
+  readonly deviceId?: string | undefined
+  readonly displayName?: string | undefined
+  /** The client can refresh its tokens, so that they may expire. */
+  readonly refreshable?: boolean | undefined
+}
+
+/** Opens a session for a device, new or known. The tokens are in the answer alone. */
+export async function openSession(app: App, userId: UserId, device: LoggingInDevice): Promise<Login> {
   const deviceId = device.deviceId ?? app.random.bytes(DEVICE_ID_BYTES).toString('hex').toUpperCase()
-  const accessToken = app.random.bytes(TOKEN_BYTES).toString('base64url')
+  const tokens = makeTokens(app, device.refreshable === true)
   const session = await app.db.nextId('session')
-  const nowMs = app.clock.now()
-  const displayName = device.displayName ?? null
+  const family = device.refreshable === true ? app.random.bytes(FAMILY_BYTES).toString('hex') : null
+  const row = { session, userId, deviceId, family, ...tokenColumns(tokens, app.clock.now()) }
   await write(app, {
     guards: [],
-    writes: insertSession({ session, userId, deviceId, tokenHash: hashToken(accessToken), displayName, nowMs }),
+    writes: insertLogin(row, device.displayName ?? null),
     log: [
       { kind: 'session', user: userId, device: deviceId },
       { kind: 'device_list', user: userId },
     ],
   })
-  return { userId, deviceId, accessToken }
+  return { userId, deviceId, ...tokens }
 }
 
 /** Ends the session of a device, or of all devices of the user. */
@@ -53,10 +56,6 @@ export async function logOut(app: App, userId: UserId, deviceId: string | null):
     { kind: 'session', user: userId, device: deviceId },
     { kind: 'device_list', user: userId },
   ]
-  await write(app, { guards: [], writes: deleteDevices(userId, deviceId), log })
-}
-
-/** Tokens are random, so one round of SHA-256 keeps them safe. */
-export function hashToken(token: string): Uint8Array {
-  return hash('sha256', token, 'buffer')
+  const writes = deviceId === null ? forgetAllDevices(userId) : forgetDevices(userId, [deviceId])
+  await write(app, { guards: [], writes, log })
 }

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { deleteOtherDevices } from '../store/sessions.ts'
+import { forgetOtherDevices } from '../store/devices.ts'
 import { updatePassword, userById } from '../store/users.ts'
 import { checkPassword } from './create-account.ts'
 import { write } from './write.ts'
@@ -15,7 +15,7 @@ export async function setPassword(app: App, userId: string, password: string, on
   if (user === undefined) throw new MatrixError('M_NOT_FOUND', `${userId} does not exist.`)
   if (user.deactivated === 1) throw new MatrixError('M_USER_DEACTIVATED', `${userId} is deactivated.`)
   const hash = await app.live.passwordHasher.hash(password)
-  const loggedOut = onlyDevice === undefined ? [] : deleteOtherDevices(userId, onlyDevice)
+  const loggedOut = onlyDevice === undefined ? [] : forgetOtherDevices(userId, onlyDevice)
   const news = onlyDevice === undefined ? ['user'] : ['user', 'session', 'device_list']
   await write(app, {
     guards: [],

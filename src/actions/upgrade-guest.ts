@@ -4,7 +4,7 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { sessionByToken } from '../store/sessions.ts'
 import { guestIsStill, makeFullUser } from '../store/users.ts'
 import { checkPassword } from './create-account.ts'
-import { hashToken } from './log-in.ts'
+import { hashToken } from './session-tokens.ts'
 import { write } from './write.ts'
 
 /** The guest that an access token is of, if it bears the name. Errors: M_FORBIDDEN. */

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import { hashToken } from '../actions/log-in.ts'
+import { noteFirstUse } from '../actions/refresh-session.ts'
+import { hashToken } from '../actions/session-tokens.ts'
 import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { sessionByToken } from '../store/sessions.ts'
@@ -26,6 +27,7 @@ export async function authenticate(app: App, auth: Auth, request: FastifyRequest
     throw new MatrixError('M_UNKNOWN_TOKEN', 'The access token has expired.', { soft_logout: true })
   }
   if (session.locked === 1) throw new MatrixError('M_USER_LOCKED', 'This account is locked.', { soft_logout: true })
+  if (session.family !== null && session.used === 0) await noteFirstUse(app, session)
   return {
     userId: session.user_id,
     deviceId: session.device_id,

@@ -49,6 +49,7 @@ const ALL_BUT_VERSIONS = [
   checkUsernameAvailability,
   login.getLoginFlows,
   login.login,
+  login.refresh,
   login.logout,
   login.logoutAll,
   ...Object.values(account),

@@ -35,3 +35,29 @@ export async function deviceOf(db: Database, userId: string, deviceId: string): 
 export function updateDeviceName(userId: string, deviceId: string, displayName: string): Sql {
   return sql`UPDATE devices SET display_name = ${displayName} WHERE user_id = ${userId} AND device_id = ${deviceId}`
 }
+
+/** Ends the sessions of the named devices and forgets the devices, their keys and the messages that wait for them. */
+export function forgetDevices(userId: string, deviceIds: readonly string[]): Sql[] {
+  return forget(sql`user_id = ${userId} AND device_id IN ${textList(deviceIds)}`)
+}
+
+/** The same for all devices of the user but one. */
+export function forgetOtherDevices(userId: string, keptDeviceId: string): Sql[] {
+  return forget(sql`user_id = ${userId} AND device_id <> ${keptDeviceId}`)
+}
+
+export function forgetAllDevices(userId: string): Sql[] {
+  return forget(sql`user_id = ${userId}`)
+}
+
+function forget(which: Sql): Sql[] {
+  return [
+    sql`DELETE FROM pushers WHERE session IN (SELECT session FROM sessions WHERE ${which})`,
+    sql`DELETE FROM sessions WHERE ${which}`,
+    sql`DELETE FROM devices WHERE ${which}`,
+    sql`DELETE FROM device_keys WHERE ${which}`,
+    sql`DELETE FROM one_time_keys WHERE ${which}`,
+    sql`DELETE FROM fallback_keys WHERE ${which}`,
+    sql`DELETE FROM to_device WHERE ${which}`,
+  ]
+}

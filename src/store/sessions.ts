@@ -1,5 +1,5 @@
 import type { UserId } from '../core/ids.ts'
-import type { Database } from '../db/database.ts'
+import type { Database, Guard } from '../db/database.ts'
 import { type Sql, sql } from '../db/sql.ts'
 import type { UserKind } from './users.ts'
 
@@ -8,6 +8,9 @@ export interface SessionRow {
   readonly user_id: UserId
   readonly device_id: string
   readonly expires_ts: number | null
+  /** Set where the token can be refreshed. */
+  readonly family: string | null
+  readonly used: number
   readonly kind: UserKind
   readonly deactivated: number
   readonly locked: number
@@ -16,54 +19,97 @@ export interface SessionRow {
 /** The session behind an access token, with what decides whether its user may act. */
 export async function sessionByToken(db: Database, tokenHash: Uint8Array): Promise<SessionRow | undefined> {
   const rows =
-    await db.read<SessionRow>(sql`SELECT s.session, s.user_id, s.device_id, s.expires_ts, u.kind, u.deactivated,
-      u.locked
+    await db.read<SessionRow>(sql`SELECT s.session, s.user_id, s.device_id, s.expires_ts, s.family, s.used, u.kind,
+      u.deactivated, u.locked
     FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.token_hash = ${tokenHash}`)
   return rows[0]
 }
 
+/** A pair of tokens. Those that replaced one another, from one login on, are a family. */
 export interface NewSession {
   readonly session: number
   readonly userId: string
   readonly deviceId: string
   readonly tokenHash: Uint8Array
-  readonly displayName: string | null
+  readonly refreshHash: Uint8Array | null
+  readonly family: string | null
+  readonly expiresMs: number | null
   readonly nowMs: number
 }
 
 /** A session and its device; a login to a known device ends the device's earlier sessions. */
-export function insertSession(login: NewSession): Sql[] {
+export function insertLogin(login: NewSession, displayName: string | null): Sql[] {
   return [
     sql`INSERT INTO devices (user_id, device_id, display_name, created_ts, last_seen_ts)
-      VALUES (${login.userId}, ${login.deviceId}, ${login.displayName}, ${login.nowMs}, ${login.nowMs})
+      VALUES (${login.userId}, ${login.deviceId}, ${displayName}, ${login.nowMs}, ${login.nowMs})
       ON CONFLICT (user_id, device_id) DO UPDATE SET last_seen_ts = excluded.last_seen_ts`,
     sql`DELETE FROM sessions WHERE user_id = ${login.userId} AND device_id = ${login.deviceId}`,
-    sql`INSERT INTO sessions (session, user_id, device_id, token_hash, created_ts)
-      VALUES (${login.session}, ${login.userId}, ${login.deviceId}, ${login.tokenHash}, ${login.nowMs})`,
+    insertSession(login),
   ]
 }
 
-/** Ends the sessions of all devices but one, and forgets the devices. */
-export function deleteOtherDevices(userId: string, keptDeviceId: string): Sql[] {
+function insertSession(row: NewSession): Sql {
+  return sql`INSERT INTO sessions (session, user_id, device_id, token_hash, refresh_hash, family, created_ts,
+      expires_ts)
+    VALUES (${row.session}, ${row.userId}, ${row.deviceId}, ${row.tokenHash}, ${row.refreshHash}, ${row.family},
+      ${row.nowMs}, ${row.expiresMs})`
+}
+
+export interface RefreshableRow {
+  readonly session: number
+  readonly user_id: string
+  readonly device_id: string
+  readonly family: string
+  /** The session that replaced this one, and whether its tokens have been used. */
+  readonly refreshed_by: number | null
+  readonly successor_used: number | null
+  readonly deactivated: number
+  readonly locked: number
+}
+
+export async function sessionByRefreshToken(db: Database, hash: Uint8Array): Promise<RefreshableRow | undefined> {
+  const rows = await db.read<RefreshableRow>(sql`SELECT s.session, s.user_id, s.device_id, s.family, s.refreshed_by,
+      n.used AS successor_used, u.deactivated, u.locked
+    FROM sessions s JOIN users u ON u.user_id = s.user_id LEFT JOIN sessions n ON n.session = s.refreshed_by
+    WHERE s.refresh_hash = ${hash}`)
+  return rows[0]
+}
+
+/** Holds while the session is replaced by nobody else, and what replaced it before is still unused. */
+export function sessionIsAsSeen(seen: RefreshableRow): Guard {
+  const query = sql`SELECT s.refreshed_by, n.used AS successor_used
+    FROM sessions s LEFT JOIN sessions n ON n.session = s.refreshed_by WHERE s.session = ${seen.session}`
+  const { refreshed_by, successor_used } = seen
+  return { about: `session:${seen.session}`, query, expect: [{ refreshed_by, successor_used }] }
+}
+
+/** Puts `next` in the place of `old`, whose refresh token still counts until `next` is used. */
+export function replaceSession(old: RefreshableRow, next: NewSession, forgetBeforeMs: number): Sql[] {
+  const device = sql`user_id = ${old.user_id} AND device_id = ${old.device_id}`
   return [
-    sql`DELETE FROM sessions WHERE user_id = ${userId} AND device_id <> ${keptDeviceId}`,
-    sql`DELETE FROM devices WHERE user_id = ${userId} AND device_id <> ${keptDeviceId}`,
-    sql`DELETE FROM to_device WHERE user_id = ${userId} AND device_id <> ${keptDeviceId}`,
+    ...markSessionUsed(old, next.nowMs),
+    sql`DELETE FROM sessions WHERE session = ${old.refreshed_by ?? -1}`,
+    sql`DELETE FROM sessions WHERE ${device} AND refreshed_by IS NOT NULL AND created_ts < ${forgetBeforeMs}`,
+    insertSession(next),
+    sql`UPDATE sessions SET refreshed_by = ${next.session} WHERE session = ${old.session}`,
+    sql`UPDATE pushers SET session = ${next.session} WHERE user_id = ${old.user_id} AND session = ${old.session}`,
   ]
 }
 
-/** Ends the session of one device, or with null those of all devices, and forgets the devices. */
-export function deleteDevices(userId: string, deviceId: string | null): Sql[] {
-  if (deviceId === null) {
-    return [
-      sql`DELETE FROM sessions WHERE user_id = ${userId}`,
-      sql`DELETE FROM devices WHERE user_id = ${userId}`,
-      sql`DELETE FROM to_device WHERE user_id = ${userId}`,
-    ]
-  }
+/** The first use of a session's tokens ends the access token of the session that it replaced. */
+export function markSessionUsed(
+  { session, user_id: userId, device_id: deviceId }: Pick<SessionRow, 'session' | 'device_id'> & { user_id: string },
+  nowMs: number,
+): Sql[] {
   return [
-    sql`DELETE FROM sessions WHERE user_id = ${userId} AND device_id = ${deviceId}`,
-    sql`DELETE FROM devices WHERE user_id = ${userId} AND device_id = ${deviceId}`,
-    sql`DELETE FROM to_device WHERE user_id = ${userId} AND device_id = ${deviceId}`,
+    sql`UPDATE sessions SET used = 1 WHERE session = ${session}`,
+    sql`UPDATE sessions SET expires_ts = ${nowMs} WHERE user_id = ${userId} AND device_id = ${deviceId}
+      AND refreshed_by = ${session} AND expires_ts > ${nowMs}`,
   ]
+}
+
+/** Ends all tokens of a family; they count as expired, so that the device may log in anew and keep its keys. */
+export function expireFamily({ user_id: userId, device_id: deviceId, family }: RefreshableRow, nowMs: number): Sql {
+  return sql`UPDATE sessions SET expires_ts = ${nowMs}, refresh_hash = NULL
+    WHERE user_id = ${userId} AND device_id = ${deviceId} AND family = ${family}`
 }

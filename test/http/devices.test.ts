@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
+import { type Sql, sql } from '../../src/db/sql.ts'
 import { eachServer } from '../helpers/each-server.ts'
+import { TEST_PASSWORD } from '../helpers/server.ts'
 
 const devices = '/_matrix/client/v3/devices'
 
@@ -18,4 +20,38 @@ eachServer({}, (server) => {
       expect([foreign.status, foreign.body.errcode]).toEqual([404, 'M_NOT_FOUND'])
     }
   })
+
+  const KEPT = ['device_keys', 'one_time_keys', 'fallback_keys', 'to_device', 'pushers'] as const
+
+  test('what a device had goes with it, and with it alone', async () => {
+    const carol = await server.register('carol')
+    const identifier = { type: 'm.id.user', user: 'carol' }
+    const login = { type: 'm.login.password', identifier, password: TEST_PASSWORD }
+    const phone = (await server.call('POST', '/_matrix/client/v3/login', { body: login })).body
+    const kept = await belongings(carol.userId, carol.deviceId)
+    const gone = await belongings(carol.userId, String(phone.device_id))
+    await server.app.db.commit({ guards: [], writes: [...kept, ...gone], log: [] })
+    await server.call('POST', '/_matrix/client/v3/logout', { token: String(phone.access_token) })
+    const left = sql`SELECT device_id FROM device_keys UNION ALL SELECT device_id FROM one_time_keys
+      UNION ALL SELECT device_id FROM fallback_keys UNION ALL SELECT device_id FROM to_device
+      UNION ALL SELECT app_id FROM pushers`
+    const rows = await server.app.db.read(left)
+    expect(rows.map((row) => row.device_id)).toEqual(KEPT.map(() => carol.deviceId))
+  })
+
+  async function belongings(userId: string, deviceId: string): Promise<Sql[]> {
+    const id = await server.app.db.nextId('test')
+    return [
+      sql`INSERT INTO device_keys (user_id, device_id, keys, position) VALUES (${userId}, ${deviceId}, ${'{}'}, ${1})`,
+      sql`INSERT INTO one_time_keys (user_id, device_id, algorithm, key_id, key, uploaded)
+        VALUES (${userId}, ${deviceId}, ${'a'}, ${'b'}, ${'{}'}, ${1})`,
+      sql`INSERT INTO fallback_keys (user_id, device_id, algorithm, key_id, key)
+        VALUES (${userId}, ${deviceId}, ${'a'}, ${'b'}, ${'{}'})`,
+      sql`INSERT INTO to_device (position, user_id, device_id, sender, type, content)
+        VALUES (${id}, ${userId}, ${deviceId}, ${userId}, ${'x'}, ${'{}'})`,
+      sql`INSERT INTO pushers (user_id, app_id, pushkey, session, kind, data, created_ts, position)
+        VALUES (${userId}, ${deviceId}, ${'k'}, (SELECT session FROM sessions WHERE user_id = ${userId}
+          AND device_id = ${deviceId}), ${'http'}, ${'{}'}, ${1}, ${1})`,
+    ]
+  }
 })

@@ -1,11 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
 import { createAccount } from '../../actions/create-account.ts'
-import { openSession } from '../../actions/log-in.ts'
 import { offerNonce } from '../../actions/offer-nonce.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { foldAscii } from '../client/login.ts'
+import { foldAscii, logIn } from '../client/login.ts'
 import { endpoint } from '../endpoint.ts'
 
 /** Registration by shared secret, which works also while registration is closed. */
@@ -39,13 +38,7 @@ export const registerBySecret = endpoint({
     if (parts.some((part) => part.includes('\0'))) throw new MatrixError('M_BAD_JSON', 'A field holds a NUL.')
     checkMac(sharedSecret(app), parts, body.mac)
     const { userId } = await createAccount(app, { localpart: foldAscii(username), password, admin, nonce })
-    const opened = await openSession(app, userId, {})
-    return {
-      user_id: userId,
-      access_token: opened.accessToken,
-      device_id: opened.deviceId,
-      home_server: app.serverName,
-    }
+    return logIn(app, userId, {})
   },
 })
 

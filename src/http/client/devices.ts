@@ -5,6 +5,7 @@ import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type DeviceRow, deviceOf, devicesOf } from '../../store/devices.ts'
 import { endpoint } from '../endpoint.ts'
+import { DeviceId, DeviceName } from '../texts.ts'
 import { Auth, authenticateInteractively } from '../uia.ts'
 
 /** Most devices deleted at once. */
@@ -38,7 +39,7 @@ export const updateDevice = endpoint({
   auth: 'access-token',
   guest: true,
   params: deviceParams,
-  body: Type.Object({ display_name: Type.Optional(Type.String({ maxLength: 100 })) }),
+  body: Type.Object({ display_name: Type.Optional(DeviceName) }),
   async handle(app, { user, params, body }) {
     await knownDevice(app, user.userId, params.deviceId)
     if (body.display_name !== undefined) await renameDevice(app, user.userId, params.deviceId, body.display_name)
@@ -70,7 +71,7 @@ export const deleteManyDevices = endpoint({
   rateLimit: 'login',
   body: Type.Object({
     auth: Type.Optional(Auth),
-    devices: Type.Array(Type.String({ maxLength: 255 }), { maxItems: MAX_DELETED }),
+    devices: Type.Array(DeviceId, { maxItems: MAX_DELETED }),
   }),
   async handle(app, { user, body }) {
     await authenticateInteractively(app, 'm.login.password', { endpoint: 'POST /delete_devices', body, user })

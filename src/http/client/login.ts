@@ -1,9 +1,20 @@
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { checkCredentials, logOut, openSession } from '../../actions/log-in.ts'
+import { refreshSession } from '../../actions/refresh-session.ts'
+import type { Tokens } from '../../actions/session-tokens.ts'
 import type { App } from '../../app.ts'
 import { isValidUserId, userId as makeUserId, type UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
+import { DeviceId, DeviceName, Token, UserName } from '../texts.ts'
+
+/** What a client says of its device when it logs in or registers. */
+export const DeviceWish = {
+  device_id: Type.Optional(DeviceId),
+  initial_device_display_name: Type.Optional(DeviceName),
+  refresh_token: Type.Optional(Type.Boolean()),
+}
+const DeviceWishes = Type.Object(DeviceWish)
 
 /** Client-Server API, "Login". */
 export const getLoginFlows = endpoint({
@@ -23,11 +34,10 @@ export const login = endpoint({
   rateLimit: 'login',
   body: Type.Object({
     type: Type.String(),
-    identifier: Type.Optional(Type.Object({ type: Type.String(), user: Type.Optional(Type.String()) })),
-    user: Type.Optional(Type.String()),
+    identifier: Type.Optional(Type.Object({ type: Type.String(), user: Type.Optional(UserName) })),
+    user: Type.Optional(UserName),
     password: Type.Optional(Type.String()),
-    device_id: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-    initial_device_display_name: Type.Optional(Type.String({ maxLength: 100 })),
+    ...DeviceWish,
   }),
   async handle(app, { body }) {
     if (body.type !== 'm.login.password') throw new MatrixError('M_UNKNOWN', `Login type ${body.type} is not offered.`)
@@ -40,17 +50,19 @@ export const login = endpoint({
     }
     const userId = accountNamed(app, name)
     await checkCredentials(app, userId, body.password)
-    const opened = await openSession(app, userId, {
-      deviceId: body.device_id,
-      displayName: body.initial_device_display_name,
-    })
-    return {
-      user_id: opened.userId,
-      access_token: opened.accessToken,
-      device_id: opened.deviceId,
-      home_server: app.serverName,
-    }
+    return logIn(app, userId, body)
   },
+})
+
+/** Client-Server API, "Refreshing access tokens". */
+export const refresh = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/refresh',
+  aliases: ['r0'],
+  auth: 'none',
+  rateLimit: 'login',
+  body: Type.Object({ refresh_token: Token }),
+  handle: async (app, { body }) => wireTokens(await refreshSession(app, body.refresh_token)),
 })
 
 export const logout = endpoint({
@@ -76,6 +88,23 @@ export const logoutAll = endpoint({
     return {}
   },
 })
+
+/** Opens a session as the body wishes, and answers as login and registration do. */
+export async function logIn(app: App, userId: UserId, wish: Static<typeof DeviceWishes>): Promise<object> {
+  const { deviceId, ...tokens } = await openSession(app, userId, {
+    deviceId: wish.device_id,
+    displayName: wish.initial_device_display_name,
+    refreshable: wish.refresh_token,
+  })
+  return { user_id: userId, device_id: deviceId, home_server: app.serverName, ...wireTokens(tokens) }
+}
+
+function wireTokens({ accessToken, refreshToken, expiresInMs }: Tokens) {
+  return {
+    access_token: accessToken,
+    ...(refreshToken !== undefined && { refresh_token: refreshToken, expires_in_ms: expiresInMs }),
+  }
+}
 
 /** A localpart or a whole user id. Upper case is folded in ASCII alone, so that no other letter turns into one. */
 function accountNamed(app: App, name: string): UserId {

@@ -1,14 +1,14 @@
 import { Type } from '@sinclair/typebox'
 import { createAccount } from '../../actions/create-account.ts'
-import { openSession } from '../../actions/log-in.ts'
 import { checkGuest, upgradeGuest } from '../../actions/upgrade-guest.ts'
 import type { App } from '../../app.ts'
 import { localpartFault, userId as makeUserId, type UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { userById } from '../../store/users.ts'
 import { endpoint } from '../endpoint.ts'
+import { Token } from '../texts.ts'
 import { Auth, authenticateInteractively } from '../uia.ts'
-import { foldAscii } from './login.ts'
+import { DeviceWish, foldAscii, logIn } from './login.ts'
 
 const NAME_BYTES = 8
 
@@ -24,10 +24,9 @@ export const register = endpoint({
     auth: Type.Optional(Auth),
     username: Type.Optional(Type.String()),
     password: Type.Optional(Type.String()),
-    device_id: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-    initial_device_display_name: Type.Optional(Type.String({ maxLength: 100 })),
     inhibit_login: Type.Optional(Type.Boolean()),
-    guest_access_token: Type.Optional(Type.String({ maxLength: 1_024 })),
+    guest_access_token: Type.Optional(Token),
+    ...DeviceWish,
   }),
   async handle(app, { query, body }) {
     const guest = query.kind === 'guest'
@@ -42,14 +41,7 @@ export const register = endpoint({
     if (upgraded !== undefined) await upgradeGuest(app, upgraded, password)
     const userId = upgraded ?? (await createAccount(app, { localpart, password, admin: false, guest })).userId
     if (body.inhibit_login === true) return { user_id: userId, home_server: app.serverName }
-    const device = { deviceId: body.device_id, displayName: body.initial_device_display_name }
-    const opened = await openSession(app, userId, device)
-    return {
-      user_id: userId,
-      access_token: opened.accessToken,
-      device_id: opened.deviceId,
-      home_server: app.serverName,
-    }
+    return logIn(app, userId, body)
   },
 })
 

@@ -1,0 +1,20 @@
+import { Type } from '@sinclair/typebox'
+
+/** Without NUL, which no column of PostgreSQL takes. */
+const NO_NUL = '^[^\\u0000]*$'
+
+/** A text of a client that is stored in a column of its own. */
+export function text(maxLength: number) {
+  return Type.String({ maxLength, pattern: NO_NUL })
+}
+
+const ID_LENGTH_MAX = 255
+const DEVICE_NAME_LENGTH_MAX = 100
+const TOKEN_LENGTH_MAX = 1_024
+
+export const DeviceId = Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX, pattern: NO_NUL })
+export const DeviceName = text(DEVICE_NAME_LENGTH_MAX)
+/** A user name or user id, before anybody looked whether it is one. */
+export const UserName = text(ID_LENGTH_MAX)
+/** A token or secret that is compared, never stored. */
+export const Token = Type.String({ maxLength: TOKEN_LENGTH_MAX })
