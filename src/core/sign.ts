@@ -75,8 +75,11 @@ export function requiredSigners(event: Event): readonly ServerName[] {
   // Third-party invites are signed by the identity server; the auth rules check that.
   if (!isInvite || own(event.content, 'third_party_invite') === undefined) signers.add(serverNameOf(event.sender))
   if (event.version.eventIdFormat === 'server') signers.add(serverNameOf(event.eventId))
-  const authoriser: JsonValue | undefined = own(event.content, 'join_authorised_via_users_server')
-  if (event.version.restricted && isMember && typeof authoriser === 'string') signers.add(serverNameOf(authoriser))
+  const voucher: JsonValue | undefined = own(event.content, 'join_authorised_via_users_server')
+  if (event.version.restricted && isMember && voucher !== undefined) {
+    // What is no user has no server, and nobody can sign for that.
+    signers.add(typeof voucher === 'string' ? serverNameOf(voucher) : ('' as ServerName))
+  }
   return [...signers]
 }
 

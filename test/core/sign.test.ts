@@ -154,6 +154,16 @@ describe('requiredSigners', () => {
     ['1', '$x:one:80', 'm.room.message', {}, ['one:80']],
     ['8', '$x', 'm.room.member', join, ['one:80', 'two']],
     ['7', '$x', 'm.room.member', join, ['one:80']],
+    ['8', '$x', 'm.room.member', { ...join, membership: 'leave' }, ['one:80', 'two']],
+    ...['@b', '', null, ['@b:two'], { toString: '@b:two' }].map(
+      (voucher): [string, string, string, JsonObject, string[]] => [
+        '8',
+        '$x',
+        'm.room.member',
+        { membership: 'join', join_authorised_via_users_server: voucher },
+        ['one:80', ''],
+      ],
+    ),
     ['8', '$x', 'm.room.message', join, ['one:80']],
     ['8', '$x', 'm.room.member', { membership: 'invite', third_party_invite: {} }, []],
     ['1', '$x:three', 'm.room.member', { membership: 'invite', third_party_invite: {} }, ['three']],
