@@ -37,6 +37,7 @@ export async function populate(server: TestServer): Promise<Known> {
   await comeAndGo(server, alice, tea, carol)
   const messages = await talk(server, [alice, bob], tea, MESSAGES)
   await personalise(server, alice, tea)
+  const taken = await takeBack(server, bob, tea, messages)
   const path = sendPath(newer, 'retried')
   const body = { msgtype: 'm.text', body: 'it\'s "quoted" \\ and\nbroken, 🍵' }
   const eventId = (await must(server, alice, 'PUT', path, body)).event_id as string
@@ -51,13 +52,13 @@ export async function populate(server: TestServer): Promise<Known> {
       { roomId: newer, messages: [eventId, ...later] },
     ],
     sent: { path, body, eventId },
-    asked: await ask(server, accounts, tea, newer),
+    asked: await ask(server, accounts, tea, newer, taken),
     since: { token, messages: later },
   }
 }
 
 /** What comes back from each of these requests now has to come back from every later version. */
-async function ask(server: TestServer, accounts: readonly Account[], tea: string, newer: string) {
+async function ask(server: TestServer, accounts: readonly Account[], tea: string, newer: string, taken: string) {
   const alice = encodeURIComponent(accounts[0]!.userId)
   const [teaPath, newerPath] = [tea, newer].map((roomId) => `/rooms/${encodeURIComponent(roomId)}`)
   const questions: (readonly [number, string])[] = [
@@ -75,6 +76,7 @@ async function ask(server: TestServer, accounts: readonly Account[], tea: string
     [1, `${teaPath}/joined_members`],
     [0, `${teaPath}/members`],
     [0, `${newerPath}/messages?dir=b&limit=100`],
+    [0, `${teaPath}/event/${encodeURIComponent(taken)}`],
   ]
   const asked: Known['asked'][number][] = []
   for (const [account, path] of questions) {
@@ -99,6 +101,19 @@ async function comeAndGo(server: TestServer, host: Account, roomId: string, gues
   await must(server, guest, 'POST', `${room}/forget`, {})
   await must(server, host, 'POST', `${room}/ban`, { user_id: guest.userId })
   await must(server, host, 'PUT', `${room}/state/org.example.kettle/on`, { litres: 2 })
+}
+
+/** A reaction that is redacted, with its id, a reply in a thread, and a report. */
+async function takeBack(server: TestServer, user: Account, roomId: string, messages: readonly string[]) {
+  const room = `/rooms/${encodeURIComponent(roomId)}`
+  const [root, other] = messages as [string, string]
+  const reaction = { 'm.relates_to': { rel_type: 'm.annotation', event_id: root, key: '🍵' } }
+  const { event_id: taken } = await must(server, user, 'PUT', `${room}/send/m.reaction/tea`, reaction)
+  await must(server, user, 'PUT', `${room}/redact/${encodeURIComponent(taken as string)}/tea`, { reason: 'coffee' })
+  const reply = { body: 'more', 'm.relates_to': { rel_type: 'm.thread', event_id: root } }
+  await must(server, user, 'PUT', `${room}/send/org.example.reply/tea`, reply)
+  await must(server, user, 'POST', `${room}/report/${encodeURIComponent(other)}`, { reason: 'cold' })
+  return taken as string
 }
 
 async function personalise(server: TestServer, user: Account, roomId: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { first } from './0001-first.ts'
 import { roomServers } from './0002-room-servers.ts'
+import { eventTimes } from './0003-event-times.ts'
 
 /** Every migration, in order of its number. Forward only. */
-export const MIGRATIONS = [first, roomServers]
+export const MIGRATIONS = [first, roomServers, eventTimes]
