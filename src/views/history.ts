@@ -20,8 +20,10 @@ export interface Scan {
 
 export interface Page {
   readonly rows: readonly EventRow[]
-  /** Where the next page begins; undefined when there is nothing beyond. */
+  /** Where the next page begins; undefined when nothing was there to look at. */
   readonly next: HistoryPlace | undefined
+  /** Nothing is beyond, as far as is known now. */
+  readonly atEnd: boolean
 }
 
 /** Events looked at for one page at the most, whatever of them the user may see. */
@@ -40,8 +42,8 @@ export function historyOf(app: App, room: number, dir: 'b' | 'f'): ReadPage {
 
 /**
  * A page of what the user may see and the filter wants. The next page begins where the scan ended, shown or not, so
- * that a page full of hidden events ends nothing. Forwards there is always a next page when this one found something:
- * the room goes on.
+ * that a page full of hidden events ends nothing. That there is nothing beyond, the page says that looked and found
+ * nothing: clients of old count on the tokens of a last page, and forwards the room goes on.
  */
 export async function scan(app: App, wanted: Scan): Promise<Page> {
   const { dir, limit } = wanted
@@ -54,17 +56,17 @@ export async function scan(app: App, wanted: Scan): Promise<Page> {
     const within = batch.filter((row) => isWithin(wanted, row))
     const shown = new Set(await shownRows(app, wanted, within))
     for (const row of within) {
-      if (shown.has(row) && rows.length === limit) return { rows, next: place }
+      if (shown.has(row) && rows.length === limit) return { rows, next: place, atEnd: false }
       if (shown.has(row)) rows.push(row)
       place = pastRow(dir, row)
     }
-    scanned += batch.length
-    if (within.length < batch.length) return { rows, next: undefined }
-    if (batch.length < size) return { rows, next: dir === 'f' && scanned > 0 ? place : undefined }
-    if (rows.length === limit) return { rows, next: place }
+    scanned += within.length
+    const atEnd = within.length < size
+    if (atEnd) return { rows, next: scanned > 0 ? place : undefined, atEnd }
+    if (rows.length === limit) break
     size = Math.min(size * 2, MAX_BATCH)
   }
-  return { rows, next: place }
+  return { rows, next: place, atEnd: false }
 }
 
 /** The place that has the row behind it. */

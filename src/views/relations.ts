@@ -38,7 +38,7 @@ export async function relations(app: App, request: RelationsRequest): Promise<st
   const first = dir === 'b' ? LAST_PLACE : FIRST_PLACE
   const depth = request.recurse === true ? MAX_DEPTH : 1
   const wanted = { room: room.room, parent: request.eventId, relType, eventType, depth }
-  const { rows, next } = await scan(app, {
+  const { rows, next, atEnd } = await scan(app, {
     userId: viewer.userId,
     roomId,
     dir,
@@ -50,9 +50,7 @@ export async function relations(app: App, request: RelationsRequest): Promise<st
   })
   const texts = await clientEvents(app, viewer, rows, () => ({ roomId, version: room.version }))
   const parts = [`"chunk":[${texts.join(',')}]`]
-  // Forwards a scan never says that it is at the end.
-  const more = dir === 'b' || rows.length === request.limit ? next : undefined
-  if (more !== undefined) parts.push(`"next_batch":${JSON.stringify(placeToken(more))}`)
+  if (next !== undefined && !atEnd) parts.push(`"next_batch":${JSON.stringify(placeToken(next))}`)
   if (from !== undefined) parts.push(`"prev_batch":${JSON.stringify(from)}`)
   if (request.recurse !== undefined) parts.push(`"recursion_depth":${depth}`)
   return `{${parts.join(',')}}`

@@ -18,15 +18,12 @@ eachServer({ guests_disabled: false }, (server) => {
     return [roomId, alice, bob, ids]
   }
 
-  test('the last page of history has no end, the page before it has, and forwards one waits for more', async () => {
+  test('history has an end where nothing is left to look at, and forwards a page waits for more', async () => {
     const [roomId, alice, , ids] = await talk(3)
-    const all = await alice.get(`${inRoom(roomId)}/messages?dir=b&limit=100`)
-    expect(all.end).toBeUndefined()
-    const size = all.chunk.length
-    expect((await alice.get(`${inRoom(roomId)}/messages?dir=b&limit=${size}`)).end).toBeUndefined()
-    const most = await alice.get(`${inRoom(roomId)}/messages?dir=b&limit=${size - 1}`)
+    const most = await alice.get(`${inRoom(roomId)}/messages?dir=b&limit=100`)
+    expect(most.chunk.at(-1).type).toBe('m.room.create')
     const rest = await alice.get(`${inRoom(roomId)}/messages?dir=b&from=${most.end}`)
-    expect([rest.chunk.map((event: Json) => event.type), rest.end]).toEqual([['m.room.create'], undefined])
+    expect([rest.chunk, rest.end]).toEqual([[], undefined])
     // A page without `from` starts at the end of the room as it was: the way back leads to what came later.
     const later = await alice.send(roomId, 'later')
     const forwards = await alice.get(`${inRoom(roomId)}/messages?dir=f&from=${most.start}`)
