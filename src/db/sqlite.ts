@@ -8,7 +8,7 @@ import { type Growth, growth } from './growth.ts'
 import { idBlocks } from './id-blocks.ts'
 import { render, type Statement } from './render.ts'
 import { type Row, type Sql, sql } from './sql.ts'
-import { startCheckpointer } from './wal-checkpoint.ts'
+import { type Checkpointer, startCheckpointer } from './wal-checkpoint.ts'
 import { type Fdatasync, openWalSync, type WalSync } from './wal-sync.ts'
 
 export interface SqliteHooks {
@@ -64,9 +64,11 @@ export async function openSqlite(path: string, time: Time, options: SqliteOption
     throw error
   })
   const log = growth(connection.head)
-  const queue = commitQueue(engine(connection, sync, log))
   const checkpointer = startCheckpointer(path, time.timers, options.onSyncFailure)
-  const stopWatching = watchOthers(path, connection, sync, log)
+  // What an earlier process left behind.
+  checkpointer.written()
+  const queue = commitQueue(engine(connection, sync, log, checkpointer))
+  const stopWatching = watchOthers(path, connection, sync, log, checkpointer)
   let closed: Promise<void> | undefined
   return {
     dialect: 'sqlite',
@@ -140,7 +142,7 @@ export function openFile(path: string, options: Sqlite.Options = {}): Sqlite.Dat
   return db
 }
 
-function engine(connection: Connection, sync: WalSync, log: Growth): Engine {
+function engine(connection: Connection, sync: WalSync, log: Growth, checkpointer: Checkpointer): Engine {
   return {
     ready: sync.idle,
     async apply(group) {
@@ -152,6 +154,7 @@ function engine(connection: Connection, sync: WalSync, log: Growth): Engine {
         },
       )
       connection.head = Math.max(connection.head, head)
+      checkpointer.written()
       return results
     },
     async durable() {
@@ -262,7 +265,13 @@ function reserve(connection: Connection, kind: string, size: number): Promise<nu
 /**
  * Notices what other processes wrote: by a watch on the `-wal` file, and by a poll in case the watch misses something.
  */
-function watchOthers(path: string, connection: Connection, sync: WalSync, log: Growth): () => Promise<void> {
+function watchOthers(
+  path: string,
+  connection: Connection,
+  sync: WalSync,
+  log: Growth,
+  checkpointer: Checkpointer,
+): () => Promise<void> {
   const version = connection.db.prepare('PRAGMA data_version').pluck()
   const readHead = connection.db.prepare('SELECT position FROM log_head').pluck()
   // Whatever was written since the position was read at the start counts as new.
@@ -273,6 +282,7 @@ function watchOthers(path: string, connection: Connection, sync: WalSync, log: G
     const now = version.get()
     if (now === seen) return
     seen = now
+    checkpointer.written()
     const head = readHead.get() as number
     connection.head = Math.max(connection.head, head)
     await sync.synced()

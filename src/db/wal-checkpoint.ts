@@ -3,57 +3,87 @@ import { Worker } from 'node:worker_threads'
 import type { Timers } from '../live/time.ts'
 
 export interface Checkpointer {
+  /** The log has grown: it is copied within a moment. */
+  written(): void
   /** Closes the worker's connection. */
   close(): Promise<void>
 }
 
 const INTERVAL_MS = 500
+/** Without writes for so long the thread ends: it holds ten megabytes. */
+const IDLE_MS = 10_000
 /** From here on a checkpoint waits for readers so that the log starts over. In bytes. */
 const WAL_CAP = 64 * 1024 * 1024
-
-const RESTART_WORKER_MS = 1000
 
 /**
  * Copies the write-ahead log into the database file, in a thread with its own connection: the loop never waits for it.
  * A checkpoint that fails (a full disk) is tried again. `onSyncFailure` is called when the database file could not be
- * synced: a second try would succeed without the lost pages. The thread starts a little later: a command is done by
- * then.
+ * synced: a second try would succeed without the lost pages. The thread starts a little after the first write: a
+ * command is done by then.
  */
 export function startCheckpointer(path: string, timers: Timers, onSyncFailure: (error: Error) => void): Checkpointer {
   let closing = false
-  let cancel = (): void => undefined
-  let worker: Worker | undefined
+  let thread: Worker | undefined
   let ended = Promise.resolve()
-  const start = (): void => {
+  let cancel: (() => void) | undefined
+  /** Something is written that no checkpoint has seen. */
+  let due = false
+  let idleMs = 0
+
+  function start(): Worker {
     const workerData = { library: libraryPath(), path, cap: WAL_CAP }
-    const thread = new Worker(SOURCE, { eval: true, workerData, execArgv: [] })
-    worker = thread
-    thread.unref()
-    thread.on('message', (message: string) => onSyncFailure(new Error(message)))
-    // A thread that died says so with its exit, too.
-    thread.on('error', () => undefined)
-    ended = new Promise((resolve) => thread.once('exit', () => resolve()))
-    const next = (): void => {
-      thread.postMessage('checkpoint')
-      cancel = timers.after(INTERVAL_MS, next)
-    }
-    next()
-    void ended.then(() => {
-      cancel()
-      if (!closing) cancel = timers.after(RESTART_WORKER_MS, start)
+    const started = new Worker(SOURCE, { eval: true, workerData, execArgv: [], resourceLimits: SMALL_HEAP })
+    started.unref()
+    started.on('message', ({ failure }: { failure?: string }) => {
+      if (failure === undefined) schedule()
+      else onSyncFailure(new Error(failure))
     })
+    // A thread that died says so with its exit, too.
+    started.on('error', () => schedule())
+    ended = new Promise((resolve) => {
+      started.once('exit', () => {
+        if (thread === started) thread = undefined
+        resolve()
+      })
+    })
+    return started
   }
-  cancel = timers.after(INTERVAL_MS, start)
+
+  function tick(): void {
+    cancel = timers.after(INTERVAL_MS, tick)
+    idleMs = due ? 0 : idleMs + INTERVAL_MS
+    if (due) {
+      due = false
+      thread ??= start()
+      thread.postMessage('checkpoint')
+    } else if (idleMs >= IDLE_MS) stop()
+  }
+
+  function stop(): void {
+    cancel?.()
+    cancel = undefined
+    thread?.ref()
+    thread?.postMessage('close')
+    thread = undefined
+  }
+
+  function schedule(): void {
+    due = true
+    if (!closing) cancel ??= timers.after(INTERVAL_MS, tick)
+  }
+
   return {
+    written: schedule,
     close() {
       closing = true
-      cancel()
-      worker?.ref()
-      worker?.postMessage('close')
+      stop()
       return ended
     },
   }
 }
+
+/** The thread runs a dozen lines; by default it would reserve as much as the whole server. */
+const SMALL_HEAP = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32 }
 
 /** Plain text, so that it runs from the sources and from one bundled file alike. */
 const SOURCE = `
@@ -70,9 +100,10 @@ function checkpoint() {
     if (version === done) return
     const [result] = db.pragma('wal_checkpoint(PASSIVE)')
     if (result.busy === 0 && result.log === result.checkpointed) done = version
+    else parentPort.postMessage({})
     if (result.log * pageSize >= workerData.cap) db.pragma('wal_checkpoint(RESTART)')
   } catch (error) {
-    if (String(error.code).endsWith('FSYNC')) parentPort.postMessage(error.message)
+    parentPort.postMessage(String(error.code).endsWith('FSYNC') ? { failure: error.message } : {})
   }
 }
 parentPort.on('message', (message) => {
