@@ -1,4 +1,4 @@
-// Bundles the commands and the server into dist/dendrite.cjs. Does nothing when the bundle is newer than every source,
+// Bundles the commands and the server into dist/dendrite.cjs, large packages beside it. Does nothing when the bundle is newer than every source,
 // and nothing but say so when esbuild is absent, as after `npm ci --omit=dev`.
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,6 +19,20 @@ const external = [
   'typescript',
 ]
 
+// Large, and needed by some commands or some servers only: each is a file of its own, which is read when it is asked
+// for. An idle server would hold their text in memory, and every command would have to read it.
+const apart = ['@peculiar/x509', 'bcryptjs', 'inquirer', 'pg', 'pino-pretty', 'undici', 'umzug']
+
+// umzug brings a command line of its own, of fifteen packages, which is not ours.
+const withoutCommandLine = {
+  name: 'without the command line of umzug',
+  setup(build) {
+    build.onResolve({ filter: /^@rushstack\/ts-command-line$/ }, ({ path }) => ({ path, namespace: 'empty' }))
+    const contents = 'class Unused {}; module.exports = { CommandLineAction: Unused, CommandLineParser: Unused }'
+    build.onLoad({ filter: /./, namespace: 'empty' }, () => ({ contents }))
+  },
+}
+
 if (!process.argv.includes('--force') && modifiedAt(outfile) > Math.max(...inputs.map(newest))) {
   console.log('dist/dendrite.cjs is up to date.')
 } else {
@@ -29,29 +43,53 @@ if (!process.argv.includes('--force') && modifiedAt(outfile) > Math.max(...input
 
 async function build(esbuild) {
   mkdirSync(join(root, 'dist'), { recursive: true })
-  const draft = `${outfile}.${process.pid}`
+  for (const name of apart) await bundle(esbuild, name, join(root, 'dist', fileOf(name)))
+  await bundle(esbuild, 'commands/index.ts', outfile)
+  console.log(`dist/dendrite.cjs: ${Math.round(statSync(outfile).size / 1024)} kB`)
+}
+
+async function bundle(esbuild, entry, file) {
+  const draft = `${file}.${process.pid}`
   try {
     await esbuild.build({
       absWorkingDir: root,
-      entryPoints: ['commands/index.ts'],
+      entryPoints: [entry],
       outfile: draft,
       bundle: true,
       platform: 'node',
       target: 'node20.19',
       format: 'cjs',
       external,
+      plugins: [keptApart(entry), withoutCommandLine],
+      // `import()` of a file beside the bundle becomes `require`, which it is written for.
+      supported: { 'dynamic-import': false },
       minifySyntax: true,
       minifyWhitespace: true,
       legalComments: 'eof',
       logLevel: 'warning',
     })
-    renameSync(draft, outfile)
+    renameSync(draft, file)
   } catch (error) {
     rmSync(draft, { force: true })
     if (error.errors === undefined) throw error
     process.exit(1)
   }
-  console.log(`dist/dendrite.cjs: ${Math.round(statSync(outfile).size / 1024)} kB`)
+}
+
+function keptApart(entry) {
+  const others = new Set(apart.filter((name) => name !== entry))
+  return {
+    name: 'kept apart',
+    setup(build) {
+      build.onResolve({ filter: /^[@a-z]/ }, ({ path }) =>
+        others.has(path) ? { path: `./${fileOf(path)}`, external: true } : undefined,
+      )
+    },
+  }
+}
+
+function fileOf(name) {
+  return `${name.replace(/^@/, '').replace('/', '-')}.cjs`
 }
 
 function newest(path) {

@@ -1,6 +1,5 @@
 import type { DatabaseOptions } from './database.ts'
 import { DatabaseTooNew, ForeignDatabase } from './errors.ts'
-import { postgresSchema } from './migrate-postgres.ts'
 import { sqliteSchema } from './migrate-sqlite.ts'
 import { sqlitePath } from './open.ts'
 import type { Dialect } from './sql.ts'
@@ -135,7 +134,9 @@ async function connect(
   mode: 'create' | 'look',
 ): Promise<SchemaConnection | undefined> {
   const path = sqlitePath(options.connectionString, dir)
-  return path === undefined ? postgresSchema(options.connectionString, time) : sqliteSchema(path, time, mode)
+  if (path !== undefined) return sqliteSchema(path, time, mode)
+  const { postgresSchema } = await import('./migrate-postgres.ts')
+  return postgresSchema(options.connectionString, time)
 }
 
 async function statusOf(schema: SchemaConnection, migrations: readonly Migration[]): Promise<MigrationStatus> {

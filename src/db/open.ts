@@ -1,7 +1,6 @@
 import { isAbsolute, resolve } from 'node:path'
 import type { Database, DatabaseOptions } from './database.ts'
 import { lockFile } from './lock-file.ts'
-import { openPostgres } from './postgres.ts'
 import { openSqlite, type SqliteHooks, type Time } from './sqlite.ts'
 
 /** Ends the process when the disk failed a sync: EX_IOERR of sysexits.h. */
@@ -27,6 +26,8 @@ export async function openDatabase(
   const path = sqlitePath(options.connectionString, dir)
   if (path === undefined) {
     const { maxOpenConnections: maxConnections, exclusive: server = false } = options
+    // Loaded when it is used: servers on SQLite do without.
+    const { openPostgres } = await import('./postgres.ts')
     return openPostgres(options.connectionString, time, { maxConnections, server })
   }
   const unlock = options.exclusive ? await lockFile(path, time) : () => undefined

@@ -18,7 +18,8 @@ export interface UnreadCountsCache {
 const MAX_ROOMS = 100_000
 
 export function createUnreadCountsCache(): UnreadCountsCache {
-  const rooms = new LRUCache<string, CountedRoom>({ max: MAX_ROOMS })
+  // By size: a cache of so many entries by number reserves megabytes for them at the start.
+  const rooms = new LRUCache<string, CountedRoom>({ maxSize: MAX_ROOMS, sizeCalculation: () => 1 })
   return {
     get: (userId, room) => rooms.get(`${room} ${userId}`),
     set: (userId, room, counted) => void rooms.set(`${room} ${userId}`, counted),

@@ -61,7 +61,14 @@ async function start(dir: string, database: string | undefined): Promise<Subject
   writeFileSync(join(dir, 'dendrite.yaml'), await output(config))
   await output(['generate-keys', '--private-key', join(dir, 'matrix_key.pem')])
   const before = performance.now()
-  const args = ['--max-semi-space-size=2', 'bin/run.js', 'serve', '--config', join(dir, 'dendrite.yaml')]
+  const args = [
+    '--max-semi-space-size=2',
+    '--v8-pool-size=1',
+    'bin/run.js',
+    'serve',
+    '--config',
+    join(dir, 'dendrite.yaml'),
+  ]
   const flags = ['--http-bind-address', `127.0.0.1:${port}`, '--really-enable-open-registration']
   const child = spawn(process.execPath, [...args, ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
   const client = benchClient(port, CLIENTS * 2)
