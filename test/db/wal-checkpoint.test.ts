@@ -7,7 +7,7 @@ import { openFile } from '../../src/db/sqlite.ts'
 import { startCheckpointer } from '../../src/db/wal-checkpoint.ts'
 import type { Timers } from '../../src/live/time.ts'
 
-test('what is written is copied into the file; after a while without writes the thread ends, and comes back', async () => {
+test('what is written is copied into the file; the thread ends when idle, and comes back', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'dendrite-checkpoint-'))
   const path = join(dir, 'a.db')
   const db = openFile(path)
