@@ -63,6 +63,6 @@ test('the package holds the program and nothing of its surroundings', () => {
 const BELONGS = new RegExp(
   [
     String.raw`^(?:package\.json|README\.md|LICENSE|oclif\.manifest\.json`,
-    String.raw`bin/(?:run|start)\.js|dist/[\w-]+\.cjs|man/.*|templates/.*)$`,
+    String.raw`bin/(?:run|start)\.js|dist/[\w-]+\.cjs|templates/.*)$`,
   ].join('|'),
 )

@@ -67,7 +67,8 @@ export abstract class BaseCommand extends Command {
     if (failure.exit === EXIT.interrupted) this.exit(EXIT.interrupted)
     if (failure.code === 'INTERNAL') process.stderr.write(`${error.stack ?? error.message}\n`)
     // What oclif says of flags shows how to call the command; of everything else one line is enough.
-    if (failure.code === 'USAGE') this.error(failure.message, { exit: failure.exit })
+    if (failure.code === 'USAGE' && failure.suggestion === undefined)
+      this.error(failure.message, { exit: failure.exit })
     process.stderr.write(`${oneLine(failure)}\n`)
     this.exit(failure.exit)
   }

@@ -40,7 +40,7 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
   const startedAt = systemClock.monotonic()
   const loaded = await loadOrCreate(flags, program)
   const { config, dir } = loaded
-  const log = await openLog(config, { level: flags['log-level'], format: flags['log-format'] })
+  const log = await openLog(config, { level: flags['log-level'], format: flags['log-format'], dir })
   for (const warning of loaded.warnings) log.warn(warning)
   checkRegistration(config, flags['really-enable-open-registration'])
   await checkKeyFile(resolve(dir, config.global.private_key))

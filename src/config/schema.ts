@@ -43,12 +43,12 @@ export const ConfigSchema = Type.Object(
     user_api: userApi(componentDatabase()),
     logging: list(
       Type.Object({
-        type: choice(['std', 'file', 'syslog'], 'std', 'Kind of output.'),
+        type: choice(['std', 'file'], 'std', 'Kind of output.'),
         level: choice(['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic'], 'info', 'Least level.'),
         params: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
       }),
       [{ type: 'std', level: 'info' }],
-      'Where logs go: `std` (standard error), or `file` with `params.path`, a directory.',
+      'Where logs go: `std` (standard error), or `file`: `dendrite.log` in the directory `params.path`.',
     ),
     tracing: ignored('OpenTracing is not implemented.'),
   },
