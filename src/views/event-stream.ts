@@ -1,10 +1,10 @@
 import type { App } from '../app.ts'
-import { MatrixError } from '../core/matrix-error.ts'
 import { type EventRow, eventsById } from '../store/events.ts'
 import { eventRowsAfter } from '../store/log.ts'
 import { roomsOfUser } from '../store/memberships.ts'
 import { roomByNumber } from '../store/rooms.ts'
 import { clientEvents, type RoomShown, type Viewer } from './client-events.ts'
+import { visibleEvent } from './readable-event.ts'
 import { readableRoom } from './readable-room.ts'
 import { positionOf, syncToken } from './tokens.ts'
 import { visibleEvents } from './visible-events.ts'
@@ -52,10 +52,10 @@ export async function eventStream(app: App, request: EventStreamRequest): Promis
 
 /** One event that the user may see, in whatever room. Errors: M_NOT_FOUND. */
 export async function oneEvent(app: App, viewer: Viewer, eventId: string): Promise<string> {
-  const visible = await visibleEvents(app, viewer.userId, await eventsById(app.db, [eventId], app.db.safePosition()))
-  const room = visible[0] && (await roomByNumber(app.db, visible[0].room))
-  if (room === undefined) throw new MatrixError('M_NOT_FOUND', 'The event is not known, or not yours to see.')
-  const [text] = await clientEvents(app, viewer, visible, () => ({ roomId: room.room_id, version: room.version }))
+  const [row] = await eventsById(app.db, [eventId], app.db.safePosition())
+  const named = row && (await roomByNumber(app.db, row.room))
+  const { room, event } = await visibleEvent(app, viewer.userId, named?.room_id ?? '', eventId)
+  const [text] = await clientEvents(app, viewer, [event], () => ({ roomId: room.room_id, version: room.version }))
   return text!
 }
 

@@ -68,10 +68,14 @@ const ROUTES = [
   'GET /_matrix/client/v1/rooms/{roomId}/threads',
   'GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event',
   'GET /_matrix/client/v3/notifications',
+  'GET /_matrix/client/v3/events',
+  'GET /_matrix/client/v3/events/{eventId}',
+  'GET /_matrix/client/v3/initialSync',
+  'GET /_matrix/client/v3/rooms/{roomId}/initialSync',
 ]
 
-const EVENTS_IN =
-  /^GET \/_matrix\/client.*\/(sync|events|notifications|messages|context|event|relations|threads|timestamp_to_event)\b/
+const NAMES = 'sync|initialSync|events|notifications|messages|context|event|relations|threads|timestamp_to_event|search'
+const EVENTS_IN = new RegExp(`^[A-Z]+ /_matrix/client.*/(${NAMES})\\b`)
 
 interface Scene {
   readonly roomId: string
@@ -169,6 +173,11 @@ eachServer({ guests_disabled: false }, (server) => {
     heard.push(['threads', told(scene, await ask(`${v1}/threads`))])
     heard.push(['bundled', told(scene, await ask(`${room}/event/${root}`))])
     heard.push(['sync', told(scene, await ask(`/sync?filter=${filter}`))])
+    heard.push(['one event', await single((id) => `/events/${id}`)])
+    heard.push(['events', told(scene, await ask(`/events?from=s0_.0&timeout=0`))])
+    heard.push(['events of the room', told(scene, await ask(`/events?room_id=${roomId}&from=s0_.0&timeout=0`))])
+    heard.push(['initialSync', told(scene, await ask('/initialSync?limit=50&archived=true'))])
+    heard.push(['initialSync of the room', told(scene, await ask(`${room}/initialSync?limit=50`))])
     heard.push(['notifications', told(scene, await ask('/notifications?limit=100'))])
     const near: Stage[] = []
     for (const ts of [0, Number.MAX_SAFE_INTEGER, ...times.flatMap((event) => event?.origin_server_ts ?? [])])
@@ -188,12 +197,13 @@ eachServer({ guests_disabled: false }, (server) => {
           expect([who, route, stages.filter((stage) => !seen.includes(stage))]).toEqual([who, route, []])
         // What is open is found, too: event by event by everybody, and on pages by who may read the room.
         expect([who, heard.get('event')]).toEqual([who, seen])
+        if (who !== 'guest') expect([who, heard.get('one event')]).toEqual([who, seen])
         if (seen.length === 0 || who === 'rejecter') continue
         for (const route of ['messages b', 'messages f', 'context', 'around'])
           expect([who, route, heard.get(route)]).toEqual([who, route, seen])
       }
       const member = new Map(await hear(scene, scene.people.get('member')!))
-      for (const route of ['relations', 'relations/m.thread', 'relations/m.thread/m.room.message', 'sync'])
+      for (const route of ['relations', 'relations/m.thread', 'relations/m.thread/m.room.message', 'sync', 'events'])
         expect([route, member.get(route)]).toEqual([route, STAGES])
     },
   )
