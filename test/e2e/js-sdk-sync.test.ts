@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { MatrixClient, MatrixEvent, Room } from 'matrix-js-sdk'
+import type { IContent, MatrixClient, MatrixEvent, Room } from 'matrix-js-sdk'
 import { expect, test } from 'vitest'
 import { append } from '../../src/actions/append.ts'
 import type { UserId } from '../../src/core/ids.ts'
@@ -67,6 +67,35 @@ eachEngine((engine, fresh) => {
       await bob.sendReceipt(message, ReceiptType.Read, {}, true)
       await until(alice, () => aliceRoom.getEventReadUpTo(bob.getUserId()!) === eventId)
       await until(bob, () => unread() === 0)
+    })
+  }, 60_000)
+
+  test('a thread is read by itself', async () => {
+    await withServer(async (_server, letIn) => {
+      const { MsgType, NotificationCountType, Preset, RoomEvent } = await sdk()
+      const options = { initialSyncLimit: 20, threadSupport: true }
+      const [alice, bob] = [await letIn('alice', options), await letIn('bob', options)]
+      const { room_id: roomId } = await alice.createRoom({ preset: Preset.PublicChat })
+      await bob.joinRoom(roomId)
+      const room = await until(bob, () => bob.getRoom(roomId) ?? undefined)
+      await until(alice, () => alice.getRoom(roomId)?.getMember(bob.getUserId()!)?.membership === 'join')
+      const heard: IContent[] = []
+      alice.on(RoomEvent.Receipt, (event) => heard.push(event.getContent()))
+      const { event_id: eventId } = await alice.sendMessage(roomId, { msgtype: MsgType.Text, body: 'root' })
+      await until(bob, () => eventIn(room, eventId))
+      const { event_id: replyId } = await alice.sendMessage(roomId, eventId, {
+        msgtype: MsgType.Text,
+        body: 'in the thread',
+      })
+      const inThread = () => room.getThreadUnreadNotificationCount(eventId, NotificationCountType.Total)
+      await until(bob, () => inThread() === 1)
+      const thread = await until(bob, () => room.getThread(eventId) ?? undefined)
+      const reply = await until(bob, () => thread.findEventById(replyId))
+      expect(reply.threadRootId).toBe(eventId)
+      const threadOf = (content: IContent) => content[replyId]?.['m.read']?.[bob.getUserId()!]?.thread_id
+      await bob.sendReadReceipt(reply)
+      await until(bob, () => inThread() === 0)
+      await until(alice, () => heard.some((content) => threadOf(content) === eventId))
     })
   }, 60_000)
 

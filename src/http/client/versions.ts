@@ -61,6 +61,13 @@ export const ADDED: readonly (readonly [version: string, endpoints: readonly str
   ['v1.19', ['GET /_matrix/client/v1/mutual_rooms']],
 ]
 
+/** What clients ask for by its name of before the specification had it: threads, and receipts and counts of each. */
+const UNSTABLE_FEATURES = {
+  'org.matrix.msc3440.stable': true,
+  'org.matrix.msc3771': true,
+  'org.matrix.msc3773': true,
+}
+
 /** A version is announced when everything that it and the earlier ones added is served (`METHOD path`). */
 export function versionsOf(served: ReadonlySet<string>): string[] {
   const missing = ADDED.findIndex(([, endpoints]) => endpoints.some((key) => !served.has(key)))
@@ -75,6 +82,6 @@ export function getVersions(served: ReadonlySet<string>) {
     path: '/_matrix/client/versions',
     auth: 'access-token-optional',
     guest: true,
-    handle: async () => ({ versions, unstable_features: {} }),
+    handle: async () => ({ versions, unstable_features: UNSTABLE_FEATURES }),
   })
 }
