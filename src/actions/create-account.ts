@@ -3,6 +3,7 @@ import { localpartFault, userId as makeUserId, type UserId } from '../core/ids.t
 import { MatrixError } from '../core/matrix-error.ts'
 import { setProfileField } from '../store/profiles.ts'
 import { deleteNonce, nonceIsGood } from '../store/registration-nonces.ts'
+import { registrationTokenStaysGood, useRegistrationToken } from '../store/registration-tokens.ts'
 import { insertUser, type UserKind, userById, userIsFree } from '../store/users.ts'
 import { write } from './write.ts'
 
@@ -14,12 +15,17 @@ export interface NewAccount {
   readonly guest?: boolean
   /** A nonce of registration by shared secret, which the account uses up. */
   readonly nonce?: string
+  /** A token of token-authenticated registration, one use of which the account takes. */
+  readonly registrationToken?: string | undefined
 }
 
 export const PASSWORD_MIN_LENGTH = 8
 export const PASSWORD_MAX_LENGTH = 512
 
-/** Makes a local account. Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_WEAK_PASSWORD, M_UNKNOWN for the nonce. */
+/**
+ * Makes a local account. Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_WEAK_PASSWORD, M_UNKNOWN for the nonce,
+ * M_FORBIDDEN for the token.
+ */
 export async function createAccount(app: App, account: NewAccount): Promise<{ userId: UserId; created: boolean }> {
   const fault = localpartFault(account.localpart)
   if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
@@ -27,22 +33,33 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   if (account.password !== undefined) checkPassword(account.password)
   const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)
   const kind: UserKind = account.guest === true ? 'guest' : account.admin ? 'admin' : 'user'
-  const { nonce } = account
+  const { nonce, registrationToken: token } = account
+  const nowMs = app.clock.now()
   const written = await write(app, {
-    guards: [userIsFree(userId), ...(nonce === undefined ? [] : [nonceIsGood(nonce, app.clock.now())])],
+    guards: [
+      userIsFree(userId),
+      ...(nonce === undefined ? [] : [nonceIsGood(nonce, nowMs)]),
+      ...(token === undefined ? [] : [registrationTokenStaysGood(token, nowMs)]),
+    ],
     writes: [
-      insertUser(userId, hash, kind, app.clock.now()),
+      insertUser(userId, hash, kind, nowMs),
       setProfileField(userId, 'displayname', JSON.stringify(account.localpart)),
       ...(nonce === undefined ? [] : [deleteNonce(nonce)]),
+      ...(token === undefined ? [] : [useRegistrationToken(token)]),
     ],
     log: [{ kind: 'user', user: userId }],
   })
-  if (written === undefined) {
-    const taken = nonce === undefined || (await userById(app.db, userId)) !== undefined
-    if (!taken) throw new MatrixError('M_UNKNOWN', 'The nonce is not known, used or too old.')
-    throw new MatrixError('M_USER_IN_USE', `${userId} already exists.`)
-  }
+  if (written === undefined) throw await refusal(app, userId, account)
   return { userId, created: true }
+}
+
+/** Which of the guards did not hold. */
+async function refusal(app: App, userId: UserId, { nonce, registrationToken }: NewAccount): Promise<MatrixError> {
+  const taken = (await userById(app.db, userId)) !== undefined
+  if (!taken && nonce !== undefined) return new MatrixError('M_UNKNOWN', 'The nonce is not known, used or too old.')
+  if (!taken && registrationToken !== undefined)
+    return new MatrixError('M_FORBIDDEN', 'The registration token is used up.')
+  return new MatrixError('M_USER_IN_USE', `${userId} already exists.`)
 }
 
 export function checkPassword(password: string): void {

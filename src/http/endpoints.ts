@@ -1,6 +1,7 @@
 import * as adminRegister from './admin/register.ts'
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
+import { getWhoIs } from './client/admin.ts'
 import { getCapabilities } from './client/capabilities.ts'
 import * as devices from './client/devices.ts'
 import { getEventContext } from './client/event-context.ts'
@@ -9,13 +10,14 @@ import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
 import { getNotifications } from './client/notifications.ts'
 import * as oldSync from './client/old-sync.ts'
+import { requestOpenIdToken } from './client/openid.ts'
 import * as presence from './client/presence.ts'
 import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
 import { setReadMarker } from './client/read-markers.ts'
 import { postReceipt } from './client/receipts.ts'
 import { redactEvent } from './client/redaction.ts'
-import { checkUsernameAvailability, register } from './client/registration.ts'
+import { checkUsernameAvailability, register, registrationTokenValidity } from './client/registration.ts'
 import * as relations from './client/relations.ts'
 import * as reportContent from './client/report-content.ts'
 import * as roomCreation from './client/room-creation.ts'
@@ -31,6 +33,7 @@ import { getThreadRoots } from './client/threads-list.ts'
 import { sendToDevice } from './client/to-device.ts'
 import { setTyping } from './client/typing.ts'
 import { getVersions } from './client/versions.ts'
+import * as wellKnown from './client/well-known.ts'
 import type { AnyEndpoint } from './endpoint.ts'
 import * as federationBackfill from './federation/backfill.ts'
 import * as federationEvents from './federation/events.ts'
@@ -39,6 +42,7 @@ import * as joiningRooms from './federation/joining-rooms.ts'
 import * as serverKeys from './federation/keys.ts'
 import * as knockingRooms from './federation/knocking-rooms.ts'
 import * as leavingRooms from './federation/leaving-rooms.ts'
+import { exchangeOpenIdToken } from './federation/openid.ts'
 import * as federationQueries from './federation/queries.ts'
 import * as serverInfo from './federation/server-info.ts'
 import { sendTransaction } from './federation/transactions.ts'
@@ -47,12 +51,17 @@ const ALL_BUT_VERSIONS = [
   register,
   ...Object.values(adminRegister),
   checkUsernameAvailability,
+  registrationTokenValidity,
   login.getLoginFlows,
   login.login,
   login.refresh,
   login.logout,
   login.logoutAll,
   ...Object.values(account),
+  getWhoIs,
+  requestOpenIdToken,
+  exchangeOpenIdToken,
+  ...Object.values(wellKnown),
   accountData.getAccountData,
   accountData.setGlobalAccountData,
   accountData.getAccountDataPerRoom,

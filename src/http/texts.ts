@@ -18,3 +18,10 @@ export const DeviceName = text(DEVICE_NAME_LENGTH_MAX)
 export const UserName = text(ID_LENGTH_MAX)
 /** A token or secret that is compared, never stored. */
 export const Token = Type.String({ maxLength: TOKEN_LENGTH_MAX })
+
+const REGISTRATION_TOKEN_LENGTH_MAX = 64
+/** Client-Server API, "Token-authenticated registration". */
+export const RegistrationToken = Type.String({
+  pattern: '^[A-Za-z0-9._~-]+$',
+  maxLength: REGISTRATION_TOKEN_LENGTH_MAX,
+})

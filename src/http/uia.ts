@@ -6,8 +6,10 @@ import type { App } from '../app.ts'
 import { isValidUserId, userId as makeUserId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { registrationTokenIsGood } from '../store/registration-tokens.ts'
 import { foldAscii } from './client/login.ts'
 import type { Requester } from './endpoint.ts'
+import { RegistrationToken } from './texts.ts'
 
 export const Auth = Type.Object({
   type: Type.Optional(Type.String()),
@@ -15,14 +17,16 @@ export const Auth = Type.Object({
   identifier: Type.Optional(Type.Object({ type: Type.String(), user: Type.Optional(Type.String()) })),
   user: Type.Optional(Type.String()),
   password: Type.Optional(Type.String({ maxLength: 512 })),
+  token: Type.Optional(RegistrationToken),
 })
 
 export type AuthData = typeof Auth.static
-export type Stage = 'm.login.dummy' | 'm.login.password'
+export type Stage = 'm.login.dummy' | 'm.login.password' | 'm.login.registration_token'
 
 /**
  * Client-Server API, "User-Interactive Authentication API", with one stage: returns once the caller has passed it.
- * A session that is given has to be of this very request; a client that knows the stage may pass it without one.
+ * A session that is given has to be of this very request. A client that knows the stage may pass it without one: what
+ * it proves, it proves in this request, and nothing of it is remembered for another.
  * Errors: the 401 that names the stage; 403 M_FORBIDDEN for the credentials of another user, or another session.
  */
 export async function authenticateInteractively(
@@ -37,6 +41,9 @@ export async function authenticateInteractively(
   if (stage === 'm.login.password' && !(await passwordIsRight(app, auth, call.user))) {
     throw await challenge(app, stage, request, 'Wrong user name or password.')
   }
+  if (stage === 'm.login.registration_token' && !(await tokenIsGood(app, auth.token))) {
+    throw await challenge(app, stage, request, 'The registration token is not known, used up or too old.')
+  }
   if (auth.session !== undefined) await finishUia(app, auth.session, request)
 }
 
@@ -46,6 +53,10 @@ async function challenge(app: App, stage: Stage, request: UiaRequest, fault?: st
   const extra = { session, flows: [{ stages: [stage] }], params: {}, completed: [] }
   if (fault !== undefined) return new MatrixError('M_FORBIDDEN', fault, extra, 401)
   return new MatrixError('M_UNAUTHORIZED', 'Authentication is needed.', extra, 401)
+}
+
+async function tokenIsGood(app: App, token: string | undefined): Promise<boolean> {
+  return token !== undefined && (await registrationTokenIsGood(app.db, token, app.clock.now()))
 }
 
 async function passwordIsRight(app: App, auth: AuthData, user: Requester | undefined): Promise<boolean> {

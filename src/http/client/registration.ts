@@ -4,10 +4,11 @@ import { checkGuest, upgradeGuest } from '../../actions/upgrade-guest.ts'
 import type { App } from '../../app.ts'
 import { localpartFault, userId as makeUserId, type UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import { registrationTokenIsGood } from '../../store/registration-tokens.ts'
 import { userById } from '../../store/users.ts'
 import { endpoint } from '../endpoint.ts'
-import { Token } from '../texts.ts'
-import { Auth, authenticateInteractively } from '../uia.ts'
+import { RegistrationToken, Token } from '../texts.ts'
+import { Auth, authenticateInteractively, type Stage } from '../uia.ts'
 import { DeviceWish, foldAscii, logIn } from './login.ts'
 
 const NAME_BYTES = 8
@@ -35,11 +36,13 @@ export const register = endpoint({
     const upgraded = guest ? undefined : await guestToUpgrade(app, body)
     if (!guest) {
       if (upgraded === undefined) await checkFree(app, localpart)
-      await authenticateInteractively(app, 'm.login.dummy', { endpoint: 'POST /register', body })
+      await authenticateInteractively(app, stageOf(app), { endpoint: 'POST /register', body })
     }
     const password = guest ? undefined : body.password
     if (upgraded !== undefined) await upgradeGuest(app, upgraded, password)
-    const userId = upgraded ?? (await createAccount(app, { localpart, password, admin: false, guest })).userId
+    const registrationToken = guest || !requiresToken(app) ? undefined : body.auth?.token
+    const wish = { localpart, password, admin: false, guest, registrationToken }
+    const userId = upgraded ?? (await createAccount(app, wish)).userId
     if (body.inhibit_login === true) return { user_id: userId, home_server: app.serverName }
     return logIn(app, userId, body)
   },
@@ -70,16 +73,35 @@ async function guestToUpgrade(
   return userId
 }
 
+/** Client-Server API, "Token-authenticated registration". */
+export const registrationTokenValidity = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v1/register/m.login.registration_token/validity',
+  auth: 'none',
+  rateLimit: 'registration',
+  query: Type.Object({ token: RegistrationToken }),
+  async handle(app, { query }) {
+    checkOpen(app, false)
+    return { valid: await registrationTokenIsGood(app.db, query.token, app.clock.now()) }
+  },
+})
+
+function requiresToken(app: App): boolean {
+  return app.config.client_api.registration_requires_token
+}
+
+function stageOf(app: App): Stage {
+  return requiresToken(app) ? 'm.login.registration_token' : 'm.login.dummy'
+}
+
 function checkOpen(app: App, guest: boolean): void {
   const {
     registration_disabled: disabled,
     guests_disabled: guestsDisabled,
-    registration_requires_token: requiresToken,
     enable_registration_captcha: requiresCaptcha,
   } = app.config.client_api
-  // No stage for a token or a captcha is offered yet, so a server that asks for one lets nobody in.
-  const gated = requiresToken || requiresCaptcha
-  if (guest ? guestsDisabled : disabled || gated)
+  // No stage for a captcha is offered yet, so a server that asks for one lets nobody in.
+  if (guest ? guestsDisabled : disabled || requiresCaptcha)
     throw new MatrixError('M_FORBIDDEN', 'Registration is closed on this server.')
 }
 
