@@ -1,11 +1,11 @@
 import type { App } from '../app.ts'
 import type { Event } from '../core/event.ts'
-import { type EventId, serverNameOf, type UserId } from '../core/ids.ts'
+import { type EventId, type ServerName, serverNameOf, type UserId } from '../core/ids.ts'
 import { type JsonObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import { strippedEvent, strippedStateKeys } from '../core/stripped-state.ts'
-import { askServer, federationPath } from '../remote/ask-server.ts'
+import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { roomById } from '../store/rooms.ts'
 import { append } from './append.ts'
 import { asMatrixError } from './join-remote-room.ts'
@@ -41,9 +41,7 @@ export async function inviteRemoteUser(app: App, invite: RemoteInvite): Promise<
       if (found !== undefined) shown.push(strippedEvent({ ...found, type, stateKey }))
     }
   })
-  const uri = federationPath`/v2/invite/${invite.roomId}/${event!.eventId}`
-  const content = { event: event!.pdu, invite_room_state: shown, room_version: version.id }
-  const answer = await askServer(app, server, { method: 'PUT', uri, content }).catch((error: unknown) => {
+  const answer = await ask(app, server, event!, shown).catch((error: unknown) => {
     throw asMatrixError(server, error)
   })
   const signed = await verifyPdu(app, version, own(answer, 'event') ?? null)
@@ -53,4 +51,19 @@ export async function inviteRemoteUser(app: App, invite: RemoteInvite): Promise<
   if (merged.outcome === 'rejected' || merged.outcome === 'soft_failed')
     throw new MatrixError('M_FORBIDDEN', `Not allowed in this room: ${merged.reason ?? 'refused'}`)
   return signed.eventId
+}
+
+/** Servers that know only the first form know only the first two room versions. */
+async function ask(app: App, server: ServerName, event: Event, shown: readonly JsonObject[]): Promise<JsonObject> {
+  const content = { event: event.pdu, invite_room_state: shown, room_version: event.version.id }
+  const uri = federationPath`/v2/invite/${event.roomId}/${event.eventId}`
+  try {
+    return await askServer(app, server, { method: 'PUT', uri, content })
+  } catch (error) {
+    const unknown = error instanceof Refused && error.status < 500 && ['', 'M_UNRECOGNIZED'].includes(error.errcode)
+    if (!unknown || event.version.eventIdFormat !== 'server') throw error
+    const older = { ...event.pdu, unsigned: { invite_room_state: shown } }
+    const path = federationPath`/v1/invite/${event.roomId}/${event.eventId}`
+    return askServer(app, server, { method: 'PUT', uri: path, content: older, wrapped: true })
+  }
 }

@@ -3,9 +3,9 @@ import { buildEvent, type Event, type EventDraft } from '../core/event.ts'
 import { AUTH_EVENTS_MAX, PREV_EVENTS_MAX } from '../core/event-format.ts'
 import { type EventId, isEventId, isServerName, type RoomId, type ServerName, type UserId } from '../core/ids.ts'
 import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
-import { ERRCODES, type Errcode, MatrixError } from '../core/matrix-error.ts'
+import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import { ROOM_VERSIONS, type RoomVersion, roomVersion } from '../core/room-version.ts'
-import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
+import { askServer, Refused, sendByV2 } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { knowRoomOutside } from '../store/room-takeover.ts'
@@ -49,12 +49,15 @@ export async function joinRemoteRoom(app: App, join: RemoteJoin): Promise<EventI
   throw failure
 }
 
+const ERRCODE = /^[A-Za-z0-9_.]{1,100}$/
+
 /** What a client should know of another server's refusal. Errors: what is neither refusal nor silence. */
 export function asMatrixError(server: ServerName, error: unknown): MatrixError {
   if (error instanceof MatrixError) return error
   if (error instanceof Unreachable) return new MatrixError('M_UNKNOWN', `${server} cannot be reached.`, {}, 502)
   if (!(error instanceof Refused)) throw error
-  const known = Object.hasOwn(ERRCODES, error.errcode) ? (error.errcode as Errcode) : 'M_UNKNOWN'
+  // Also what only that server knows: clients may know it too.
+  const known = ERRCODE.test(error.errcode) ? (error.errcode as Errcode) : 'M_UNKNOWN'
   const version = own(error.body, 'room_version')
   const extra = typeof version === 'string' ? { room_version: version } : {}
   return new MatrixError(known, `${server}: ${error.message}`, extra, error.status >= 500 ? 502 : error.status)
@@ -72,9 +75,9 @@ async function joinBy(app: App, join: RemoteJoin, server: ServerName): Promise<E
       : {}),
   }
   const event = builtFrom(app, template, join, content)
-  const uri = federationPath`/v2/send_join/${join.roomId}/${event.eventId}`
+  const path = `/send_join/${encodeURIComponent(join.roomId)}/${encodeURIComponent(event.eventId)}`
   const limits = { timeoutMs: JOIN_TIMEOUT_MS, maxBytes: JOIN_BYTES_MAX }
-  const answer = await askServer(app, server, { method: 'PUT', uri, content: event.pdu, ...limits })
+  const answer = await sendByV2(app, server, path, { content: event.pdu, ...limits })
   await enter(app, { join, server, version: template.version, event, answer, vouched: typeof voucher === 'string' })
   return event.eventId
 }

@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import { type EventId, type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { logPosition } from '../db/sql.ts'
-import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
+import { Refused, sendByV2 } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { type MembershipRow, changeMembership as memberRow, membershipOf } from '../store/memberships.ts'
 import { outOfBand } from '../store/out-of-band.ts'
@@ -53,8 +53,8 @@ async function tell(
       const template = await membershipTemplate(app, server, 'leave', at.roomId, at.userId)
       const reason = wish.reason === undefined ? {} : { reason: wish.reason }
       const event = builtFrom(app, template, at, { membership: 'leave', ...reason })
-      const uri = federationPath`/v2/send_leave/${room.room_id}/${event.eventId}`
-      await askServer(app, server, { method: 'PUT', uri, content: event.pdu })
+      const path = `/send_leave/${encodeURIComponent(room.room_id)}/${encodeURIComponent(event.eventId)}`
+      await sendByV2(app, server, path, { content: event.pdu })
       return
     } catch (error) {
       failure = error

@@ -104,6 +104,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(federationBackfill),
   joiningRooms.makeJoin,
   joiningRooms.sendJoin,
+  joiningRooms.sendJoinV1,
   ...Object.values(inviting),
   ...Object.values(leavingRooms),
   ...Object.values(knockingRooms),

@@ -12,6 +12,8 @@ export interface Question {
   readonly timeoutMs?: number
   readonly maxBytes?: number
   readonly signal?: AbortSignal
+  /** The answer is `[200, {…}]`, as in the first versions of some endpoints. */
+  readonly wrapped?: boolean
 }
 
 /** The other server answered, and refused. */
@@ -54,12 +56,33 @@ export async function askServer(app: App, destination: ServerName, question: Que
     maxBytes: question.maxBytes ?? ANSWER_BYTES_MAX,
     signal: question.signal,
   })
-  const answer = jsonIn(reply.body)
+  const answer = jsonIn(reply.body, question.wrapped === true)
   if (reply.status >= 200 && reply.status < 300) {
     if (answer === undefined) throw new Unreachable(`${destination} answers without a JSON object`)
     return answer
   }
   throw new Refused(reply.status, answer ?? {})
+}
+
+/**
+ * Sends an event by the second version of an endpoint, or by the first where the server does not know the second: its
+ * answer stands in an array behind the status. `path` follows the version. Errors: those of `askServer`.
+ */
+export async function sendByV2(
+  app: App,
+  destination: ServerName,
+  path: string,
+  question: Omit<Question, 'method' | 'uri'>,
+): Promise<JsonObject> {
+  try {
+    return await askServer(app, destination, { ...question, method: 'PUT', uri: `/_matrix/federation/v2${path}` })
+  } catch (error) {
+    // A missing endpoint is told by 404 or, by old servers, 400; a missing room has an errcode of its own.
+    const unknown = error instanceof Refused && ['', 'M_UNRECOGNIZED'].includes(error.errcode)
+    if (!unknown || error.status >= 500) throw error
+    const uri = `/_matrix/federation/v1${path}`
+    return askServer(app, destination, { ...question, method: 'PUT', uri, wrapped: true })
+  }
 }
 
 /** `federationPath\`/v1/make_join/${roomId}/${userId}\``: the holes are encoded. */
@@ -68,9 +91,10 @@ export function federationPath(parts: TemplateStringsArray, ...holes: readonly s
   return `/_matrix/federation${parts.map((part, index) => part + (encoded[index] ?? '')).join('')}`
 }
 
-function jsonIn(body: Uint8Array): JsonObject | undefined {
+function jsonIn(body: Uint8Array, wrapped: boolean): JsonObject | undefined {
   try {
-    const value = parseJson(body)
+    const parsed = parseJson(body)
+    const value = wrapped && Array.isArray(parsed) ? (parsed as readonly JsonValue[])[1] : parsed
     return isObject(value) ? value : undefined
   } catch {
     return undefined

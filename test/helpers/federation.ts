@@ -12,6 +12,8 @@ export interface TestNetwork {
   start(serverName: string, connectionString?: string): Promise<TestServer>
   /** Requests to the server fail until it is switched on again. */
   cut(serverName: string, off: boolean): void
+  /** These paths answer as if there was no such endpoint. */
+  refuse(unknown: (uri: string) => boolean): void
   /** Every request that was carried, oldest first. */
   readonly carried: ServerRequest[]
   /** Asks as one of the servers. */
@@ -22,11 +24,13 @@ export interface TestNetwork {
 export function createTestNetwork(): TestNetwork {
   const servers = new Map<string, TestServer>()
   const dead = new Set<string>()
+  let refused: (uri: string) => boolean = () => false
   const carried: ServerRequest[] = []
   const transport: Transport = {
     async send(request) {
       const server = servers.get(request.destination)
       if (server === undefined || dead.has(request.destination)) throw new Unreachable(`${request.destination} is away`)
+      if (refused(request.uri)) return { status: 404, body: Buffer.from('{"errcode":"M_UNRECOGNIZED"}') }
       carried.push(request)
       const { method, uri, headers, body } = request
       const reply = await fetch(`${server.url}${uri}`, { method, headers, ...(body === undefined ? {} : { body }) })
@@ -40,6 +44,9 @@ export function createTestNetwork(): TestNetwork {
       const server = await startTestServer({}, connectionString, { serverName, transport })
       servers.set(serverName, server)
       return server
+    },
+    refuse(unknown) {
+      refused = unknown
     },
     cut: (serverName, off) => void (off ? dead.add(serverName) : dead.delete(serverName)),
     ask: (from, destination, question) => askServer(from.app, destination as ServerName, question),

@@ -12,7 +12,11 @@ import { README_STATE, readState, stateOfSpecification } from './state.ts'
 import { ROOT, readTested, rowOf, SPEC } from './table.ts'
 
 /** Paths of older versions of the specification that others still ask for. */
-const OLDER = ['GET /_matrix/key/v2/server/{keyId}']
+const OLDER = [
+  'GET /_matrix/key/v2/server/{keyId}',
+  'PUT /_matrix/federation/v1/send_join/{roomId}/{eventId}',
+  'PUT /_matrix/federation/v1/send_leave/{roomId}/{eventId}',
+]
 /** A guest's client asks for these too: it stores a filter and its settings, joins by alias, and logs out. */
 const OPEN_TO_GUESTS_TOO = [
   'POST /_matrix/client/v3/join/{roomIdOrAlias}',

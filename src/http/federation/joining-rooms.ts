@@ -41,6 +41,17 @@ export const sendJoin = endpoint({
   },
 })
 
+/** The form of old servers, whose answer stands in an array (removed in v1.18 of the specification). */
+export const sendJoinV1 = endpoint({
+  method: 'PUT',
+  path: '/_matrix/federation/v1/send_join/{roomId}/{eventId}',
+  auth: 'federation-signature',
+  params: SendParams,
+  async handle(app, { origin, params, content }) {
+    return `[200,${await sendJoinAnswer(app, { ...params, origin, content, omitMembers: false })}]`
+  },
+})
+
 interface SentJoin {
   readonly roomId: string
   readonly eventId: string

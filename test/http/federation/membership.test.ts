@@ -53,11 +53,10 @@ describe('an invite between servers', () => {
     const request = network.carried.find(({ uri }) => uri.includes('/v2/invite/'))!
     const { event } = JSON.parse(request.body!) as Json
     const uri = federationPath`/v1/invite/${roomId}/${event.event_id}`
-    const answer = (await network
-      .ask(a, 'b.example', { method: 'PUT', uri, content: event })
-      .catch((error: unknown) => error)) as Error
-    // The older form answers with an array, which no other answer of this API does.
-    expect(answer.message).toContain('without a JSON object')
+    const older = { method: 'PUT', uri, content: event, wrapped: true } as const
+    const answer = (await network.ask(a, 'b.example', older)) as Json
+    expect(answer.event).toMatchObject({ event_id: event.event_id, state_key: bob.userId })
+    expect(Object.keys(answer.event.signatures).sort()).toEqual(['a.example', 'b.example'])
   })
 
   test('is rejected, and the inviting server hears of it', async () => {
@@ -85,6 +84,20 @@ describe('an invite between servers', () => {
     network.cut('b.example', true)
     const away = await alice.call('POST', path(roomId, 'invite'), { user_id: bob.userId })
     expect([away.status, away.body.errcode]).toEqual([502, 'M_UNKNOWN'])
+  })
+})
+
+describe('a server that knows only the older forms', () => {
+  test('is joined, invited and left', async () => {
+    network.refuse((uri) => uri.startsWith('/_matrix/federation/v2/'))
+    const roomId = await alice.createRoom({ room_version: '1', invite: [bob.userId] })
+    await bob.join(roomId)
+    await settled(a, b)
+    expect(await membershipOf(alice, roomId, bob.userId)).toBe('join')
+    const other = await alice.createRoom({ room_version: '1', invite: [bob.userId] })
+    await bob.post(path(other, 'leave'))
+    await settled(a, b)
+    expect(await membershipOf(alice, other, bob.userId)).toBe('leave')
   })
 })
 
