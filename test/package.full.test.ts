@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { temporaryDirectory } from './helpers/cli.ts'
 
@@ -8,10 +8,13 @@ const ROOT = resolve(import.meta.dirname, '..')
 /** better-sqlite3 is compiled where no prebuilt file can be downloaded. */
 const INSTALL_WITHIN_MS = 600_000
 
-test(
-  'the tarball runs with npm exec in an empty directory',
-  async () => {
+const NODES = ['20', '24']
+
+test.each(NODES)(
+  'the tarball runs with npm exec in an empty directory, on Node %s',
+  async (version) => {
     const dir = temporaryDirectory()
+    const env = installNode(version, dir)
     run('npm', ['pack', '--pack-destination', dir], ROOT)
     const tarball = readdirSync(dir).find((name) => name.endsWith('.tgz'))
     expect(tarball).toBeDefined()
@@ -24,8 +27,8 @@ test(
     const cwd = join(dir, 'empty')
     mkdirSync(cwd)
     const cli = (...args: string[]) =>
-      run('npm', ['exec', '--yes', `--package=${join(dir, tarball ?? '')}`, '--', 'dendrite', ...args], cwd)
-    expect(cli('--version')).toContain('dendrite/')
+      run('npm', ['exec', '--yes', `--package=${join(dir, tarball ?? '')}`, '--', 'dendrite', ...args], cwd, env)
+    expect(cli('--version')).toMatch(new RegExp(`^dendrite/.* node-v${version}\\.`))
     cli('config', 'init', '--yes', '--server-name', 'a.test')
     cli('generate-keys', '--private-key', 'matrix_key.pem')
     expect(cli('migrate')).toContain('applied')
@@ -43,7 +46,7 @@ test(
         '--http-bind-address',
         '127.0.0.1:0',
       ],
-      { cwd, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+      { cwd, env, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
     )
     try {
       const url = await listeningAt(server)
@@ -60,8 +63,20 @@ test(
   INSTALL_WITHIN_MS,
 )
 
-function run(command: string, args: readonly string[], cwd: string): string {
-  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+/** The environment in which `node` is of that version, out of npm; what is compiled is compiled for it. */
+function installNode(version: string, dir: string): NodeJS.ProcessEnv {
+  const name = `node-${process.platform}-${process.arch}`
+  const place = join(dir, 'node')
+  mkdirSync(place)
+  run('npm', ['install', '--no-audit', '--no-fund', '--prefix', place, `${name}@${version}`], place)
+  const home = join(place, 'node_modules', name)
+  const env = { ...process.env, PATH: `${join(home, 'bin')}${delimiter}${process.env.PATH}`, npm_config_nodedir: home }
+  expect(run('node', ['--version'], place, env)).toMatch(new RegExp(`^v${version}\\.`))
+  return env
+}
+
+function run(command: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = process.env): string {
+  return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
 /** The first HTTP address that the log names. */
