@@ -65,10 +65,19 @@ export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
       throw asInvalidState(error)
     }
   })
-  for (const target of invited.filter((user) => !ours(user))) {
-    await changeMembership(app, { ...inviteOf(wish, target), roomId: create!.roomId })
-  }
+  const others = invited.filter((user) => !ours(user))
+  await Promise.all(others.map((target) => inviteOther(app, wish, target, create!.roomId)))
   return create!.roomId
+}
+
+/** The room is there: that another server cannot be asked, or refuses, does not unmake it. */
+async function inviteOther(app: App, wish: RoomWish, target: UserId, roomId: RoomId): Promise<void> {
+  try {
+    await changeMembership(app, { ...inviteOf(wish, target), roomId })
+  } catch (error) {
+    if (!(error instanceof MatrixError)) throw error
+    app.log.info({ room: roomId, user: target, reason: error.message }, 'somebody could not be invited to a new room')
+  }
 }
 
 /** Who is invited by the initial state, as by the list of invites. */

@@ -108,6 +108,14 @@ eachEngine((engine, fresh) => {
     await bob.put(`${inRoom(room)}/state/m.room.tombstone`, { body: 'over' })
   })
 
+  test('a server that is away does not keep a room from being made', async () => {
+    const server = await start()
+    const [alice, bob] = [await enter(server, 'alice'), await enter(server, 'bob')]
+    const room = await alice.createRoom({ invite: ['@eve:gone.invalid', bob.userId] })
+    expect(await alice.membership(room, bob.userId)).toBe('invite')
+    expect(await alice.refused('GET', `${inRoom(room)}/state/m.room.member/@eve:gone.invalid`)).toBe('404 M_NOT_FOUND')
+  })
+
   test('what cannot be made is refused with its own error, and leaves nothing behind', async () => {
     const server = await start()
     const [alice, bob] = [await enter(server, 'alice'), await enter(server, 'bob')]
