@@ -75,10 +75,11 @@ export function childrenAt(
       AND (e.position IS NULL OR e.position <= ${to}) ORDER BY ${order} LIMIT ${limit}`)
 }
 
+/** The sign keeps SQLite from walking through the room for the few children. */
 function fits({ room, relType, eventType }: ChildrenWanted): Sql {
   const byRelation = relType === undefined ? sql`1 = 1` : sql`e.rel_type = ${relType}`
   const byType = eventType === undefined ? sql`1 = 1` : sql`e.type = ${eventType}`
-  return sql`e.room = ${room} AND ${byRelation} AND ${byType} AND ${SHOWN}`
+  return sql`+e.room = ${room} AND ${byRelation} AND ${byType} AND ${SHOWN}`
 }
 
 /** What relates to these events, as filters ask for it. */
@@ -102,12 +103,12 @@ export function lastReplies(
   const participated =
     userId === undefined
       ? sql`1 = 1`
-      : sql`EXISTS (SELECT 1 FROM events m WHERE m.sender = ${userId} AND m.room = e.room
-          AND (m.thread_root = e.thread_root OR m.event_id = e.thread_root))`
+      : sql`(EXISTS (SELECT 1 FROM events m WHERE m.thread_root = e.thread_root AND m.sender = ${userId})
+          OR EXISTS (SELECT 1 FROM events m WHERE m.event_id = e.thread_root AND m.sender = ${userId}))`
   return db.read(sql`SELECT e.topo, e.event, e.thread_root FROM events e
     WHERE e.room = ${room} AND e.thread_root IS NOT NULL AND (e.topo, e.event) < (${place.topo}, ${place.event})
       AND (e.position IS NULL OR e.position <= ${to}) AND ${SHOWN} AND ${participated}
-      AND NOT EXISTS (SELECT 1 FROM events n WHERE n.thread_root = e.thread_root AND n.room = e.room
+      AND NOT EXISTS (SELECT 1 FROM events n WHERE n.thread_root = e.thread_root AND +n.room = e.room
         AND (n.topo, n.event) > (e.topo, e.event) AND (n.position IS NULL OR n.position <= ${to})
         AND n.rejected = 0 AND n.soft_failed = 0 AND n.outlier = 0)
     ORDER BY e.topo DESC, e.event DESC LIMIT ${limit}`)
