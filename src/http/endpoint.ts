@@ -52,10 +52,15 @@ export interface Endpoint<
   readonly params?: P
   readonly query?: Q
   readonly body?: B
+  /** Largest body, where it is not the usual one of those who may call. */
+  readonly bodyLimitBytes?: number
   /** The body may hold fractions: it never becomes part of an event. */
   readonly anyNumber?: boolean
   handle(app: App, request: EndpointRequest<A, P, Q, B>): Promise<unknown>
 }
+
+/** For bodies that list much: members and state of a new room, messages to many devices, settings. */
+export const LARGE_BODY_BYTES = 4 * 1_024 * 1_024
 
 export type RateLimitClass = 'message' | 'join' | 'invite' | 'login' | 'registration' | 'room-creation' | 'other'
 

@@ -7,6 +7,7 @@ import type { JsonValue } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { authenticate } from './authenticate.ts'
 import { authenticateServer } from './authenticate-server.ts'
+import { budgetOf } from './budget.ts'
 import type { AnyEndpoint, Endpoint, Requester } from './endpoint.ts'
 import { ENDPOINTS } from './endpoints.ts'
 import { sendError } from './errors.ts'
@@ -26,8 +27,12 @@ export interface Server {
   stop(): Promise<void>
 }
 
-/** Largest body of a request: keys and account data of large accounts. */
-const BODY_LIMIT = 12.5 * 1_024 * 1_024
+/** Bodies of other servers: transactions, and rooms with their whole state. */
+const SERVER_BODY_BYTES = 12.5 * 1_024 * 1_024
+/** Bodies of users: an event of 64 KiB may be written with escapes and spaces. */
+const USER_BODY_BYTES = 256 * 1_024
+/** Bodies of whoever comes. */
+const ANYBODY_BODY_BYTES = 64 * 1_024
 /** An id has up to 255 bytes, each up to three characters in a path. */
 const PARAM_LIMIT = 1_024
 const HEADERS_TIMEOUT_MS = 20_000
@@ -77,7 +82,7 @@ type SendDone = (error: Error | null, payload: unknown) => void
 function build(app: App, stopping: AbortSignal, transport: object): FastifyInstance {
   const server = fastify({
     ...transport,
-    bodyLimit: BODY_LIMIT,
+    bodyLimit: ANYBODY_BODY_BYTES,
     trustProxy: [...app.config.http.trusted_proxies],
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
@@ -131,7 +136,8 @@ function route(app: App, server: FastifyInstance, stopping: AbortSignal): void {
   const methods = new Map<string, Set<string>>()
   for (const spec of ENDPOINTS) {
     for (const url of urlsOf(spec)) {
-      server.route({ method: spec.method, url, handler: handlerOf(app, spec as unknown as Endpoint, stopping) })
+      const handler = handlerOf(app, spec as unknown as Endpoint, stopping)
+      server.route({ method: spec.method, url, bodyLimit: bodyLimitOf(spec), handler })
       methods.set(url, (methods.get(url) ?? new Set()).add(spec.method))
     }
   }
@@ -141,6 +147,12 @@ function route(app: App, server: FastifyInstance, stopping: AbortSignal): void {
       sendError(new MatrixError('M_UNRECOGNIZED', 'The endpoint has no such method.', {}, 405), request, reply)
     if (method.length > 0) server.route({ method, url, handler: refuse })
   }
+}
+
+function bodyLimitOf(spec: AnyEndpoint): number {
+  if (spec.bodyLimitBytes !== undefined) return spec.bodyLimitBytes
+  if (spec.auth === 'federation-signature') return SERVER_BODY_BYTES
+  return spec.auth === 'none' ? ANYBODY_BODY_BYTES : USER_BODY_BYTES
 }
 
 /** The path of the specification and its older version segments, in Fastify's spelling. */
@@ -169,7 +181,8 @@ function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
     if (user?.guest === true && spec.guest !== true) {
       throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may not do this.')
     }
-    if (spec.rateLimit !== undefined) app.live.rateLimiter.check(user?.userId ?? origin ?? request.ip, spec.rateLimit)
+    const budget = spec.rateLimit === undefined ? undefined : budgetOf(user, origin, request.ip)
+    if (budget !== undefined) app.live.rateLimiter.check(budget, spec.rateLimit ?? 'other')
     const result = await spec.handle(app, {
       ...caller,
       params: spec.params && readTexts(spec.params, request.params),

@@ -38,6 +38,7 @@ export interface TestServer {
 export interface TestFederation {
   /** More of the configuration's section `global`. */
   readonly global?: Record<string, unknown>
+  readonly http?: Record<string, unknown>
   readonly serverName?: string
   readonly transport?: Transport
   readonly federationApi?: Record<string, unknown>
@@ -49,7 +50,7 @@ export const TEST_PASSWORD = 'correct horse battery'
 export async function startTestServer(
   clientApi: Record<string, unknown> = {},
   connectionString = 'file:test.db',
-  { serverName = 'test.example', transport, federationApi = {}, global = {} }: TestFederation = {},
+  { serverName = 'test.example', transport, federationApi = {}, global = {}, http = {} }: TestFederation = {},
 ): Promise<TestServer> {
   inspectReplies()
   const dir = await mkdtemp(join(tmpdir(), 'dendrite-http-'))
@@ -64,6 +65,7 @@ export async function startTestServer(
     },
     client_api: { registration_disabled: false, rate_limiting: { enabled: false }, ...clientApi },
     federation_api: federationApi,
+    http,
     user_api: { password_hashing: 'cheap' },
   })
   const log = pino({ level: 'silent' })

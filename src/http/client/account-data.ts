@@ -4,7 +4,7 @@ import type { App } from '../../app.ts'
 import { isObject, type JsonObject, own, parseJson } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { accountData } from '../../store/account-data.ts'
-import { endpoint, type Requester } from '../endpoint.ts'
+import { endpoint, LARGE_BODY_BYTES, type Requester } from '../endpoint.ts'
 
 const Content = Type.Record(Type.String(), Type.Unknown())
 /** Types that have endpoints of their own. */
@@ -29,6 +29,7 @@ export const setGlobalAccountData = endpoint({
   method: 'PUT',
   path: '/_matrix/client/v3/user/{userId}/account_data/{type}',
   aliases: ['r0'],
+  bodyLimitBytes: LARGE_BODY_BYTES,
   auth: 'access-token',
   guest: true,
   ...global,
@@ -51,6 +52,7 @@ export const setAccountDataPerRoom = endpoint({
   method: 'PUT',
   path: '/_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}',
   aliases: ['r0'],
+  bodyLimitBytes: LARGE_BODY_BYTES,
   auth: 'access-token',
   guest: true,
   ...inRoom,

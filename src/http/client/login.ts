@@ -49,6 +49,8 @@ export const login = endpoint({
       throw new MatrixError('M_MISSING_PARAM', 'A user name and a password are needed.')
     }
     const userId = accountNamed(app, name)
+    // By account too: who guesses has many addresses.
+    app.live.rateLimiter.check(userId, 'login')
     await checkCredentials(app, userId, body.password)
     return logIn(app, userId, body)
   },

@@ -3,7 +3,7 @@ import { createRoom as create, type Preset } from '../../actions/create-room.ts'
 import { isValidUserId, type UserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { endpoint } from '../endpoint.ts'
+import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
 import { noAddresses } from './third-party-membership.ts'
 
 /** Most invites and initial state events of one request. */
@@ -17,6 +17,7 @@ export const createRoom = endpoint({
   method: 'POST',
   path: '/_matrix/client/v3/createRoom',
   aliases: ['r0'],
+  bodyLimitBytes: LARGE_BODY_BYTES,
   auth: 'access-token',
   rateLimit: 'room-creation',
   body: Type.Object({

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { sendToDevice as send } from '../../actions/send-to-device.ts'
 import type { JsonObject } from '../../core/json.ts'
-import { endpoint } from '../endpoint.ts'
+import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
 import { checkTransactionId } from '../transaction-id.ts'
 
 /** Client-Server API, "Send-to-Device messaging". */
@@ -9,6 +9,7 @@ export const sendToDevice = endpoint({
   method: 'PUT',
   path: '/_matrix/client/v3/sendToDevice/{eventType}/{txnId}',
   aliases: ['r0', 'unstable'],
+  bodyLimitBytes: LARGE_BODY_BYTES,
   auth: 'access-token',
   guest: true,
   rateLimit: 'message',
