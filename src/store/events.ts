@@ -157,10 +157,15 @@ export function eventsAfter(
     AND (position IS NULL OR position <= ${to}) AND ${SHOWN} ORDER BY topo, event LIMIT ${limit}`)
 }
 
+/** Events among which the last one in history is looked for: branches that came late may stand below what was there. */
+const LAST_ONES = 200
+
 /** The place just after the last event of the room with a position up to `position`. */
 export async function placeAfterPosition(db: Database, room: number, position: number): Promise<HistoryPlace> {
-  const rows = await db.read<HistoryPlace>(sql`SELECT topo, event FROM events
-    WHERE room = ${room} AND position <= ${position} AND ${SHOWN} ORDER BY topo DESC, event DESC LIMIT 1`)
+  const rows = await db.read<HistoryPlace>(sql`SELECT topo, event FROM (
+      SELECT topo, event FROM events WHERE room = ${room} AND position <= ${position} AND ${SHOWN}
+      ORDER BY position DESC LIMIT ${LAST_ONES}) AS last
+    ORDER BY topo DESC, event DESC LIMIT 1`)
   const last = rows[0]
   return last === undefined ? { topo: 0, event: 0 } : { topo: last.topo, event: last.event + 1 }
 }
