@@ -82,7 +82,7 @@ export function creatorsOf(version: RoomVersion, create: AuthEvent): readonly Us
 
 function levelIn(version: RoomVersion, content: JsonObject, map: string, key: string): Level | undefined {
   const levels = own(content, map)
-  return levels !== undefined && isObject(levels) ? levelOf(version, own(levels, key)) : undefined
+  return isObject(levels) ? levelOf(version, own(levels, key)) : undefined
 }
 
 /** How v1-9 may spell a level as a string: digits, as many as one likes, and perhaps a sign and white space around. */

@@ -43,7 +43,7 @@ function addForMember(version: RoomVersion, event: Selecting, keys: StateKeyPair
 
 function thirdPartyToken(content: JsonObject): string | undefined {
   const invite = own(content, 'third_party_invite')
-  const signed = invite !== undefined && isObject(invite) ? own(invite, 'signed') : undefined
-  const token = signed !== undefined && isObject(signed) ? own(signed, 'token') : undefined
+  const signed = isObject(invite) ? own(invite, 'signed') : undefined
+  const token = isObject(signed) ? own(signed, 'token') : undefined
   return typeof token === 'string' ? token : undefined
 }

@@ -32,8 +32,9 @@ export function authoriseThirdPartyInvite({ version, event, state }: Case, targe
 function isSignedByKeyOf(signed: JsonObject, invite: JsonObject): boolean {
   const { signatures: _, unsigned: __, ...unsigned } = signed
   const message = canonicalJson(unsigned)
+  const keys = keysOf(invite).slice(0, MAX_ATTEMPTS)
   const signatures = signaturesOf(signed).slice(0, MAX_ATTEMPTS)
-  const attempts = pairsOf(keysOf(invite).slice(0, MAX_ATTEMPTS), signatures).slice(0, MAX_ATTEMPTS)
+  const attempts = pairsOf(keys, signatures).slice(0, MAX_ATTEMPTS)
   return attempts.some(([key, signature]) => verifySignature(key, message, signature))
 }
 
@@ -64,5 +65,5 @@ function pairsOf(keys: readonly string[], signatures: readonly string[]): [key: 
 
 function objectAt(object: JsonObject | undefined, key: string): JsonObject | undefined {
   const value = object === undefined ? undefined : own(object, key)
-  return value !== undefined && isObject(value) ? value : undefined
+  return isObject(value) ? value : undefined
 }
