@@ -5,6 +5,7 @@ import { cosmiconfigSync } from 'cosmiconfig'
 import { complete, type Fault } from './complete.ts'
 import { overlayEnvironment } from './environment.ts'
 import type { Config } from './schema.ts'
+import { isObject } from './walk.ts'
 import { parseYaml, type SourceMap } from './yaml.ts'
 
 /** What was wrong, all of it at once; every fault with the line where it stands, if it stands in a file. */
@@ -25,6 +26,8 @@ export interface LoadedConfig {
   readonly dir: string
   /** Unknown keys and keys without effect, one sentence each. */
   readonly warnings: readonly string[]
+  /** Where a key's value comes from: `line 3`, the name of a variable, or `default`. */
+  originOf(path: readonly string[]): string
 }
 
 const FILE_NAMES = ['dendrite.yaml', 'dendrite.yml', 'dendrite.json']
@@ -55,7 +58,19 @@ export function readConfig(
   const faults = [...overlay.faults, ...completed.faults.map((fault) => place(fault, lines, overlay.names))]
   if (faults.length > 0) throw new ConfigError(source, faults)
   const warnings = completed.warnings.map((fault) => `${source}: ${place(fault, lines, overlay.names)}`)
-  return { config: completed.config, file: source, warnings }
+  const originOf = (path: readonly string[]) => {
+    const written = [path, [...path.slice(0, -1), `${path.at(-1)}_file`]].find((one) => isGiven(value, one))
+    const place = written === undefined ? 'default' : `line ${lines.lineOf(written)}`
+    return overlay.names.get(path.join('.')) ?? place
+  }
+  return { config: completed.config, file: source, warnings, originOf }
+}
+
+/** Whether the file has a value there. */
+function isGiven(value: unknown, path: readonly string[]): boolean {
+  let at = value
+  for (const step of path) at = isObject(at) && Object.hasOwn(at, step) ? at[step] : undefined
+  return at !== undefined && at !== null
 }
 
 /** A complete configuration from a few values, for tests and tools. Errors: ConfigError. */

@@ -1,3 +1,4 @@
+import { Document, isMap, isNode, isScalar, isSeq } from 'yaml'
 import { type Config, ConfigSchema } from './schema.ts'
 import { formatDuration } from './units.ts'
 import { type SchemaNode, walkKeys } from './walk.ts'
@@ -13,6 +14,22 @@ export function toPlainConfig(config: Config, options: { secrets: boolean }): Re
     if (schema?.secret && value !== '' && !options.secrets) at[key] = hide(String(value))
   })
   return plain
+}
+
+/** The same as YAML, with a comment at each key that says where its value comes from. */
+export function annotatedYaml(plain: Record<string, unknown>, originOf: (path: readonly string[]) => string): string {
+  const document = new Document(plain)
+  const note = (map: unknown, path: readonly string[]): void => {
+    if (!isMap(map)) return
+    for (const { key, value } of map.items) {
+      const here = [...path, String(isScalar(key) ? key.value : key)]
+      if (isMap(value) && value.items.length > 0) note(value, here)
+      else if (isSeq(value) && value.items.length > 0 && isScalar(key)) key.commentBefore = ` ${originOf(here)}`
+      else if (isNode(value)) value.comment = ` ${originOf(here)}`
+    }
+  }
+  note(document.contents, [])
+  return document.toString({ lineWidth: 0 })
 }
 
 /** Of a database's URI only the password is secret. */

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { ConfigError, configFrom, readConfig } from '../../src/config/load.ts'
-import { toPlainConfig } from '../../src/config/show.ts'
+import { annotatedYaml, toPlainConfig } from '../../src/config/show.ts'
 import { formatDuration, parseDuration, parseSize } from '../../src/config/units.ts'
 import { temporaryDirectory } from '../helpers/cli.ts'
 
@@ -133,4 +134,21 @@ test('durations are written as Go writes them', () => {
     '250ms',
     '0h1m30s',
   ])
+})
+
+test('every value is shown with where it comes from', () => {
+  const dir = temporaryDirectory()
+  writeFileSync(join(dir, 'secret'), 'hush')
+  const text = `${LEAST}client_api:\n  registration_shared_secret_file: secret\nhttp:\n  trusted_proxies: [10.0.0.1]\n`
+  const environment = { DENDRITE_USER_API__BCRYPT_COST: '12' }
+  const { config, originOf } = readConfig(text, join(dir, 'x.yaml'), environment)
+  const plain = toPlainConfig(config, { secrets: false })
+  const shown = annotatedYaml(plain, originOf)
+  expect(shown).toContain('server_name: a.test # line 3\n')
+  expect(shown).toContain('registration_shared_secret: "[hidden]" # line 5\n')
+  expect(shown).toContain('bcrypt_cost: 12 # DENDRITE_USER_API__BCRYPT_COST\n')
+  expect(shown).toContain('default_room_version: "12" # default\n')
+  expect(shown).toContain('  # line 7\n  trusted_proxies:\n')
+  expect(shown).not.toContain('hush')
+  expect(parse(shown)).toEqual(plain)
 })
