@@ -10,8 +10,10 @@ import { readHeroes, summaryJson } from './summary.ts'
 import { readTimelines, type Timeline } from './timeline.ts'
 import { readUnread } from './unread.ts'
 
-/** Rooms read at once: few enough for the loop to breathe, enough to ask the database seldom. */
-const ROOMS_AT_ONCE = 25
+/** Rooms read at once: as many as fit into a turn that others do not notice; the database is asked once for all. */
+const MIN_ROOMS = 5
+const MAX_ROOMS = 50
+const TURN_MS = 6
 
 export interface RoomParts {
   readonly join: Map<string, string>
@@ -25,13 +27,20 @@ export async function roomParts(scope: Scope, rooms: readonly SyncRoom[]): Promi
   const parts = { join: new Map<string, string>(), leave: new Map<string, string>(), membersChanged: false }
   if (rooms.length === 0) return parts
   const accountData = await readAccountData(scope, rooms)
-  for (let start = 0; start < rooms.length; start += ROOMS_AT_ONCE) {
-    if (start > 0) await breathe()
-    const some = rooms.slice(start, start + ROOMS_AT_ONCE)
+  const { clock } = scope.app
+  let count = MIN_ROOMS
+  for (let start = 0, began = clock.monotonic(); start < rooms.length; ) {
+    if (start > 0) {
+      count = clock.monotonic() - began > TURN_MS ? Math.max(MIN_ROOMS, count >> 1) : Math.min(MAX_ROOMS, count + 1)
+      await breathe()
+      began = clock.monotonic()
+    }
+    const some = rooms.slice(start, start + count)
     const timelines = await readTimelines(scope, some)
     parts.membersChanged ||= timelines.some((timeline) => timeline.membersChanged)
     for (const [room, json] of await readRooms(scope, timelines, accountData))
       (room.membership === 'join' ? parts.join : parts.leave).set(room.room_id, json)
+    start += some.length
   }
   return parts
 }
