@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { benchClient, type Client } from './client.ts'
 import { coreFigures } from './core.ts'
+import { largeFigures } from './large.ts'
 import { machineLimit } from './limit.ts'
 
 /**
  * `npm run bench [-- --db postgres://…]`: starts the built server, loads it, prints figures as JSON lines.
- * `npm run bench -- core`: the figures of the core alone, without a server.
+ * `npm run bench -- core`: the figures of the core alone, without a server; `-- large`: those of an account with many
+ * rooms and a room with many members alone.
  */
 const CLIENTS = 16
 const SECONDS = 4
@@ -24,6 +26,7 @@ interface Subject {
 }
 
 async function main(): Promise<void> {
+  if (process.argv.includes('large')) return largeFigures(report)
   coreFigures(report)
   if (process.argv.includes('core')) return
   const at = process.argv.indexOf('--db')
@@ -42,6 +45,7 @@ async function main(): Promise<void> {
     await reads(subject, users)
     report('memory after the load', { rss_mb: memoryOf(subject.pid) })
     subject.stop()
+    if (database === undefined) await largeFigures(report)
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
