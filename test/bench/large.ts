@@ -114,7 +114,7 @@ function cpuMs(): number {
   return (user + system) / 1_000
 }
 
-/** The token stands at the beginning; the rest is thrown away, since putting it together would count as the server's. */
+/** The token stands at the beginning; the rest is thrown away: putting it together would count as the server's. */
 function sync(server: TestServer, user: Account, since?: string): Promise<string> {
   const query = since === undefined ? '' : `?since=${since}&timeout=0`
   const headers = { Authorization: `Bearer ${user.token}` }
