@@ -205,6 +205,11 @@ export function eventsByPosition(
     AND position < ${before} AND ${SHOWN} ORDER BY position DESC LIMIT ${limit}`)
 }
 
+/** What of the events stands beside their content, as JSON text: with it, the event is as servers have it. */
+export function envelopesOf(db: Database, events: readonly number[]): Promise<{ event: number; envelope: string }[]> {
+  return db.read(sql`SELECT event, envelope FROM events WHERE event IN ${intList(events)}`)
+}
+
 /** Hops over relations from an event to the thread that it belongs to ("Threaded read receipts"). */
 const MAX_HOPS = 3
 

@@ -322,6 +322,20 @@ eachEngine((engine, fresh) => {
     expect(await unread()).toEqual([0, 0])
   })
 
+  test('events come as servers have them when the filter says so', async () => {
+    const [alice] = await people('alice')
+    for (const version of ['1', '12']) {
+      const roomId = await alice.createRoom({ room_version: version })
+      const eventId = await alice.send(roomId, 'hello')
+      const filter = { event_format: 'federation', room: { rooms: [roomId] } }
+      const { timeline, state } = (await alice.sync(undefined, { filter })).rooms.join[roomId]
+      const keys = { auth_events: expect.any(Array), prev_events: expect.any(Array), hashes: expect.any(Object) }
+      const event = { ...keys, event_id: eventId, room_id: roomId, sender: alice.userId, depth: expect.any(Number) }
+      expect(timeline.events.at(-1)).toMatchObject({ ...event, content: { body: 'hello' } })
+      for (const item of [...timeline.events, ...state.events]) expect(item.event_id).toMatch(/^\$/)
+    }
+  })
+
   test('equal syncs of a device at the same time are one', async () => {
     const [alice] = await people('alice')
     const roomId = await alice.createRoom()

@@ -1,6 +1,7 @@
 import { eventFilterMatches } from '../../core/filter.ts'
+import { roomVersion } from '../../core/room-version.ts'
 import { roomAccountDataSince } from '../../store/account-data.ts'
-import type { EventRow } from '../../store/events.ts'
+import { type EventRow, envelopesOf } from '../../store/events.ts'
 import { clientEvents } from '../client-events.ts'
 import { placeToken, syncToken } from '../tokens.ts'
 import { readEphemeral } from './ephemeral.ts'
@@ -110,11 +111,32 @@ async function eventTexts(
 ): Promise<Map<EventRow, string>> {
   const rows = [...states.flat(), ...timelines.flatMap((timeline) => timeline.shown)]
   const versions = new Map(timelines.map(({ room }) => [room.room, room.version]))
+  if (scope.request.filter.eventFormat === 'federation') return federationTexts(scope, rows, versions)
   const roomOf = (row: EventRow) => ({ roomId: undefined, version: versions.get(row.room) ?? null })
   // Who is told everything that happened aggregates by themselves.
   const parents = timelines.flatMap((timeline) => (timeline.limited || timeline.room.wholeState ? timeline.shown : []))
   const texts = await clientEvents(scope.app, scope.request.viewer, rows, roomOf, { parents })
   return new Map(rows.map((row, index) => [row, texts[index] ?? '']))
+}
+
+/** The events as servers have them (`event_format` of the filter), with their ids. */
+async function federationTexts(
+  scope: Scope,
+  rows: readonly EventRow[],
+  versions: ReadonlyMap<number, string | null>,
+): Promise<Map<EventRow, string>> {
+  const numbers = [...new Set(rows.map((row) => row.event))]
+  const envelopes = numbers.length === 0 ? [] : await envelopesOf(scope.app.db, numbers)
+  const byNumber = new Map(envelopes.map(({ event, envelope }) => [event, envelope]))
+  return new Map(
+    rows.map((row) => {
+      const rest = (byNumber.get(row.event) ?? '{}').slice(1, -1)
+      // The first versions of rooms have the id in the event.
+      const hasId = roomVersion(versions.get(row.room) ?? '')?.eventIdFormat === 'server'
+      const id = hasId ? '' : `"event_id":${JSON.stringify(row.event_id)},`
+      return [row, `{"content":${row.content},${id}${rest}}`]
+    }),
+  )
 }
 
 function roomJson(
