@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { localpartFault, userId as makeUserId, type UserId } from '../core/ids.ts'
+import { isValidUserId, localpartFault, userId as makeUserId, type UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { setProfileField } from '../store/profiles.ts'
 import { deleteNonce, nonceIsGood } from '../store/registration-nonces.ts'
@@ -30,6 +30,7 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   const fault = localpartFault(account.localpart)
   if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
   const userId = makeUserId(account.localpart, app.serverName)
+  if (!isValidUserId(userId)) throw new MatrixError('M_INVALID_USERNAME', 'The user name is too long.')
   if (account.password !== undefined) checkPassword(account.password)
   const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)
   const kind: UserKind = account.guest === true ? 'guest' : account.admin ? 'admin' : 'user'

@@ -34,6 +34,7 @@ export async function setProfile(app: App, userId: UserId, key: string, value: J
 function checkNamed(key: string, value: JsonValue | undefined): void {
   if ((key !== 'displayname' && key !== 'avatar_url') || value === undefined || value === null) return
   if (typeof value !== 'string') throw new MatrixError('M_BAD_JSON', `${key} is a string.`)
+  if (value.includes('\0')) throw new MatrixError('M_INVALID_PARAM', `${key} holds a NUL.`)
   const limit = key === 'displayname' ? MAX_DISPLAYNAME_LENGTH : MAX_AVATAR_URL_LENGTH
   if (value.length > limit) throw new MatrixError('M_TOO_LARGE', `${key} has at most ${limit} characters.`, {}, 400)
 }

@@ -1,4 +1,5 @@
 import { Ajv, type ErrorObject } from 'ajv'
+import { ROOM_VERSIONS } from '../core/room-version.ts'
 import { type Config, ConfigSchema } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
 import { childSchema, isObject, type SchemaNode, walkKeys } from './walk.ts'
@@ -139,6 +140,11 @@ function checkMeaning(root: Record<string, unknown>, faults: Fault[]): void {
   const serverName = textAt(root, 'global', 'server_name')
   if (serverName !== undefined && !SERVER_NAME.test(serverName)) {
     faults.push({ path: ['global', 'server_name'], message: 'must be a host name, with a port if need be' })
+  }
+  const version = textAt(root, 'room_server', 'default_room_version')
+  if (version !== undefined && !ROOM_VERSIONS.has(version)) {
+    const message = `must be one of ${[...ROOM_VERSIONS.keys()].join(', ')}`
+    faults.push({ path: ['room_server', 'default_room_version'], message })
   }
   const database = connectionString(root, 'global', 'database')
   if (database !== undefined && !/^(file:|postgres(ql)?:\/\/)/.test(database)) {

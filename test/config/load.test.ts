@@ -152,3 +152,11 @@ test('every value is shown with where it comes from', () => {
   expect(shown).not.toContain('hush')
   expect(parse(shown)).toEqual(plain)
 })
+
+test('a room version that nobody knows is a fault, with those that there are', () => {
+  const text = (version: string) => `${LEAST}room_server:\n  default_room_version: ${version}\n`
+  expect(faultsOf(text('13'))).toEqual([
+    'line 5: room_server.default_room_version must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12',
+  ])
+  expect(readConfig(text('"11"'), 'x.yaml').config.room_server.default_room_version).toBe('11')
+})

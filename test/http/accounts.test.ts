@@ -74,4 +74,19 @@ eachServer({}, (server) => {
     const { capabilities } = (await server.call('GET', `${v3}/capabilities`, { token: fred.token })).body
     expect(capabilities).toMatchObject({ 'm.room_versions': { default: '12' }, 'm.change_password': { enabled: true } })
   })
+
+  test.each([
+    ['Upper', 200],
+    ['a'.repeat(255 - '@:test.example'.length), 200],
+    ['a'.repeat(256 - '@:test.example'.length), 400],
+    ['\u212aelvin', 400],
+    ['a b', 400],
+    ['a:b', 400],
+    ['', 400],
+  ])('the user name %j is answered with %i', async (username, status) => {
+    const body = { username, password: TEST_PASSWORD, auth: { type: 'm.login.dummy' } }
+    const reply = await server.call('POST', `${v3}/register`, { body })
+    expect([reply.status, reply.body.errcode]).toEqual([status, status === 200 ? undefined : 'M_INVALID_USERNAME'])
+    if (status === 200) expect(reply.body.user_id).toBe(`@${username.toLowerCase()}:test.example`)
+  })
 })

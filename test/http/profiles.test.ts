@@ -47,6 +47,7 @@ eachServer({ guests_disabled: false }, (server) => {
     expect((await set(dave, 'k'.repeat(MAX_KEY_BYTES), '')).status).toBe(200)
     const long = await set(dave, 'k'.repeat(MAX_KEY_BYTES + 1), '')
     expect([long.status, long.body.errcode]).toEqual([400, 'M_KEY_TOO_LARGE'])
+    expect((await set(dave, 'displayname', 'a\0b')).body.errcode).toBe('M_INVALID_PARAM')
     const rest = MAX_PROFILE_BYTES - Buffer.byteLength(JSON.stringify((await profileOf(dave)).body)) - ',"x":""'.length
     expect((await set(dave, 'x', 'y'.repeat(rest))).status).toBe(200)
     const large = await set(dave, 'x', 'y'.repeat(rest + 1))
