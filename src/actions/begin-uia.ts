@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import type { App } from '../app.ts'
 import { canonicalJson, type JsonObject } from '../core/json.ts'
 import { insertUiaSession } from '../store/uia.ts'
+import { sealBody } from './seal-body.ts'
 import { write } from './write.ts'
 
 /** The request that a session of User-Interactive Authentication is good for. */
@@ -14,13 +15,15 @@ export interface UiaRequest {
 }
 
 const SESSION_BYTES = 24
-const SESSION_LIFETIME_MS = 15 * 60_000
+export const SESSION_LIFETIME_MS = 15 * 60_000
 
 /** Opens a session of User-Interactive Authentication and answers its id. */
 export async function beginUia(app: App, request: UiaRequest): Promise<string> {
   const id = app.random.bytes(SESSION_BYTES).toString('base64url')
   const nowMs = app.clock.now()
-  const row = { ...uiaRow(id, request), expiresMs: nowMs + SESSION_LIFETIME_MS }
+  // Who registers may leave out on the second try what the first one said.
+  const params = request.user === undefined ? sealBody(app, id, request.body) : ''
+  const row = { ...uiaRow(id, request), params, completed: [], expiresMs: nowMs + SESSION_LIFETIME_MS }
   await write(app, { guards: [], writes: insertUiaSession(row, nowMs), log: [] })
   return id
 }

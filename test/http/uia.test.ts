@@ -28,6 +28,23 @@ eachServer({}, (server) => {
     expect((await server.call('POST', path, { body: { ...body, auth: dummy } })).status).toBe(200)
   })
 
+  test('a session of registration remembers what was said first, and answers once more if asked', async () => {
+    const path = `${v3}/register`
+    const body = { username: 'lost', password: TEST_PASSWORD, device_id: 'PHONE', initial_device_display_name: 'phone' }
+    const asked = await server.call('POST', path, { body })
+    const auth = { type: 'm.login.dummy', session: asked.body.session }
+    const made = await server.call('POST', path, { body: { auth } })
+    expect(made.body).toMatchObject({ user_id: '@lost:test.example', device_id: 'PHONE' })
+
+    const again = await server.call('POST', path, { body: { ...body, auth } })
+    expect(again.body).toMatchObject({ user_id: '@lost:test.example', device_id: 'PHONE' })
+    expect(await tokenStatus(again.body.access_token)).toBe(200)
+    // Knowing the session alone is not enough any more, and another password never was.
+    expect((await server.call('POST', path, { body: { auth } })).status).toBe(403)
+    const other = await server.call('POST', path, { body: { ...body, password: 'another password', auth } })
+    expect(other.body.errcode).toBe('M_USER_IN_USE')
+  })
+
   test('a session is refused to another user, device and path', async () => {
     const [alice, bob] = [await server.register('alice'), await server.register('bob')]
     const phone = await secondDevice(alice)

@@ -1,8 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import { createAccount } from '../../actions/create-account.ts'
+import { checkCredentials } from '../../actions/log-in.ts'
+import { recallRegistration, rememberAccount } from '../../actions/remember-registration.ts'
 import { checkGuest, upgradeGuest } from '../../actions/upgrade-guest.ts'
 import type { App } from '../../app.ts'
 import { localpartFault, userId as makeUserId, type UserId } from '../../core/ids.ts'
+import { canonicalJson, type JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { registrationTokenIsGood } from '../../store/registration-tokens.ts'
 import { userById } from '../../store/users.ts'
@@ -12,6 +15,17 @@ import { Auth, authenticateInteractively, type Stage } from '../uia.ts'
 import { DeviceWish, foldAscii, logIn } from './login.ts'
 
 const NAME_BYTES = 8
+const ENDPOINT = 'POST /register'
+
+const Registration = Type.Object({
+  auth: Type.Optional(Auth),
+  username: Type.Optional(Type.String()),
+  password: Type.Optional(Type.String()),
+  inhibit_login: Type.Optional(Type.Boolean()),
+  guest_access_token: Type.Optional(Token),
+  ...DeviceWish,
+})
+type Registration = typeof Registration.static
 
 /** Client-Server API, "Account registration and management". */
 export const register = endpoint({
@@ -21,32 +35,53 @@ export const register = endpoint({
   auth: 'none',
   rateLimit: 'registration',
   query: Type.Object({ kind: Type.Optional(Type.Union([Type.Literal('guest'), Type.Literal('user')])) }),
-  body: Type.Object({
-    auth: Type.Optional(Auth),
-    username: Type.Optional(Type.String()),
-    password: Type.Optional(Type.String()),
-    inhibit_login: Type.Optional(Type.Boolean()),
-    guest_access_token: Type.Optional(Token),
-    ...DeviceWish,
-  }),
-  async handle(app, { query, body }) {
+  body: Registration,
+  async handle(app, { query, body: sent }) {
     const guest = query.kind === 'guest'
     checkOpen(app, guest)
+    const { body, userId: known } = await recalled(app, sent)
+    if (known !== undefined) return answer(app, known, body)
     const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
     const upgraded = guest ? undefined : await guestToUpgrade(app, body)
     if (!guest) {
       if (upgraded === undefined) await checkFree(app, localpart)
-      await authenticateInteractively(app, stageOf(app), { endpoint: 'POST /register', body })
+      await authenticateInteractively(app, stageOf(app), { endpoint: ENDPOINT, body })
     }
     const password = guest ? undefined : body.password
     if (upgraded !== undefined) await upgradeGuest(app, upgraded, password)
     const registrationToken = guest || !requiresToken(app) ? undefined : body.auth?.token
     const wish = { localpart, password, admin: false, guest, registrationToken }
     const userId = upgraded ?? (await createAccount(app, wish)).userId
-    if (body.inhibit_login === true) return { user_id: userId, home_server: app.serverName }
-    return logIn(app, userId, body)
+    const { auth, ...rest } = body
+    const request = { endpoint: ENDPOINT, body: rest as JsonObject, user: undefined }
+    if (!guest && auth?.session !== undefined) await rememberAccount(app, auth.session, request, userId)
+    return answer(app, userId, body)
   },
 })
+
+/**
+ * A client that goes on with a session may leave out what it has said before. One that repeats all of it, because the
+ * answer was lost, gets the account that it made. Errors: M_FORBIDDEN when that has another password by now.
+ */
+async function recalled(app: App, sent: Registration): Promise<{ body: Registration; userId?: UserId }> {
+  const { auth, ...rest } = sent
+  if (auth?.session === undefined) return { body: sent }
+  const memory = await recallRegistration(app, auth.session, ENDPOINT)
+  if (memory === undefined) return { body: sent }
+  if (memory.userId === undefined) {
+    // The schema has read it when it came.
+    return { body: Object.keys(rest).length > 0 ? sent : { ...(memory.body as Registration), auth } }
+  }
+  const same = canonicalJson(rest as JsonObject) === canonicalJson(memory.body)
+  if (!same || sent.password === undefined) return { body: sent }
+  await checkCredentials(app, memory.userId, sent.password)
+  return { body: sent, userId: memory.userId }
+}
+
+async function answer(app: App, userId: UserId, body: Registration): Promise<object> {
+  if (body.inhibit_login === true) return { user_id: userId, home_server: app.serverName }
+  return logIn(app, userId, body)
+}
 
 export const checkUsernameAvailability = endpoint({
   method: 'GET',

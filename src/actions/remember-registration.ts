@@ -1,0 +1,35 @@
+import type { App } from '../app.ts'
+import type { UserId } from '../core/ids.ts'
+import type { JsonObject } from '../core/json.ts'
+import { insertUiaSession, uiaSession } from '../store/uia.ts'
+import { SESSION_LIFETIME_MS, type UiaRequest, uiaRow } from './begin-uia.ts'
+import { openBody, sealBody } from './seal-body.ts'
+import { write } from './write.ts'
+
+export interface RememberedRegistration {
+  /** As it was sent first, without `auth`. */
+  readonly body: JsonObject
+  /** The account that came of it. */
+  readonly userId: UserId | undefined
+}
+
+/** What a session remembers; undefined for a session that is unknown, old, or of something else. */
+export async function recallRegistration(
+  app: App,
+  id: string,
+  endpoint: string,
+): Promise<RememberedRegistration | undefined> {
+  const { session } = uiaRow(id, { endpoint, body: {}, user: undefined })
+  const row = await uiaSession(app.db, session, app.clock.now())
+  if (row === undefined || row.user_id !== null || row.endpoint !== endpoint) return undefined
+  const [userId] = JSON.parse(row.completed) as UserId[]
+  return { body: openBody(id, row.params), userId }
+}
+
+/** The session is used up, and knows what for: whoever lost the answer may ask again. */
+export async function rememberAccount(app: App, id: string, request: UiaRequest, userId: UserId): Promise<void> {
+  const nowMs = app.clock.now()
+  const params = sealBody(app, id, request.body)
+  const row = { ...uiaRow(id, request), params, completed: [userId], expiresMs: nowMs + SESSION_LIFETIME_MS }
+  await write(app, { guards: [], writes: insertUiaSession(row, nowMs), log: [] })
+}
