@@ -1,4 +1,5 @@
 import { Args, Flags } from '@oclif/core'
+import type { LeftRoom } from '../src/actions/evacuate-user.ts'
 import { BaseCommand } from '../src/cli/base-command.ts'
 import { CommandError, EXIT } from '../src/cli/exit-codes.ts'
 
@@ -44,11 +45,19 @@ export default class EvacuateUser extends BaseCommand {
       dryRun: flags['dry-run'],
       deactivate: flags.deactivate,
     }
-    const confirm = async (rooms: readonly unknown[]) => flags.yes || this.ask(`Leave ${rooms.length} rooms?`)
-    const rooms = await evacuate({ ...loaded, log }, wish, confirm, (room) => {
+    let [done, total] = [0, 0]
+    const confirm = async (rooms: readonly unknown[]) => {
+      total = rooms.length
+      return flags.yes || this.ask(`Leave ${total} rooms?`)
+    }
+    const progress = await this.progress('leaving rooms')
+    const left = (room: LeftRoom) => {
       const place = `${room.room_id} (${room.membership})`
+      // Where a person reads the lines as they come, they show how far it is.
+      if (process.stdout.isTTY !== true) progress.step(++done, total)
       this.log(room.error === undefined ? `left ${place}` : `FAILED ${place}: ${room.error}`)
-    })
+    }
+    const rooms = await evacuate({ ...loaded, log }, wish, confirm, left).finally(progress.stop)
     if (rooms === undefined) return { user_id: args.userId, rooms: [] }
     if (flags['dry-run']) {
       for (const room of rooms) this.log(`${room.room_id} (${room.membership})`)

@@ -36,7 +36,9 @@ export default class Migrate extends BaseCommand {
       return { current, pending: names, applied: [] }
     }
     const log = await openLog(config, { level: flags['log-level'] ?? 'warn' })
-    const applied = await migrateToLatest(config, dir, log, { to: flags.to, alone: true })
+    const progress = await this.progress('migrating')
+    const wish = { to: flags.to, alone: true, onProgress: progress.step }
+    const applied = await migrateToLatest(config, dir, log, wish).finally(progress.stop)
     for (const name of applied) this.log(`applied  ${name}`)
     if (applied.length === 0) this.log('The database is up to date.')
     return { applied }

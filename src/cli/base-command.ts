@@ -1,6 +1,7 @@
 import { Command, Errors, Flags, type Interfaces } from '@oclif/core'
 import type { LoadedConfig } from '../config/load.ts'
 import { CommandError, describeFailure, EXIT } from './exit-codes.ts'
+import type { Progress } from './progress.ts'
 
 export type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & T['flags']>
 
@@ -36,6 +37,13 @@ export abstract class BaseCommand extends Command {
   /** One line for the person at the terminal; silent with `--json`. */
   protected note(message: string): void {
     if (!this.jsonEnabled()) process.stderr.write(`${message}\n`)
+  }
+
+  /** Shows how far a long work has come, on standard error; nothing with `--json`. */
+  protected async progress(label: string): Promise<Progress> {
+    const [{ startProgress }, { systemClock }] = await Promise.all([import('./progress.ts'), import('../live/time.ts')])
+    const terminal = process.stderr.isTTY === true && !this.jsonEnabled() ? process.stderr : undefined
+    return startProgress({ label, terminal, note: (line) => this.note(line), clock: systemClock })
   }
 
   /**

@@ -13,6 +13,8 @@ interface Wish {
   readonly to?: number | undefined
   /** Refuses beside a running server also when nothing is pending. */
   readonly alone?: boolean
+  /** Hears of the statements that are done. */
+  readonly onProgress?: (done: number, total: number) => void
 }
 
 /**
@@ -20,10 +22,11 @@ interface Wish {
  * WrongServerName, before anything is written.
  */
 export async function migrateToLatest(config: Config, dir: string, log: Logger, wish: Wish = {}): Promise<string[]> {
-  const { to, alone = false } = wish
+  const { to, alone = false, onProgress } = wish
   const migrations = to === undefined ? MIGRATIONS : MIGRATIONS.filter((one) => one.number <= to)
   const applied = await migrate(databaseOptions(config), migrations, dir, time, {
     alone,
+    onProgress,
     async inspect(read) {
       const [row] = await read(SERVER_NAME_QUERY)
       if (row !== undefined) checkOwner(String(row.value), config.global.server_name)

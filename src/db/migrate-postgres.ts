@@ -41,10 +41,13 @@ export async function postgresSchema(uri: string, time: Time): Promise<SchemaCon
       const { rows } = await client.query<Record<string, unknown>>(query)
       return rows
     },
-    async apply(statements, row) {
+    async apply(statements, row, done) {
       await client.query('BEGIN')
       try {
-        for (const statement of statements) await client.query(statement)
+        for (const statement of statements) {
+          await client.query(statement)
+          done()
+        }
         await client.query('INSERT INTO schema_migrations VALUES ($1, $2, $3)', [row.number, row.name, row.appliedAt])
         await client.query('COMMIT')
       } catch (error) {

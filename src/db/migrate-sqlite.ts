@@ -39,7 +39,7 @@ export async function sqliteSchema(
       return db!.prepare('SELECT number FROM schema_migrations ORDER BY number').pluck().all() as number[]
     },
     read: async (query) => (db?.prepare(query).all() ?? []) as Record<string, unknown>[],
-    async apply(statements, row) {
+    async apply(statements, row, done) {
       if (db === undefined || db.readonly) {
         db?.close()
         if (!existsSync(path)) createPrivate(path)
@@ -48,7 +48,10 @@ export async function sqliteSchema(
       const writable = db
       writable
         .transaction(() => {
-          for (const statement of statements) writable.exec(statement)
+          for (const statement of statements) {
+            writable.exec(statement)
+            done()
+          }
           writable.prepare('INSERT INTO schema_migrations VALUES (?, ?, ?)').run(row.number, row.name, row.appliedAt)
         })
         .immediate()

@@ -35,8 +35,12 @@ export interface SchemaConnection {
   applied(): Promise<readonly number[] | undefined>
   /** Rows of a query without values. */
   read(query: string): Promise<readonly Record<string, unknown>[]>
-  /** All statements in one transaction. */
-  apply(statements: readonly string[], row: { number: number; name: string; appliedAt: number }): Promise<void>
+  /** All statements in one transaction; `done` is called after each. */
+  apply(
+    statements: readonly string[],
+    row: { number: number; name: string; appliedAt: number },
+    done: () => void,
+  ): Promise<void>
   close(): Promise<void>
 }
 
@@ -45,6 +49,8 @@ export interface MigrateOptions {
   readonly inspect?: (read: SchemaConnection['read']) => Promise<void>
   /** Refuses beside a running server even when there is nothing to do. */
   readonly alone?: boolean
+  /** Hears of the statements that are done. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 
 /**
@@ -57,7 +63,7 @@ export async function migrate(
   migrations: readonly Migration[],
   dir: string,
   time: Time,
-  { inspect, alone = false }: MigrateOptions = {},
+  { inspect, alone = false, onProgress }: MigrateOptions = {},
 ): Promise<readonly Migration[]> {
   // A database that is refused is left as it is: not even a lock is put beside it.
   await look(options, migrations, dir, time, inspect)
@@ -67,7 +73,7 @@ export async function migrate(
     await schema.lock()
     const { pending } = await statusOf(schema, migrations)
     if (pending.length > 0 || alone) await schema.keepServersOut()
-    if (pending.length > 0) await run(schema, pending, time)
+    if (pending.length > 0) await run(schema, pending, time, onProgress)
     return pending
   } finally {
     await schema.close()
@@ -75,14 +81,23 @@ export async function migrate(
 }
 
 /** umzug is loaded only when there is something to do: most starts have nothing. */
-async function run(schema: SchemaConnection, pending: readonly Migration[], { clock }: Time): Promise<void> {
+async function run(
+  schema: SchemaConnection,
+  pending: readonly Migration[],
+  { clock }: Time,
+  onProgress: MigrateOptions['onProgress'],
+): Promise<void> {
   const { Umzug } = await import('umzug')
+  const statementsOf = (migration: Migration) => [migrationsTable(schema.dialect), ...migration.up(schema.dialect)]
+  const total = pending.reduce((sum, migration) => sum + statementsOf(migration).length, 0)
+  let count = 0
+  const done = (): void => onProgress?.(++count, total)
   const umzug = new Umzug({
     migrations: pending.map((migration) => ({
       name: `${String(migration.number).padStart(4, '0')}-${migration.name}`,
       up: async () => {
         const row = { number: migration.number, name: migration.name, appliedAt: clock.now() }
-        await schema.apply([migrationsTable(schema.dialect), ...migration.up(schema.dialect)], row)
+        await schema.apply(statementsOf(migration), row, done)
       },
     })),
     // Each migration writes its row in its own transaction: what umzug would note afterwards could get lost between.
