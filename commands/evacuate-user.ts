@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core'
-import type { LeftRoom } from '../src/actions/evacuate-user.ts'
 import { BaseCommand } from '../src/cli/base-command.ts'
+import type { LeftRoom } from '../src/cli/evacuation.ts'
 import { CommandError, EXIT } from '../src/cli/exit-codes.ts'
 
 export default class EvacuateUser extends BaseCommand {

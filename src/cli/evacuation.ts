@@ -5,6 +5,8 @@ import type { Config } from '../config/schema.ts'
 import type { UserId } from '../core/ids.ts'
 import { openApp } from '../open-app.ts'
 
+export type { LeftRoom }
+
 interface Wish {
   readonly userId: string
   readonly rooms: readonly string[] | undefined
