@@ -35,8 +35,8 @@ export function consequences(room: number, change: KeyChange, position: LogPosit
     sender: entry?.value.sender ?? stateKey,
     position,
     strippedState: strippedStateWith(change) ?? null,
-    displayname: textOf(entry?.value.content, 'displayname') ?? null,
-    avatarUrl: textOf(entry?.value.content, 'avatar_url') ?? null,
+    displayname: storable(textOf(entry?.value.content, 'displayname')),
+    avatarUrl: storable(textOf(entry?.value.content, 'avatar_url')),
   })
   if (membership === before) return statements
   statements.push(addMembers(room, count('join'), count('invite')))
@@ -71,7 +71,12 @@ const SUMMARY_KEYS: ReadonlyMap<string, string> = new Map([
 /** What the room's summary repeats of the state under a type and the empty key. */
 export function summaryOf(type: string, entry: StateEntry | undefined): string | null {
   const key = SUMMARY_KEYS.get(type)
-  return key === undefined ? null : (textOf(entry?.value.content, key) ?? null)
+  return key === undefined ? null : storable(textOf(entry?.value.content, key))
+}
+
+/** PostgreSQL keeps no NUL in a text; in the event itself it stands as an escape. */
+function storable(text: string | undefined): string | null {
+  return text?.replaceAll('\0', '') ?? null
 }
 
 export function textOf(content: JsonObject | undefined, key: string): string | undefined {

@@ -4,6 +4,7 @@ import { createRoom as createRoomNow } from '../../src/actions/create-room.ts'
 import type { UserId } from '../../src/core/ids.ts'
 import { eachEngine, type TestDatabase } from '../helpers/databases.ts'
 import { type Account, startTestServer, type TestServer } from '../helpers/server.ts'
+import { sessionOf } from '../helpers/session.ts'
 
 const V3 = '/_matrix/client/v3'
 const MESSAGES = 500
@@ -32,6 +33,18 @@ eachEngine((engine, fresh) => {
     running.push(server)
     return server
   }
+
+  test('a NUL in a name or topic harms nobody', async () => {
+    const server = await start()
+    const alice = sessionOf(server, await server.register('alice'))
+    const roomId = await alice.createRoom({ name: 'T\0ea' })
+    const member = { membership: 'join', displayname: 'A\0lice' }
+    await alice.setState(roomId, 'm.room.member', member, alice.userId)
+    await alice.setState(roomId, 'm.room.topic', { topic: '\0' })
+    const path = `/rooms/${encodeURIComponent(roomId)}/state/m.room.member/${encodeURIComponent(alice.userId)}`
+    expect((await alice.get(path)).displayname).toBe('A\0lice')
+    expect((await alice.sync()).rooms.join[roomId]).toBeDefined()
+  })
 
   test('people talk, and a sync wakes, pages and stays within its queries', async () => {
     const server = await start()
