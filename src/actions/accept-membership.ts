@@ -31,7 +31,7 @@ export async function acceptMembership(app: App, claim: MembershipClaim, pdu: Js
   if (fault !== undefined) throw new MatrixError('M_INVALID_PARAM', fault)
   const event = await verifyPdu(app, claim.version, vouchedFor(app, asked))
   const source = { room: claim.room, roomId: event.roomId, version: claim.version, server: claim.origin }
-  const merged = await placeArrival(app, source, event)
+  const merged = await placeArrival(app, source, event, true)
   if (merged.outcome === 'rejected' || merged.outcome === 'soft_failed')
     throw new MatrixError('M_FORBIDDEN', `Not allowed in this room: ${merged.reason ?? 'refused'}`)
   return event

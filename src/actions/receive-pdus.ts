@@ -7,7 +7,8 @@ import { roomVersion } from '../core/room-version.ts'
 import type { StateMap } from '../core/state/map.ts'
 import { Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
-import { insertGap } from '../store/events.ts'
+import { RELAY } from '../store/federation-outbox.ts'
+import { insertGap } from '../store/gaps.ts'
 import { knownInHistory, type StagedPdu, stagedPdus, unstagePdu } from '../store/pdus.ts'
 import { roomById } from '../store/rooms.ts'
 import { append } from './append.ts'
@@ -27,6 +28,8 @@ interface Arrival {
   readonly server: ServerName
   /** The number under which it is staged. */
   readonly staged?: number
+  /** Nobody but us tells the other servers of it. */
+  readonly relay?: boolean
 }
 
 /**
@@ -61,12 +64,12 @@ export async function takeInStaged(app: App, roomId: string): Promise<void> {
 }
 
 /**
- * Takes one event into the room now, and fetches what it rests on from the source. Errors: MatrixError when it cannot
- * be placed.
+ * Takes one event into the room now, and fetches what it rests on from the source. With `relay` the other servers hear
+ * of it from us. Errors: MatrixError when it cannot be placed.
  */
-export async function placeArrival(app: App, source: Source, event: VerifiedEvent): Promise<Merged> {
+export async function placeArrival(app: App, source: Source, event: VerifiedEvent, relay = false): Promise<Merged> {
   try {
-    return await place(app, source, { event, server: source.server }, false)
+    return await place(app, source, { event, server: source.server, relay }, false)
   } catch (error) {
     if (!(error instanceof MissingEvents || error instanceof Unreachable || error instanceof Refused)) throw error
     throw new MatrixError('M_FORBIDDEN', `The event cannot be placed: ${error.message}`)
@@ -141,7 +144,7 @@ async function placeOrDropEarlier(app: App, source: Source, event: VerifiedEvent
 async function merge(
   app: App,
   source: Source,
-  { event, staged }: Arrival,
+  { event, staged, relay }: Arrival,
   statesBefore: readonly StateMap[],
 ): Promise<Merged> {
   let merged: Merged | undefined
@@ -154,7 +157,8 @@ async function merge(
       merged = await writer.merge(event, statesBefore)
       const writes = gaps.map((id) => insertGap(source.room, event.eventId, id))
       if (staged !== undefined) writes.push(unstagePdu(staged))
-      writer.also({ writes })
+      const told = relay === true && merged.outcome === 'accepted'
+      writer.also({ writes, log: told ? [{ kind: RELAY, subject: event.eventId }] : [] })
     },
     { settled: true },
   )

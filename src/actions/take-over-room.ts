@@ -6,7 +6,7 @@ import type { RoomVersion } from '../core/room-version.ts'
 import { stateMapKey } from '../core/state/map.ts'
 import { logPosition } from '../db/sql.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
-import { insertGap } from '../store/events.ts'
+import { insertGap } from '../store/gaps.ts'
 import { type PduRow, pdusByNumber, stateEventOf } from '../store/pdus.ts'
 import {
   countMembers,

@@ -12,10 +12,11 @@ import {
   firstPosition,
   keepDestination,
   pdusFor,
+  RELAY,
   serversWithEdus,
 } from '../store/federation-outbox.ts'
 import { logRows } from '../store/log.ts'
-import { pduOf } from '../store/pdus.ts'
+import { pduOf, pdusById } from '../store/pdus.ts'
 import { neighbours, serversIn } from '../store/room-servers.ts'
 
 /** Server-Server API, "Transactions": what one may hold. */
@@ -159,6 +160,8 @@ async function readLog(app: App, state: State): Promise<void> {
     const rows = await logRows(app.db, state.seen, to, LOG_ROWS)
     const servers = new Set<ServerName>()
     for (const row of rows) {
+      if (row.kind === RELAY)
+        for (const server of await serversOfEvent(app, state, row.subject ?? '')) servers.add(server)
       if (row.kind === 'outbound_edu') servers.add(row.subject as ServerName)
       if (row.room === null || (row.kind !== 'event' && row.kind !== 'membership')) continue
       for (const server of await serversOf(app, state, row.room)) servers.add(server)
@@ -172,6 +175,11 @@ async function readLog(app: App, state: State): Promise<void> {
     servers.delete(app.serverName)
     for (const server of servers) start(app, state, await destination(app, state, server))
   }
+}
+
+async function serversOfEvent(app: App, state: State, eventId: string): Promise<readonly ServerName[]> {
+  const [event] = await pdusById(app.db, [eventId])
+  return event === undefined ? [] : serversOf(app, state, event.room)
 }
 
 async function serversOf(app: App, state: State, room: number): Promise<readonly ServerName[]> {

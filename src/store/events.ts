@@ -55,13 +55,6 @@ function flag({ aside }: EventPlace, ...asides: readonly Aside[]): number {
   return aside !== undefined && asides.includes(aside) ? 1 : 0
 }
 
-/** Tells that a predecessor of the event is not held: history continues behind it on other servers. */
-export function insertGap(room: number, eventId: EventId, missing: EventId): Sql {
-  return sql`INSERT INTO gaps (room, event, missing_event_id)
-    SELECT ${room}, event, ${missing} FROM events WHERE event_id = ${eventId}
-    ON CONFLICT (room, missing_event_id, event) DO NOTHING`
-}
-
 /** Holds while the event is still what the action saw: unknown, or an outlier under that number. */
 export function eventIsStill(eventId: EventId, outlier: number | undefined): Guard {
   return {

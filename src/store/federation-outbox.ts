@@ -32,6 +32,9 @@ export async function firstPosition(db: Database, server: string): Promise<numbe
   return position === null ? 0 : position - 1
 }
 
+/** The log row of an event of another server that the others hear of from us: a join that came by our template. */
+export const RELAY = 'relay'
+
 export interface OutboundPdu {
   readonly position: number
   readonly event_id: string
@@ -49,7 +52,7 @@ const TARGET = perDialect({
 })
 
 /**
- * Our events with positions in (since, to] that concern the server, oldest first: of rooms that it was in at the event,
+ * Our events, and those that we relay, with log rows in (since, to] that concern the server, oldest first: of rooms that it was in at the event,
  * or, for a membership of its user, by that event alone.
  */
 export function pdusFor(
@@ -60,10 +63,10 @@ export function pdusFor(
   to: number,
   limit: number,
 ): Promise<OutboundPdu[]> {
-  return db.read(sql`SELECT e.position, e.event_id, e.content, e.envelope
+  return db.read(sql`SELECT l.position, e.event_id, e.content, e.envelope
     FROM log l JOIN events e ON e.event_id = l.subject
-    WHERE l.position > ${since} AND l.position <= ${to} AND l.kind = 'event' AND e.position = l.position
-      AND ${OURS} = ${ourName} AND e.soft_failed = 0 AND e.rejected = 0
+    WHERE l.position > ${since} AND l.position <= ${to} AND (l.kind = ${RELAY} OR (l.kind = 'event' AND e.position = l.position AND ${OURS} = ${ourName}))
+      AND e.soft_failed = 0 AND e.rejected = 0
       AND (EXISTS (SELECT 1 FROM room_servers s WHERE s.room = e.room AND s.server = ${server}
           AND s.from_position <= e.position AND (s.to_position IS NULL OR s.to_position >= e.position))
         OR (e.type = 'm.room.member' AND ${TARGET} = ${server}))

@@ -75,7 +75,7 @@ async function roomText(
 ): Promise<string> {
   const room = await readableRoom(app, viewer.userId, roomId)
   const membership = await membershipOf(app.db, room.room, viewer.userId)
-  const page = await messages(app, { viewer, roomId, dir: 'b', limit, filter: parseEventFilter(undefined) })
+  const { json: page } = await messages(app, { viewer, roomId, dir: 'b', limit, filter: parseEventFilter(undefined) })
   const parts = [
     `"room_id":${JSON.stringify(roomId)}`,
     `"messages":${chronological(page)}`,

@@ -20,9 +20,12 @@ export interface MessagesRequest {
 
 /**
  * A page of a room's history, as JSON text (`GET /rooms/{roomId}/messages`). With lazily loaded members `state` has
- * those who sent what is shown. Errors: M_FORBIDDEN, M_INVALID_PARAM.
+ * those who sent what is shown. `exhausted`: there was less than asked for. Errors: M_FORBIDDEN, M_INVALID_PARAM.
  */
-export async function messages(app: App, request: MessagesRequest): Promise<string> {
+export async function messages(
+  app: App,
+  request: MessagesRequest,
+): Promise<{ readonly json: string; readonly exhausted: boolean }> {
   const { viewer, roomId, dir, limit, filter } = request
   const room = await readableRoom(app, viewer.userId, roomId)
   const start =
@@ -37,7 +40,7 @@ export async function messages(app: App, request: MessagesRequest): Promise<stri
   if (next !== undefined) parts.push(`"end":${JSON.stringify(placeToken(next))}`)
   parts.push(`"chunk":[${texts.slice(0, rows.length).join(',')}]`)
   if (state !== undefined) parts.push(`"state":[${texts.slice(rows.length).join(',')}]`)
-  return `{${parts.join(',')}}`
+  return { json: `{${parts.join(',')}}`, exhausted: rows.length < limit }
 }
 
 export function sendersOf(rows: readonly EventRow[]): string[] {

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { backfillRoom } from '../../actions/backfill-room.ts'
 import { parseEventFilter, parseEventFilterText } from '../../core/filter.ts'
 import { messages } from '../../views/messages.ts'
 import { endpoint } from '../endpoint.ts'
@@ -21,8 +22,8 @@ export const getRoomEvents = endpoint({
     limit: Type.Optional(Type.Integer()),
     filter: Type.Optional(Type.String()),
   }),
-  handle: (app, { user, params, query }) =>
-    messages(app, {
+  async handle(app, { user, params, query }) {
+    const request = {
       viewer: user,
       roomId: params.roomId,
       dir: query.dir,
@@ -30,5 +31,10 @@ export const getRoomEvents = endpoint({
       to: query.to,
       limit: Math.min(Math.max(query.limit ?? DEFAULT_LIMIT, 1), MAX_LIMIT),
       filter: query.filter === undefined ? parseEventFilter(undefined) : parseEventFilterText(query.filter),
-    }),
+    }
+    const page = await messages(app, request)
+    // Where our history ends, that of the room may go on at other servers.
+    const more = query.dir === 'b' && page.exhausted && (await backfillRoom(app, params.roomId))
+    return more ? (await messages(app, request)).json : page.json
+  },
 })

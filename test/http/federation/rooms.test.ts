@@ -82,6 +82,43 @@ describe('a room on two servers', () => {
     expect(await stateOf(bob, roomId)).toEqual(await stateOf(alice, roomId))
   })
 
+  test('is paged back to its beginning by who joined late', async () => {
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    const said = Array.from({ length: 130 }, (_, index) => `before ${index}`)
+    for (const body of said) await alice.send(roomId, body)
+    await joinFrom(bob, b, roomId)
+    await settled(a, b)
+    const events: Json[] = []
+    let from = ''
+    for (let page = 0; page < 20; page++) {
+      const path = `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=20${from}`
+      const { chunk, end } = await bob.get(path)
+      events.push(...chunk)
+      if (end === undefined) break
+      from = `&from=${end}`
+    }
+    expect(events.flatMap((event) => event.content.body ?? []).reverse()).toEqual(said)
+    expect(new Set(events.map((event) => event.event_id)).size).toBe(events.length)
+    expect(events.at(-1).type).toBe('m.room.create')
+  })
+
+  test('hears of joins that went by another of its servers', async () => {
+    const c = await network.start('c.example')
+    const carol = sessionOf(c, await c.register('carol'))
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    await joinFrom(bob, b, roomId)
+    await settled(a, b)
+    await joinFrom(carol, c, roomId)
+    await settled(a, b, c)
+    expect(await stateOf(bob, roomId)).toEqual(await stateOf(alice, roomId))
+    await carol.send(roomId, 'hello from c')
+    await settled(a, b, c)
+    expect(await bodies(bob, roomId)).toEqual(['hello from c'])
+    await carol.post(`/rooms/${encodeURIComponent(roomId)}/leave`)
+    await settled(a, b, c)
+    for (const user of [alice, bob]) expect(await stateOf(user, roomId)).toEqual(await stateOf(carol, roomId))
+  })
+
   test('a server that missed events fetches them', async () => {
     const roomId = await alice.createRoom({ preset: 'public_chat' })
     await joinFrom(bob, b, roomId)
