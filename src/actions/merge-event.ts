@@ -42,6 +42,8 @@ const COVERED_MAX = 200
 
 /** An event whose predecessors are all ends of the room, just these: the state before it is that of the room. */
 export async function followEvent(app: App, draft: Draft, event: VerifiedEvent): Promise<Merged | undefined> {
+  // What it redacts may stand in the same batch, where nobody can read it yet.
+  if (event.type === 'm.room.redaction') return undefined
   const { tip } = draft
   const ends = new Set(tip.heads.map((head) => head.eventId))
   if (ends.size !== new Set(event.prevEvents).size || !event.prevEvents.every((id) => ends.has(id))) return undefined

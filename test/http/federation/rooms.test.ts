@@ -82,6 +82,27 @@ describe('a room on two servers', () => {
     expect(await stateOf(bob, roomId)).toEqual(await stateOf(alice, roomId))
   })
 
+  test('redacts what came with the redaction, and what came before', async () => {
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    await joinFrom(bob, b, roomId)
+    await settled(a, b)
+    const inRoom = `/rooms/${encodeURIComponent(roomId)}`
+    const early = await alice.send(roomId, 'early')
+    await settled(a, b)
+    network.cut('b.example', true)
+    const late = await alice.send(roomId, 'late')
+    for (const [index, eventId] of [early, late].entries())
+      await alice.put(`${inRoom}/redact/${encodeURIComponent(eventId)}/txn${index}`, { reason: 'gone' })
+    await settled(a)
+    network.cut('b.example', false)
+    a.app.live.destinations.wake('b.example' as ServerName)
+    await settled(a, b)
+    for (const eventId of [early, late]) {
+      const event = await bob.get(`${inRoom}/event/${encodeURIComponent(eventId)}`)
+      expect([event.content, event.unsigned.redacted_because.content.reason]).toEqual([{}, 'gone'])
+    }
+  })
+
   test('is paged back to its beginning by who joined late', async () => {
     const roomId = await alice.createRoom({ preset: 'public_chat' })
     const said = Array.from({ length: 130 }, (_, index) => `before ${index}`)
