@@ -9,6 +9,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     disableConsoleIntercept: true,
     pool: 'forks',
+    // Two, also on a machine of two cores: much of the time is spent waiting for disks and other processes.
+    maxWorkers: 2,
     globalSetup: ['test/helpers/postgres-setup.ts'],
     reporters: ['default', './test/helpers/endpoints-reporter.ts', './test/helpers/tally-reporter.ts'],
   },

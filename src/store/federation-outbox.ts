@@ -52,8 +52,8 @@ const TARGET = perDialect({
 })
 
 /**
- * Our events, and those that we relay, with log rows in (since, to] that concern the server, oldest first: of rooms that it was in at the event,
- * or, for a membership of its user, by that event alone.
+ * Our events, and those that we relay, with log rows in (since, to] that concern the server, oldest first: of rooms
+ * that it was in at the event, or, for a membership of its user, by that event alone.
  */
 export function pdusFor(
   db: Database,
@@ -65,7 +65,8 @@ export function pdusFor(
 ): Promise<OutboundPdu[]> {
   return db.read(sql`SELECT l.position, e.event_id, e.content, e.envelope
     FROM log l JOIN events e ON e.event_id = l.subject
-    WHERE l.position > ${since} AND l.position <= ${to} AND (l.kind = ${RELAY} OR (l.kind = 'event' AND e.position = l.position AND ${OURS} = ${ourName}))
+    WHERE l.position > ${since} AND l.position <= ${to}
+      AND (l.kind = ${RELAY} OR (l.kind = 'event' AND e.position = l.position AND ${OURS} = ${ourName}))
       AND e.soft_failed = 0 AND e.rejected = 0
       AND (EXISTS (SELECT 1 FROM room_servers s WHERE s.room = e.room AND s.server = ${server}
           AND s.from_position <= e.position AND (s.to_position IS NULL OR s.to_position >= e.position))

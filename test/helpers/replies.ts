@@ -59,25 +59,28 @@ function readObject(body: string | Uint8Array): unknown {
   return /^[{[]/.test(text) ? JSON.parse(text) : undefined
 }
 
-/**
- * Where the schemas ask for what the text of the specification does not know: events have had no `origin` since room
- * version 1, and the invite answered is the event as its server built it.
- */
-const BEYOND_THE_TEXT: ReadonlyMap<string, string> = new Map([
-  ['PUT /_matrix/federation/v2/invite/{roomId}/{eventId}', "/event must have required property 'origin'"],
+/** Answers with an invite as its server built it. */
+const INVITES: ReadonlySet<string> = new Set([
+  'PUT /_matrix/federation/v1/invite/{roomId}/{eventId}',
+  'PUT /_matrix/federation/v2/invite/{roomId}/{eventId}',
 ])
+
+/** The schemas want an `origin` in invites, which the text of the specification does not know: one is lent to them. */
+function withOrigin(key: string, body: unknown): unknown {
+  if (!INVITES.has(key)) return body
+  const answer = Array.isArray(body) ? body[1] : body
+  const lent = { ...answer, event: { origin: 'lent.example', ...answer?.event } }
+  return Array.isArray(body) ? [body[0], lent] : lent
+}
 
 /** What is wrong with the body of an answer; undefined when it is as the specification says. */
 export function replyFault(key: string, status: number, body: unknown): string | undefined {
   const validate = schemas?.(key, status)
-  if (validate !== undefined && !validate(body)) {
+  if (validate !== undefined && !validate(withOrigin(key, body))) {
     // An event is also "any object": where the specification's alternatives overlap, two of them may fit.
     const faults = (validate.errors ?? []).filter(({ params }) => params.passingSchemas == null)
     if (faults.length === 0) return undefined
-    const errors = faults
-      .map(({ instancePath, message }) => `${instancePath} ${message}`)
-      .filter((error) => error !== BEYOND_THE_TEXT.get(key))
-    if (errors.length === 0) return undefined
+    const errors = faults.map(({ instancePath, message }) => `${instancePath} ${message}`)
     return `${key} answered ${status} with a body that its schema forbids: ${errors.join('; ')}`
   }
   const { errcode } = (body ?? {}) as { errcode?: unknown }

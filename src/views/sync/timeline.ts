@@ -1,6 +1,5 @@
 import { eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
 import { type EventRow, eventsByPosition, newestEvents } from '../../store/events.ts'
-import { currentAmong } from '../../store/state.ts'
 import { visibleEvents } from '../visible-events.ts'
 import { hasNews, type Scope, type SyncRoom } from './scope.ts'
 
@@ -20,6 +19,8 @@ export interface Timeline {
   readonly scanned: readonly EventRow[]
   /** Events that the filter or the history visibility hides lie between those shown, or after them. */
   readonly hides: boolean
+  /** State events among them that the history visibility hides. */
+  readonly hiddenState: readonly EventRow[]
   /** There are older events that the client lacks. */
   readonly limited: boolean
   /** Whether a member event happened, shown or not. */
@@ -36,7 +37,7 @@ export async function readTimelines(scope: Scope, rooms: readonly SyncRoom[]): P
   const rows = [...(await newest(scope, fresh, 0, limit)), ...(await newest(scope, known, scope.since, limit))]
   const byRoom = new Map<number, EventRow[]>(rooms.map((room) => [room.room, []]))
   for (const row of rows) byRoom.get(row.room)?.push(row)
-  const visible = await shownEvents(scope, rows)
+  const visible = await visibleAmong(scope, rows)
   const timelines: Timeline[] = []
   for (const room of rooms) {
     const newestFirst = (byRoom.get(room.room) ?? []).reverse()
@@ -47,7 +48,7 @@ export async function readTimelines(scope: Scope, rooms: readonly SyncRoom[]): P
 
 function nothingShown(scope: Scope, room: SyncRoom): Timeline {
   const happened = hasNews(scope, room.room, 'event')
-  return { room, shown: [], scanned: [], hides: happened, limited: false, membersChanged: happened }
+  return { room, shown: [], scanned: [], hiddenState: [], hides: happened, limited: false, membersChanged: happened }
 }
 
 /** One more than the limit, so that it is known whether there are more. */
@@ -57,18 +58,8 @@ async function newest(scope: Scope, rooms: readonly SyncRoom[], from: number, li
   return newestEvents(scope.app.db, scope.request.viewer.userId, numbers, from, scope.to, limit + 1)
 }
 
-/**
- * What the history visibility allows, and of the rest what is the room's state now: that is no secret to a member, and
- * where the timeline left it out the client would never hear of it.
- */
-async function shownEvents(scope: Scope, rows: readonly EventRow[]): Promise<Set<EventRow>> {
-  const shown = new Set(await visibleEvents(scope.app, scope.request.viewer.userId, rows))
-  const hidden = rows.filter((row) => row.state_key !== null && !shown.has(row))
-  if (hidden.length === 0) return shown
-  const numbers = hidden.map((row) => row.event)
-  const current = new Set(await currentAmong(scope.app.db, scope.request.viewer.userId, numbers))
-  for (const row of hidden) if (current.has(row.event)) shown.add(row)
-  return shown
+async function visibleAmong(scope: Scope, rows: readonly EventRow[]): Promise<Set<EventRow>> {
+  return new Set(await visibleEvents(scope.app, scope.request.viewer.userId, rows))
 }
 
 /** Looks at older events until the timeline is full; nearly always the first page fills it. */
@@ -81,18 +72,21 @@ async function readOn(
 ): Promise<Timeline> {
   const scanned: EventRow[] = []
   const shown: EventRow[] = []
+  const hiddenState: EventRow[] = []
+  const end = (more: boolean) => timeline(scope, room, { shown, scanned, hiddenState }, more)
   let [page, visible, pageSize] = [firstPage, firstVisible, limit + 1]
   for (;;) {
     for (const row of page) {
       const isShown = visible.has(row) && passes(scope, room, row)
-      if (isShown && shown.length === limit) return timeline(scope, room, shown, scanned, true)
+      if (isShown && shown.length === limit) return end(true)
       scanned.push(row)
+      if (row.state_key !== null && !visible.has(row)) hiddenState.push(row)
       if (isShown) shown.push(row)
     }
-    if (page.length < pageSize) return timeline(scope, room, shown, scanned, false)
-    if (scanned.length >= MAX_SCANNED) return timeline(scope, room, shown, scanned, true)
+    if (page.length < pageSize) return end(false)
+    if (scanned.length >= MAX_SCANNED) return end(true)
     page = await eventsByPosition(scope.app.db, room.room, room.from, positionOf(scanned), PAGE)
-    visible = await shownEvents(scope, page)
+    visible = await visibleAmong(scope, page)
     pageSize = PAGE
   }
 }
@@ -108,13 +102,21 @@ function passes(scope: Scope, room: SyncRoom, row: EventRow): boolean {
   return eventFilterMatches(scope.request.filter.room.timeline, event)
 }
 
-function timeline(scope: Scope, room: SyncRoom, shown: EventRow[], scanned: EventRow[], more: boolean): Timeline {
+interface Read {
+  /** Each newest first. */
+  readonly shown: EventRow[]
+  readonly scanned: EventRow[]
+  readonly hiddenState: EventRow[]
+}
+
+function timeline(scope: Scope, room: SyncRoom, { shown, scanned, hiddenState }: Read, more: boolean): Timeline {
   // Who comes back to a room may hold a timeline of it that does not join up with this one.
   const limited = more || (room.from === 0 && !scope.initial)
   return {
     room,
     shown: shown.reverse(),
     scanned: scanned.reverse(),
+    hiddenState: hiddenState.reverse(),
     hides: shown.length < scanned.length,
     limited,
     membersChanged: limited || scanned.some((row) => row.type === 'm.room.member'),
