@@ -1,16 +1,15 @@
 import type { App } from '../app.ts'
 import { parseEvent } from '../core/event.ts'
 import { type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
-import { canonicalJson, isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
+import { canonicalJson, isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { roomVersion } from '../core/room-version.ts'
-import { serverAllowed } from '../core/server-acl.ts'
+import { type RoomVersion, roomVersion } from '../core/room-version.ts'
 import type { Sql } from '../db/sql.ts'
 import { answerToTransaction, keepAnswer, transactionIsNewOf } from '../store/federation-inbox.ts'
 import { knownInHistory, stagePdu } from '../store/pdus.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { type RoomRow, roomById } from '../store/rooms.ts'
-import { currentAuthRows } from '../store/state.ts'
+import { serverAclOf } from '../store/server-acl.ts'
 import { receiveEdu } from './receive-edu.ts'
 import { takeInStaged } from './receive-pdus.ts'
 import { verifyPdu } from './verify-pdu.ts'
@@ -35,12 +34,13 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
   if (before !== undefined) return before
   const results: [string, JsonObject][] = []
   const writes: Sql[] = []
-  const rooms = new Set<RoomId>()
+  const touched = new Set<RoomId>()
+  const rooms = new Map<string, Promise<OpenRoom | undefined>>()
   for (const pdu of transaction.pdus) {
-    const staged = await stage(app, origin, pdu)
+    const staged = await stage(app, origin, pdu, rooms)
     if (staged.eventId !== '') results.push([staged.eventId, staged.error === undefined ? {} : { error: staged.error }])
     if (staged.write !== undefined) writes.push(staged.write)
-    if (staged.roomId !== undefined) rooms.add(staged.roomId)
+    if (staged.roomId !== undefined) touched.add(staged.roomId)
   }
   const answer = canonicalJson({ pdus: Object.fromEntries(results) })
   const done = await write(app, {
@@ -49,7 +49,7 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
     log: [],
   })
   if (done === undefined) return (await answerToTransaction(app.db, origin, txnId)) ?? answer
-  for (const roomId of rooms) startInbox(app, roomId)
+  for (const roomId of touched) startInbox(app, roomId)
   for (const edu of transaction.edus) {
     await receiveEdu(app, origin, edu).catch((error: unknown) => app.log.info({ origin, err: error }, 'an EDU failed'))
   }
@@ -68,20 +68,38 @@ interface Staged {
   readonly roomId?: RoomId
 }
 
-async function stage(app: App, origin: ServerName, pdu: JsonValue): Promise<Staged> {
+/** A room that this server is in, and whom it lets take part. */
+interface OpenRoom {
+  readonly row: RoomRow
+  readonly version: RoomVersion
+  readonly allows: (server: ServerName) => boolean
+}
+
+/** `rooms`: those that the transaction has named before. */
+async function stage(
+  app: App,
+  origin: ServerName,
+  pdu: JsonValue,
+  rooms: Map<string, Promise<OpenRoom | undefined>>,
+): Promise<Staged> {
   let eventId = ''
   try {
-    const room = await roomOf(app, pdu)
-    const version = roomVersion(room?.version ?? '')
-    if (room === undefined || version === undefined) throw new MatrixError('M_NOT_FOUND', 'The room is not known here.')
-    eventId = parseEvent(version, pdu as JsonObject).eventId
-    await checkServer(app, room, origin)
-    await checkServer(app, room, serverNameOf(String(own(pdu as JsonObject, 'sender'))))
-    const event = await verifyPdu(app, version, pdu)
+    const named = isObject(pdu) ? own(pdu, 'room_id') : undefined
+    const roomId = typeof named === 'string' ? named : ''
+    const found = rooms.get(roomId) ?? openRoom(app, roomId)
+    rooms.set(roomId, found)
+    const room = await found
+    if (room === undefined) throw new MatrixError('M_NOT_FOUND', 'The room is not known here.')
+    eventId = parseEvent(room.version, pdu as JsonObject).eventId
+    for (const server of [origin, serverNameOf(String(own(pdu as JsonObject, 'sender')))]) {
+      if (!room.allows(server)) throw new MatrixError('M_FORBIDDEN', `The room is closed to ${server}.`)
+    }
+    const event = await verifyPdu(app, room.version, pdu)
     if ((await knownInHistory(app.db, [event.eventId])).size > 0) return { eventId }
+    const { room_id: id } = room.row
     const text = canonicalJson(event.pdu)
-    const id = await app.db.nextId('staged')
-    return { eventId, roomId: room.room_id, write: stagePdu(id, room.room_id, eventId, origin, text, app.clock.now()) }
+    const number = await app.db.nextId('staged')
+    return { eventId, roomId: id, write: stagePdu(number, id, eventId, origin, text, app.clock.now()) }
   } catch (error) {
     if (!(error instanceof MatrixError)) throw error
     app.log.info({ origin, event: eventId, reason: error.message }, 'a PDU was refused')
@@ -89,14 +107,10 @@ async function stage(app: App, origin: ServerName, pdu: JsonValue): Promise<Stag
   }
 }
 
-async function roomOf(app: App, pdu: JsonValue): Promise<RoomRow | undefined> {
-  const roomId = isObject(pdu) ? own(pdu, 'room_id') : undefined
-  const room = typeof roomId === 'string' ? await roomById(app.db, roomId) : undefined
-  return room !== undefined && (await serverIsIn(app.db, room.room, app.serverName)) ? room : undefined
-}
-
-async function checkServer(app: App, room: RoomRow, server: ServerName): Promise<void> {
-  const [acl] = await currentAuthRows(app.db, room.room, [['m.room.server_acl', '']])
-  const content = acl === undefined ? undefined : (parseJson(acl.content) as JsonObject)
-  if (!serverAllowed(content, server)) throw new MatrixError('M_FORBIDDEN', `The room is closed to ${server}.`)
+async function openRoom(app: App, roomId: string): Promise<OpenRoom | undefined> {
+  const row = await roomById(app.db, roomId)
+  const version = roomVersion(row?.version ?? '')
+  if (row === undefined || version === undefined) return undefined
+  if (!(await serverIsIn(app.db, row.room, app.serverName))) return undefined
+  return { row, version, allows: await serverAclOf(app.db, row.room) }
 }

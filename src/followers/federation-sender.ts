@@ -1,6 +1,6 @@
 import { write } from '../actions/write.ts'
 import type { App } from '../app.ts'
-import type { ServerName } from '../core/ids.ts'
+import { type ServerName, serverNameOf } from '../core/ids.ts'
 import { type JsonObject, parseJson } from '../core/json.ts'
 import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
@@ -168,7 +168,7 @@ async function readLog(app: App, state: State): Promise<void> {
       if (row.user_id === null) continue
       // Who comes or goes changes the servers, and hears of it in any case.
       state.serversOf.delete(row.room)
-      servers.add(row.user_id.slice(row.user_id.indexOf(':') + 1) as ServerName)
+      servers.add(serverNameOf(row.user_id))
       for (const server of await serversOf(app, state, row.room)) servers.add(server)
     }
     state.seen = rows.length === LOG_ROWS ? rows[rows.length - 1]!.position : to

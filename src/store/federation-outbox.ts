@@ -1,6 +1,7 @@
 import type { ServerName } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
-import { intList, perDialect, type Sql, sql } from '../db/sql.ts'
+import { intList, type Sql, sql } from '../db/sql.ts'
+import { serverOf } from './server-of.ts'
 
 /** How far another server was told, and how it answered. */
 export interface DestinationRow {
@@ -42,14 +43,8 @@ export interface OutboundPdu {
   readonly envelope: string
 }
 
-const OURS = perDialect({
-  sqlite: "substr(e.sender, instr(e.sender, ':') + 1)",
-  postgres: "substr(e.sender, position(':' in e.sender) + 1)",
-})
-const TARGET = perDialect({
-  sqlite: "substr(e.state_key, instr(e.state_key, ':') + 1)",
-  postgres: "substr(e.state_key, position(':' in e.state_key) + 1)",
-})
+const SENDER = serverOf('e.sender')
+const TARGET = serverOf('e.state_key')
 
 /**
  * Our events, and those that we relay, with log rows in (since, to] that concern the server, oldest first: of rooms
@@ -66,7 +61,7 @@ export function pdusFor(
   return db.read(sql`SELECT l.position, e.event_id, e.content, e.envelope
     FROM log l JOIN events e ON e.event_id = l.subject
     WHERE l.position > ${since} AND l.position <= ${to}
-      AND (l.kind = ${RELAY} OR (l.kind = 'event' AND e.position = l.position AND ${OURS} = ${ourName}))
+      AND (l.kind = ${RELAY} OR (l.kind = 'event' AND e.position = l.position AND ${SENDER} = ${ourName}))
       AND e.soft_failed = 0 AND e.rejected = 0
       AND (EXISTS (SELECT 1 FROM room_servers s WHERE s.room = e.room AND s.server = ${server}
           AND s.from_position <= e.position AND (s.to_position IS NULL OR s.to_position >= e.position))

@@ -1,11 +1,9 @@
 import type { ServerName } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
-import { type LogPosition, perDialect, type Sql, sql, textList } from '../db/sql.ts'
+import { type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+import { serverOf } from './server-of.ts'
 
-const SERVER = perDialect({
-  sqlite: "substr(user_id, instr(user_id, ':') + 1)",
-  postgres: "substr(user_id, position(':' in user_id) + 1)",
-})
+const SERVER = serverOf('user_id')
 
 /** The servers with users joined to the room now. */
 export async function serversIn(db: Database, room: number): Promise<ServerName[]> {

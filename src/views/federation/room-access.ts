@@ -1,12 +1,10 @@
 import type { App } from '../../app.ts'
 import type { ServerName } from '../../core/ids.ts'
-import { type JsonObject, parseJson } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../../core/room-version.ts'
-import { serverAllowed } from '../../core/server-acl.ts'
 import { serverIsIn } from '../../store/room-servers.ts'
 import { type RoomRow, roomById } from '../../store/rooms.ts'
-import { currentAuthRows } from '../../store/state.ts'
+import { serverAclOf } from '../../store/server-acl.ts'
 
 /** A room that this server is in. */
 export interface KnownRoom {
@@ -34,7 +32,6 @@ export async function roomOfServer(app: App, roomId: string, server: ServerName)
 
 /** Errors: M_FORBIDDEN for a server that the room's `m.room.server_acl` keeps out. */
 export async function checkServerAcl(app: App, room: number, server: ServerName): Promise<void> {
-  const [acl] = await currentAuthRows(app.db, room, [['m.room.server_acl', '']])
-  const content = acl === undefined ? undefined : (parseJson(acl.content) as JsonObject)
-  if (!serverAllowed(content, server)) throw new MatrixError('M_FORBIDDEN', `The room is closed to ${server}.`)
+  const allows = await serverAclOf(app.db, room)
+  if (!allows(server)) throw new MatrixError('M_FORBIDDEN', `The room is closed to ${server}.`)
 }
