@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
-import { authorise, checkAuthEvents, type StateReader, type Verdict } from '../core/auth/authorise.ts'
+import { authorise, type StateReader, type Verdict } from '../core/auth/authorise.ts'
+import { authoriseByAuthEvents } from '../core/auth/by-auth-events.ts'
 import { authStateKeys } from '../core/auth/select.ts'
 import type { EventId } from '../core/ids.ts'
 import { type StateMap, stateMapKey } from '../core/state/map.ts'
@@ -128,20 +129,8 @@ async function authorityOf(app: App, draft: Draft, event: VerifiedEvent): Promis
   }
 }
 
-/** By the auth events alone. */
 function judge(authority: Authority, event: VerifiedEvent): Verdict {
-  const right = checkAuthEvents(
-    event.version,
-    event,
-    authority.events,
-    (named) => (named as StateEvent).rejected === true,
-  )
-  if (!right.allowed) return right
-  const implied = event.version.roomIdIsCreateHash && authority.create !== undefined ? [authority.create] : []
-  const byKey = new Map(
-    [...implied, ...authority.events].map((named) => [stateMapKey(named.type, named.stateKey ?? ''), named]),
-  )
-  return authorise(event.version, event, (type, stateKey) => byKey.get(stateMapKey(type, stateKey)))
+  return authoriseByAuthEvents(event.version, event, authority.events, authority.create)
 }
 
 /** The current state of the room under the keys that the rules ask for. */

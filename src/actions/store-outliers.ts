@@ -1,8 +1,7 @@
 import type { App } from '../app.ts'
-import { authorise, checkAuthEvents } from '../core/auth/authorise.ts'
+import { authoriseByAuthEvents } from '../core/auth/by-auth-events.ts'
 import type { EventId } from '../core/ids.ts'
 import type { RoomVersion } from '../core/room-version.ts'
-import { stateMapKey } from '../core/state/map.ts'
 import type { StateEvent } from '../core/state/resolve.ts'
 import type { Guard } from '../db/database.ts'
 import type { Sql } from '../db/sql.ts'
@@ -104,14 +103,9 @@ function judged(
   named: readonly Entry[],
   known: ReadonlyMap<EventId, Entry>,
 ): StateEvent {
+  const create = known.get(`$${event.roomId.slice(1)}` as EventId)?.value
   const values = named.map((entry) => entry.value)
-  const right = checkAuthEvents(version, event, values, (other) => (other as StateEvent).rejected === true)
-  if (!right.allowed) return { ...event, rejected: true }
-  const implied = version.roomIdIsCreateHash ? known.get(`$${event.roomId.slice(1)}` as EventId)?.value : undefined
-  const byKey = new Map(values.map((value) => [stateMapKey(value.type, value.stateKey ?? ''), value]))
-  if (implied !== undefined) byKey.set(stateMapKey('m.room.create', ''), implied)
-  const verdict = authorise(version, event, (type, stateKey) => byKey.get(stateMapKey(type, stateKey)))
-  return { ...event, rejected: !verdict.allowed }
+  return { ...event, rejected: !authoriseByAuthEvents(version, event, values, create).allowed }
 }
 
 function insertOutlier(room: number, event: VerifiedEvent, entry: Entry, named: readonly Entry[]): Sql[] {
