@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
-import { MatrixError } from '../core/matrix-error.ts'
+import { MatrixError, userLocked } from '../core/matrix-error.ts'
 import { forgetAllDevices, forgetDevices } from '../store/devices.ts'
 import { insertLogin } from '../store/sessions.ts'
 import { userById } from '../store/users.ts'
@@ -32,8 +32,14 @@ export interface LoggingInDevice {
   readonly refreshable?: boolean | undefined
 }
 
-/** Opens a session for a device, new or known. The tokens are in the answer alone. */
+/**
+ * Opens a session for a device, new or known. The tokens are in the answer alone. Errors: M_USER_DEACTIVATED,
+ * M_USER_LOCKED.
+ */
 export async function openSession(app: App, userId: UserId, device: LoggingInDevice): Promise<Login> {
+  const user = await userById(app.db, userId)
+  if (user?.deactivated === 1) throw new MatrixError('M_USER_DEACTIVATED', 'This account is deactivated.')
+  if (user?.locked === 1) throw userLocked()
   const deviceId = device.deviceId ?? app.random.bytes(DEVICE_ID_BYTES).toString('hex').toUpperCase()
   const tokens = makeTokens(app, device.refreshable === true)
   const session = await app.db.nextId('session')

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts'
-import { MatrixError } from '../core/matrix-error.ts'
+import { MatrixError, userLocked } from '../core/matrix-error.ts'
 import {
   expireFamily,
   markSessionUsed,
@@ -26,7 +26,7 @@ export async function refreshSession(app: App, refreshToken: string): Promise<To
   for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
     const old = await sessionByRefreshToken(app.db, hashToken(refreshToken))
     if (old === undefined || old.deactivated === 1) throw unknown({})
-    if (old.locked === 1) throw new MatrixError('M_USER_LOCKED', 'This account is locked.', { soft_logout: true })
+    if (old.locked === 1) throw userLocked()
     if (old.successor_used === 1) {
       await endFamily(app, old)
       throw unknown({ soft_logout: true })

@@ -70,3 +70,13 @@ export class MatrixError extends Error {
     this.status = status ?? ERRCODES[errcode]
   }
 }
+
+/** Client-Server API, "Account locking". */
+export function userLocked(): MatrixError {
+  return new MatrixError('M_USER_LOCKED', 'This account is locked.', { soft_logout: true })
+}
+
+/** Client-Server API, "Account suspension". */
+export function userSuspended(): MatrixError {
+  return new MatrixError('M_USER_SUSPENDED', 'This cannot be done while the account is suspended.')
+}

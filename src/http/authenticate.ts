@@ -2,9 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import { noteFirstUse } from '../actions/refresh-session.ts'
 import { hashToken } from '../actions/session-tokens.ts'
 import type { App } from '../app.ts'
-import { MatrixError } from '../core/matrix-error.ts'
+import { MatrixError, userLocked } from '../core/matrix-error.ts'
 import { sessionByToken } from '../store/sessions.ts'
-import type { Auth, Requester } from './endpoint.ts'
+import type { Endpoint, Requester } from './endpoint.ts'
 
 /** Longest token looked at. */
 const MAX_TOKEN_LENGTH = 1_024
@@ -13,7 +13,11 @@ const MAX_TOKEN_LENGTH = 1_024
  * Who sends the request (Client-Server API, "Using access tokens"). Errors: M_MISSING_TOKEN, M_UNKNOWN_TOKEN,
  * M_USER_LOCKED.
  */
-export async function authenticate(app: App, auth: Auth, request: FastifyRequest): Promise<Requester | undefined> {
+export async function authenticate(
+  app: App,
+  { auth, locked }: Pick<Endpoint, 'auth' | 'locked'>,
+  request: FastifyRequest,
+): Promise<Requester | undefined> {
   if (auth === 'none') return undefined
   const token = tokenOf(request)
   if (token === undefined) {
@@ -26,7 +30,7 @@ export async function authenticate(app: App, auth: Auth, request: FastifyRequest
   if (session.expires_ts !== null && session.expires_ts <= app.clock.now()) {
     throw new MatrixError('M_UNKNOWN_TOKEN', 'The access token has expired.', { soft_logout: true })
   }
-  if (session.locked === 1) throw new MatrixError('M_USER_LOCKED', 'This account is locked.', { soft_logout: true })
+  if (session.locked === 1 && locked !== 'allowed') throw userLocked()
   if (session.family !== null && session.used === 0) await noteFirstUse(app, session)
   return {
     userId: session.user_id,
@@ -34,6 +38,7 @@ export async function authenticate(app: App, auth: Auth, request: FastifyRequest
     sessionId: session.session,
     admin: session.kind === 'admin',
     guest: session.kind === 'guest',
+    suspended: session.suspended === 1,
   }
 }
 

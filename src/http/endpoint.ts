@@ -11,6 +11,7 @@ export interface Requester {
   readonly sessionId: number
   readonly admin: boolean
   readonly guest: boolean
+  readonly suspended: boolean
 }
 
 export type Auth = 'none' | 'access-token' | 'access-token-optional' | 'federation-signature' | 'appservice-token'
@@ -49,6 +50,10 @@ export interface Endpoint<
   readonly rateLimit?: RateLimitClass
   /** Guests may call it. */
   readonly guest?: boolean
+  /** Client-Server API, "Account suspension": who is suspended may not call it. */
+  readonly suspended?: 'refused'
+  /** Client-Server API, "Account locking": who is locked out may call it all the same. */
+  readonly locked?: 'allowed'
   readonly params?: P
   readonly query?: Q
   readonly body?: B

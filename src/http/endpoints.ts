@@ -1,7 +1,7 @@
 import * as adminRegister from './admin/register.ts'
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
-import { getWhoIs } from './client/admin.ts'
+import * as admin from './client/admin.ts'
 import { getCapabilities } from './client/capabilities.ts'
 import * as devices from './client/devices.ts'
 import { getEventContext } from './client/event-context.ts'
@@ -58,7 +58,7 @@ const ALL_BUT_VERSIONS = [
   login.logout,
   login.logoutAll,
   ...Object.values(account),
-  getWhoIs,
+  ...Object.values(admin),
   requestOpenIdToken,
   exchangeOpenIdToken,
   ...Object.values(wellKnown),

@@ -4,7 +4,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import type { App } from '../app.ts'
 import type { ServerName } from '../core/ids.ts'
 import type { JsonValue } from '../core/json.ts'
-import { MatrixError } from '../core/matrix-error.ts'
+import { MatrixError, userSuspended } from '../core/matrix-error.ts'
 import { authenticate } from './authenticate.ts'
 import { authenticateServer } from './authenticate-server.ts'
 import { budgetOf } from './budget.ts'
@@ -169,7 +169,7 @@ interface Identified {
 
 /** Who asks: a user, or another server, whose signature covers the body too. */
 async function callerOf(app: App, spec: Endpoint, request: FastifyRequest): Promise<Identified> {
-  if (spec.auth !== 'federation-signature') return { user: await authenticate(app, spec.auth, request) }
+  if (spec.auth !== 'federation-signature') return { user: await authenticate(app, spec, request) }
   const content = readJson(request.body)
   return { origin: await authenticateServer(app, request, content), content }
 }
@@ -181,6 +181,7 @@ function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
     if (user?.guest === true && spec.guest !== true) {
       throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may not do this.')
     }
+    if (user?.suspended === true && spec.suspended === 'refused') throw userSuspended()
     const budget = spec.rateLimit === undefined ? undefined : budgetOf(user, origin, request.ip)
     if (budget !== undefined) app.live.rateLimiter.check(budget, spec.rateLimit ?? 'other')
     const result = await spec.handle(app, {

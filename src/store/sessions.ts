@@ -14,15 +14,32 @@ export interface SessionRow {
   readonly kind: UserKind
   readonly deactivated: number
   readonly locked: number
+  readonly suspended: number
 }
 
 /** The session behind an access token, with what decides whether its user may act. */
 export async function sessionByToken(db: Database, tokenHash: Uint8Array): Promise<SessionRow | undefined> {
   const rows =
     await db.read<SessionRow>(sql`SELECT s.session, s.user_id, s.device_id, s.expires_ts, s.family, s.used, u.kind,
-      u.deactivated, u.locked
+      u.deactivated, u.locked, u.suspended
     FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.token_hash = ${tokenHash}`)
   return rows[0]
+}
+
+/**
+ * Undefined when the account is closed or the device has no session any more. Application services speak for their
+ * users without one.
+ */
+export async function deviceIsIn(
+  db: Database,
+  userId: string,
+  deviceId: string,
+): Promise<{ readonly locked: boolean } | undefined> {
+  const rows = await db.read<{ locked: number }>(sql`SELECT u.locked FROM users u WHERE u.user_id = ${userId}
+    AND u.deactivated = 0
+    AND (u.kind = 'appservice'
+      OR EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.user_id AND s.device_id = ${deviceId}))`)
+  return rows[0] && { locked: rows[0].locked === 1 }
 }
 
 /** A pair of tokens. Those that replaced one another, from one login on, are a family. */

@@ -35,6 +35,14 @@ export function updatePassword(userId: string, passwordHash: string): Sql {
   return sql`UPDATE users SET password_hash = ${passwordHash} WHERE user_id = ${userId}`
 }
 
+/** `flag`: locked or suspended. */
+export function setUserFlag(userId: string, flag: 'locked' | 'suspended', on: boolean): Sql {
+  const value = on ? 1 : 0
+  return flag === 'locked'
+    ? sql`UPDATE users SET locked = ${value} WHERE user_id = ${userId}`
+    : sql`UPDATE users SET suspended = ${value} WHERE user_id = ${userId}`
+}
+
 export function guestIsStill(userId: string) {
   const query = sql`SELECT kind FROM users WHERE user_id = ${userId}`
   return { about: `user:${userId}`, query, expect: [{ kind: 'guest' }] }

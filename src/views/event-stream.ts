@@ -6,6 +6,7 @@ import { roomByNumber } from '../store/rooms.ts'
 import { clientEvents, type RoomShown, type Viewer } from './client-events.ts'
 import { visibleEvent } from './readable-event.ts'
 import { readableRoom } from './readable-room.ts'
+import { checkStillIn } from './still-in.ts'
 import { positionOf, syncToken } from './tokens.ts'
 import { visibleEvents } from './visible-events.ts'
 
@@ -23,7 +24,8 @@ const MAX_TIMEOUT_MS = 120_000
 
 /**
  * The events after the token, as JSON text, which waits for the first of them up to the timeout (`GET /events`): what
- * clients had before `/sync`, and guests have to follow a room. Errors: M_FORBIDDEN, M_INVALID_PARAM.
+ * clients had before `/sync`, and guests have to follow a room. Errors: M_FORBIDDEN, M_INVALID_PARAM, and
+ * those of `checkStillIn`.
  */
 export async function eventStream(app: App, request: EventStreamRequest): Promise<string> {
   const { userId, deviceId } = request.viewer
@@ -41,9 +43,13 @@ export async function eventStream(app: App, request: EventStreamRequest): Promis
       rooms,
       places.map((place) => place.subject),
     )
-    const timeoutMs = deadline - app.clock.monotonic()
-    const wait = { userId, deviceId, rooms: new Set(rooms.keys()), since: to, timeoutMs, signal: request.signal }
-    if (texts.length > 0 || end < to || !(await app.live.waiters.wait(wait))) {
+    const wait = async () => {
+      await checkStillIn(app, request.viewer)
+      const timeoutMs = deadline - app.clock.monotonic()
+      const followed = new Set(rooms.keys())
+      return app.live.waiters.wait({ userId, deviceId, rooms: followed, since: to, timeoutMs, signal: request.signal })
+    }
+    if (texts.length > 0 || end < to || !(await wait())) {
       const tokens = `"start":${JSON.stringify(syncToken(app, since))},"end":${JSON.stringify(syncToken(app, end))}`
       return `{${tokens},"chunk":[${texts.join(',')}]}`
     }

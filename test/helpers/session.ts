@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import type { Account, Reply, TestServer } from './server.ts'
+import { createAccount } from '../../src/actions/create-account.ts'
+import { type Account, type Reply, TEST_PASSWORD, type TestServer } from './server.ts'
 
 const V3 = '/_matrix/client/v3'
 
@@ -45,6 +46,21 @@ export async function enter(server: TestServer, localpart: string): Promise<Sess
 export async function enterAsGuest(server: TestServer): Promise<Session> {
   const reply = await server.call('POST', `${V3}/register?kind=guest`, { body: {} })
   expect(reply.status).toBe(200)
+  const { user_id: userId, access_token: token, device_id: deviceId } = reply.body
+  return sessionOf(server, { userId: String(userId), token: String(token), deviceId: String(deviceId) })
+}
+
+/** An administrator, who does not come by registering. */
+export async function enterAsAdmin(server: TestServer, localpart: string): Promise<Session> {
+  await createAccount(server.app, { localpart, password: TEST_PASSWORD, admin: true })
+  return logIn(server, localpart)
+}
+
+/** A further device of a user. */
+export async function logIn(server: TestServer, user: string): Promise<Session> {
+  const body = { type: 'm.login.password', identifier: { type: 'm.id.user', user }, password: TEST_PASSWORD }
+  const reply = await server.call('POST', `${V3}/login`, { body })
+  expect([reply.status, reply.body.error]).toEqual([200, undefined])
   const { user_id: userId, access_token: token, device_id: deviceId } = reply.body
   return sessionOf(server, { userId: String(userId), token: String(token), deviceId: String(deviceId) })
 }

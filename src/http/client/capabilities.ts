@@ -7,7 +7,7 @@ export const getCapabilities = endpoint({
   path: '/_matrix/client/v3/capabilities',
   aliases: ['r0'],
   auth: 'access-token',
-  handle: async (app) => ({
+  handle: async (app, { user }) => ({
     capabilities: {
       'm.room_versions': {
         default: app.config.room_server.default_room_version,
@@ -19,6 +19,7 @@ export const getCapabilities = endpoint({
       'm.profile_fields': { enabled: true },
       'm.set_displayname': { enabled: true },
       'm.set_avatar_url': { enabled: true },
+      ...(user.admin && { 'm.account_moderation': { lock: true, suspend: true } }),
     },
   }),
 })

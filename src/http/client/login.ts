@@ -72,6 +72,7 @@ export const logout = endpoint({
   path: '/_matrix/client/v3/logout',
   aliases: ['r0'],
   auth: 'access-token',
+  locked: 'allowed',
   guest: true,
   async handle(app, { user }) {
     await logOut(app, user.userId, user.deviceId)
@@ -84,6 +85,7 @@ export const logoutAll = endpoint({
   path: '/_matrix/client/v3/logout/all',
   aliases: ['r0'],
   auth: 'access-token',
+  locked: 'allowed',
   guest: true,
   async handle(app, { user }) {
     await logOut(app, user.userId, null)

@@ -3,6 +3,7 @@ import { sendEvent } from '../../actions/send-event.ts'
 import { isEventId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
+import { checkMayRedact } from '../suspension.ts'
 import { checkTransactionId } from '../transaction-id.ts'
 
 /** Client-Server API, "Redactions". */
@@ -18,6 +19,7 @@ export const redactEvent = endpoint({
     const { roomId, eventId: redacts, txnId } = params
     checkTransactionId(txnId)
     if (!isEventId(redacts)) throw new MatrixError('M_INVALID_PARAM', `${redacts} is not an event id.`)
+    await checkMayRedact(app, user, redacts)
     const eventId = await sendEvent(app, {
       roomId,
       sender: user.userId,

@@ -19,6 +19,7 @@ export const createRoom = endpoint({
   aliases: ['r0'],
   bodyLimitBytes: LARGE_BODY_BYTES,
   auth: 'access-token',
+  suspended: 'refused',
   rateLimit: 'room-creation',
   body: Type.Object({
     creation_content: Type.Optional(Content),

@@ -4,6 +4,7 @@ import { sendState } from '../../actions/send-state.ts'
 import type { App } from '../../app.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { endpoint, type Requester } from '../endpoint.ts'
+import { checkMaySend } from '../suspension.ts'
 import { checkTransactionId } from '../transaction-id.ts'
 
 const Content = Type.Record(Type.String(), Type.Unknown())
@@ -23,6 +24,7 @@ export const sendMessage = endpoint({
     checkTransactionId(txnId)
     const transaction = { userId: user.userId, deviceId: user.deviceId, endpoint: 'send', roomId, txnId }
     const content = body as JsonObject
+    await checkMaySend(app, user, params.eventType, content)
     const eventId = await sendEvent(app, {
       roomId,
       sender: user.userId,
@@ -41,6 +43,7 @@ export const setRoomStateWithKey = endpoint({
   path: '/_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}',
   aliases: ['r0'],
   auth: 'access-token',
+  suspended: 'refused',
   guest: true,
   rateLimit: 'message',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String(), stateKey: Type.String() }),
@@ -53,6 +56,7 @@ export const setRoomState = endpoint({
   path: '/_matrix/client/v3/rooms/{roomId}/state/{eventType}',
   aliases: ['r0'],
   auth: 'access-token',
+  suspended: 'refused',
   guest: true,
   rateLimit: 'message',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String() }),

@@ -12,6 +12,7 @@ export const upgradeRoom = endpoint({
   path: '/_matrix/client/v3/rooms/{roomId}/upgrade',
   aliases: ['r0'],
   auth: 'access-token',
+  suspended: 'refused',
   rateLimit: 'room-creation',
   params: Type.Object({ roomId: Type.String() }),
   body: Type.Object({

@@ -13,6 +13,7 @@ export const setTyping = endpoint({
   path: '/_matrix/client/v3/rooms/{roomId}/typing/{userId}',
   aliases: ['r0'],
   auth: 'access-token',
+  suspended: 'refused',
   params: Type.Object({ roomId: Type.String(), userId: Type.String() }),
   body: Type.Object({ typing: Type.Boolean(), timeout: Type.Optional(Type.Integer()) }),
   async handle(app, { user, params, body }) {

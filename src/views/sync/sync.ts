@@ -1,5 +1,6 @@
 import type { App } from '../../app.ts'
 import { roomsOfUser } from '../../store/memberships.ts'
+import { checkStillIn } from '../still-in.ts'
 import { readSyncToken } from '../tokens.ts'
 import { answer } from './answer.ts'
 import type { SyncRequest } from './scope.ts'
@@ -11,7 +12,7 @@ const MAX_TIMEOUT_MS = 120_000
 
 /**
  * What changed for the user since the token, as JSON text; waits for news up to the timeout (`GET /sync`). Equal
- * requests of a device at the same time get one answer. Errors: M_INVALID_PARAM.
+ * requests of a device at the same time get one answer. Errors: M_INVALID_PARAM, and those of `checkStillIn`.
  */
 export function sync(app: App, request: SyncRequest): Promise<string> {
   const { viewer, since, filterText, fullState, stateAfterKey, timeoutMs } = request
@@ -38,6 +39,7 @@ async function pollOnce(app: App, request: SyncRequest): Promise<string> {
     // Typing has no row in the log that the waiter could find afterwards.
     const typedSince = app.live.typing.changesSince(typing.serial)
     if ([...typedSince.lists.keys()].some((room) => joined.has(room))) continue
+    await checkStillIn(app, request.viewer)
     const timeoutMs = deadline - app.clock.monotonic()
     const wait = { userId, deviceId, rooms: joined, since: to, timeoutMs, signal: request.signal }
     if (!(await app.live.waiters.wait(wait))) return json
