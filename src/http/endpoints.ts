@@ -8,6 +8,7 @@ import { getEventContext } from './client/event-context.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
 import * as login from './client/login.ts'
 import * as messagePagination from './client/message-pagination.ts'
+import { getMutualRooms } from './client/mutual-rooms.ts'
 import { getNotifications } from './client/notifications.ts'
 import * as oldSync from './client/old-sync.ts'
 import { requestOpenIdToken } from './client/openid.ts'
@@ -33,6 +34,7 @@ import { getThreadRoots } from './client/threads-list.ts'
 import { sendToDevice } from './client/to-device.ts'
 import { setTyping } from './client/typing.ts'
 import { getVersions } from './client/versions.ts'
+import { getTurnServer } from './client/voip.ts'
 import * as wellKnown from './client/well-known.ts'
 import type { AnyEndpoint } from './endpoint.ts'
 import * as federationBackfill from './federation/backfill.ts'
@@ -62,6 +64,8 @@ const ALL_BUT_VERSIONS = [
   requestOpenIdToken,
   exchangeOpenIdToken,
   ...Object.values(wellKnown),
+  getTurnServer,
+  getMutualRooms,
   accountData.getAccountData,
   accountData.setGlobalAccountData,
   accountData.getAccountDataPerRoom,

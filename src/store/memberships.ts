@@ -57,6 +57,28 @@ export function joinedRooms(db: Database, userId: string): Promise<{ room_id: st
     WHERE m.user_id = ${userId} AND m.membership = 'join' ORDER BY m.room`)
 }
 
+const SHARED = sql`FROM memberships m JOIN memberships o ON o.room = m.room AND o.membership = 'join'
+  JOIN rooms r ON r.room = m.room WHERE m.membership = 'join'`
+
+/** Rooms with numbers above `after` that both users are in, in the order of their numbers. */
+export function sharedRooms(
+  db: Database,
+  userId: string,
+  otherId: string,
+  after: number,
+  limit: number,
+): Promise<{ room: number; room_id: string }[]> {
+  return db.read(sql`SELECT m.room, r.room_id ${SHARED} AND m.user_id = ${userId} AND o.user_id = ${otherId}
+    AND m.room > ${after} ORDER BY m.room LIMIT ${limit}`)
+}
+
+export async function countSharedRooms(db: Database, userId: string, otherId: string): Promise<number> {
+  const rows = await db.read<{ rooms: number }>(
+    sql`SELECT count(*) AS rooms ${SHARED} AND m.user_id = ${userId} AND o.user_id = ${otherId}`,
+  )
+  return rows[0]?.rooms ?? 0
+}
+
 /** Rooms that the user is in, invited to or knocking on, oldest first. */
 export function roomsToLeave(db: Database, userId: string): Promise<{ room_id: string; membership: string }[]> {
   return db.read(sql`SELECT r.room_id, m.membership FROM memberships m JOIN rooms r ON r.room = m.room
