@@ -17,6 +17,7 @@ import type { Typing } from './live/typing.ts'
 import type { Underway } from './live/underway.ts'
 import type { UnreadCountsCache } from './live/unread-counts.ts'
 import type { Waiters } from './live/waiters.ts'
+import type { Outbound } from './remote/outbound.ts'
 import type { Transport } from './remote/transport.ts'
 
 /** The context handed to everything. Only `open-app.ts` makes one. */
@@ -29,9 +30,13 @@ export interface App {
   readonly clock: Clock
   readonly random: Random
   readonly timers: Timers
-  /** The other servers. */
   readonly remote: {
+    /** The other servers. */
     readonly transport: Transport
+    /** Machines that others have named: only those in networks that are allowed. */
+    readonly strangers: Outbound
+    /** Machines that the configuration has named, wherever they are. */
+    readonly services: Outbound
   }
   readonly live: {
     readonly roomTips: RoomTips

@@ -23,7 +23,7 @@ import { createTyping } from './live/typing.ts'
 import { createUnderway } from './live/underway.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
-import { createNetworks } from './remote/networks.ts'
+import { ANYWHERE, createNetworks } from './remote/networks.ts'
 import { createOutbound, type Outbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
 import { logRows } from './store/log.ts'
@@ -75,6 +75,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   waiters.heard([], db.safePosition(), false)
   const limits = config.client_api.rate_limiting
   const outbound = outboundOf(config)
+  const services = createOutbound({ networks: ANYWHERE, timers: systemTimers, verifyTls: true })
   const inbox = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait'))
   return {
     config,
@@ -85,7 +86,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     clock: systemClock,
     random: systemRandom,
     timers: systemTimers,
-    remote: { transport: options.transport ?? createTransport(outbound, systemClock) },
+    remote: { transport: options.transport ?? createTransport(outbound, systemClock), strangers: outbound, services },
     live: {
       roomTips,
       waiters,
@@ -114,6 +115,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await stop()
       await inbox.idle()
       await outbound.close()
+      await services.close()
       await db.close()
     },
   }

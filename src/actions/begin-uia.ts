@@ -14,16 +14,20 @@ export interface UiaRequest {
   readonly user: { readonly userId: string; readonly deviceId: string } | undefined
 }
 
+/** What passed each stage: a registration token, the session of an e-mail address; empty where nothing need be kept. */
+export type Proofs = Readonly<Record<string, string>>
+
 const SESSION_BYTES = 24
 export const SESSION_LIFETIME_MS = 15 * 60_000
 
-/** Opens a session of User-Interactive Authentication and answers its id. */
-export async function beginUia(app: App, request: UiaRequest): Promise<string> {
+/** Opens a session of User-Interactive Authentication, of which some stages may be passed, and answers its id. */
+export async function beginUia(app: App, request: UiaRequest, proofs: Proofs): Promise<string> {
   const id = app.random.bytes(SESSION_BYTES).toString('base64url')
   const nowMs = app.clock.now()
   // Who registers may leave out on the second try what the first one said.
   const params = request.user === undefined ? sealBody(app, id, request.body) : ''
-  const row = { ...uiaRow(id, request), params, completed: [], expiresMs: nowMs + SESSION_LIFETIME_MS }
+  const completed = JSON.stringify(proofs)
+  const row = { ...uiaRow(id, request), params, completed, expiresMs: nowMs + SESSION_LIFETIME_MS }
   await write(app, { guards: [], writes: insertUiaSession(row, nowMs), log: [] })
   return id
 }
@@ -31,11 +35,16 @@ export async function beginUia(app: App, request: UiaRequest): Promise<string> {
 /** Bodies hold passwords: their hash is keyed by the session id, which the database does not have. */
 export function uiaRow(id: string, { endpoint, body, user }: UiaRequest) {
   return {
-    session: createHash('sha256').update(id).digest('hex'),
+    session: uiaKey(id),
     userId: user?.userId ?? null,
     endpoint,
     bodyHash: createHmac('sha256', id)
       .update(canonicalJson({ body, device: user?.deviceId ?? null }))
       .digest('hex'),
   }
+}
+
+/** The database has the hash of a session's id alone. */
+export function uiaKey(id: string): string {
+  return createHash('sha256').update(id).digest('hex')
 }

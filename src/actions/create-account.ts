@@ -3,8 +3,9 @@ import { isValidUserId, localpartFault, userId as makeUserId, type UserId } from
 import { MatrixError } from '../core/matrix-error.ts'
 import { setProfileField } from '../store/profiles.ts'
 import { deleteNonce, nonceIsGood } from '../store/registration-nonces.ts'
-import { registrationTokenStaysGood, useRegistrationToken } from '../store/registration-tokens.ts'
 import { insertUser, type UserKind, userById, userIsFree } from '../store/users.ts'
+import type { Proofs } from './begin-uia.ts'
+import { redeemProofs } from './redeem-proofs.ts'
 import { write } from './write.ts'
 
 export interface NewAccount {
@@ -15,8 +16,8 @@ export interface NewAccount {
   readonly guest?: boolean
   /** A nonce of registration by shared secret, which the account uses up. */
   readonly nonce?: string
-  /** A token of token-authenticated registration, one use of which the account takes. */
-  readonly registrationToken?: string | undefined
+  /** What opened the door to who registers: the account uses it up. */
+  readonly proofs?: Proofs
 }
 
 export const PASSWORD_MIN_LENGTH = 8
@@ -24,7 +25,7 @@ export const PASSWORD_MAX_LENGTH = 512
 
 /**
  * Makes a local account. Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_WEAK_PASSWORD, M_UNKNOWN for the nonce,
- * M_FORBIDDEN for the token.
+ * M_FORBIDDEN for the proofs.
  */
 export async function createAccount(app: App, account: NewAccount): Promise<{ userId: UserId; created: boolean }> {
   const fault = localpartFault(account.localpart)
@@ -34,19 +35,16 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   if (account.password !== undefined) checkPassword(account.password)
   const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)
   const kind: UserKind = account.guest === true ? 'guest' : account.admin ? 'admin' : 'user'
-  const { nonce, registrationToken: token } = account
+  const { nonce, proofs = {} } = account
+  const redeemed = redeemProofs(app, userId, proofs)
   const nowMs = app.clock.now()
   const written = await write(app, {
-    guards: [
-      userIsFree(userId),
-      ...(nonce === undefined ? [] : [nonceIsGood(nonce, nowMs)]),
-      ...(token === undefined ? [] : [registrationTokenStaysGood(token, nowMs)]),
-    ],
+    guards: [userIsFree(userId), ...(nonce === undefined ? [] : [nonceIsGood(nonce, nowMs)]), ...redeemed.guards],
     writes: [
       insertUser(userId, hash, kind, nowMs),
       setProfileField(userId, 'displayname', JSON.stringify(account.localpart)),
       ...(nonce === undefined ? [] : [deleteNonce(nonce)]),
-      ...(token === undefined ? [] : [useRegistrationToken(token)]),
+      ...redeemed.writes,
     ],
     log: [{ kind: 'user', user: userId }],
   })
@@ -55,12 +53,15 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
 }
 
 /** Which of the guards did not hold. */
-async function refusal(app: App, userId: UserId, { nonce, registrationToken }: NewAccount): Promise<MatrixError> {
+async function refusal(app: App, userId: UserId, { nonce, proofs }: NewAccount): Promise<MatrixError> {
   const taken = (await userById(app.db, userId)) !== undefined
   if (!taken && nonce !== undefined) return new MatrixError('M_UNKNOWN', 'The nonce is not known, used or too old.')
-  if (!taken && registrationToken !== undefined)
-    return new MatrixError('M_FORBIDDEN', 'The registration token is used up.')
+  if (!taken && proofs !== undefined) return proofsUsedUp()
   return new MatrixError('M_USER_IN_USE', `${userId} already exists.`)
+}
+
+export function proofsUsedUp(): MatrixError {
+  return new MatrixError('M_FORBIDDEN', 'What you registered with has been used up meanwhile.')
 }
 
 export function checkPassword(password: string): void {

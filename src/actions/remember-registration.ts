@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import { insertUiaSession, uiaSession } from '../store/uia.ts'
-import { SESSION_LIFETIME_MS, type UiaRequest, uiaRow } from './begin-uia.ts'
+import { type Proofs, SESSION_LIFETIME_MS, type UiaRequest, uiaKey, uiaRow } from './begin-uia.ts'
 import { openBody, sealBody } from './seal-body.ts'
 import { write } from './write.ts'
 
@@ -19,17 +19,21 @@ export async function recallRegistration(
   id: string,
   endpoint: string,
 ): Promise<RememberedRegistration | undefined> {
-  const { session } = uiaRow(id, { endpoint, body: {}, user: undefined })
-  const row = await uiaSession(app.db, session, app.clock.now())
+  const row = await uiaSession(app.db, uiaKey(id), app.clock.now())
   if (row === undefined || row.user_id !== null || row.endpoint !== endpoint) return undefined
-  const [userId] = JSON.parse(row.completed) as UserId[]
-  return { body: openBody(id, row.params), userId }
+  const completed = JSON.parse(row.completed) as UserId | Proofs
+  return { body: openBody(id, row.params), userId: typeof completed === 'string' ? completed : undefined }
 }
 
 /** The session is used up, and knows what for: whoever lost the answer may ask again. */
 export async function rememberAccount(app: App, id: string, request: UiaRequest, userId: UserId): Promise<void> {
   const nowMs = app.clock.now()
   const params = sealBody(app, id, request.body)
-  const row = { ...uiaRow(id, request), params, completed: [userId], expiresMs: nowMs + SESSION_LIFETIME_MS }
+  const row = {
+    ...uiaRow(id, request),
+    params,
+    completed: JSON.stringify(userId),
+    expiresMs: nowMs + SESSION_LIFETIME_MS,
+  }
   await write(app, { guards: [], writes: insertUiaSession(row, nowMs), log: [] })
 }

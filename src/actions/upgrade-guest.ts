@@ -2,8 +2,10 @@ import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { sessionByToken } from '../store/sessions.ts'
-import { guestIsStill, makeFullUser } from '../store/users.ts'
-import { checkPassword } from './create-account.ts'
+import { guestIsStill, makeFullUser, userById } from '../store/users.ts'
+import type { Proofs } from './begin-uia.ts'
+import { checkPassword, proofsUsedUp } from './create-account.ts'
+import { redeemProofs } from './redeem-proofs.ts'
 import { hashToken } from './session-tokens.ts'
 import { write } from './write.ts'
 
@@ -16,15 +18,23 @@ export async function checkGuest(app: App, userId: UserId, accessToken: string):
 
 /**
  * Makes a full account of a guest's, who keeps rooms and devices (Client-Server API, "Guest Access").
- * Errors: M_WEAK_PASSWORD, M_FORBIDDEN when the account is no guest's any more.
+ * Errors: M_WEAK_PASSWORD, M_FORBIDDEN when the account is no guest's any more, or the proofs are used up.
  */
-export async function upgradeGuest(app: App, userId: UserId, password: string | undefined): Promise<void> {
+export async function upgradeGuest(
+  app: App,
+  userId: UserId,
+  password: string | undefined,
+  proofs: Proofs,
+): Promise<void> {
   if (password !== undefined) checkPassword(password)
   const hash = password === undefined ? null : await app.live.passwordHasher.hash(password)
+  const redeemed = redeemProofs(app, userId, proofs)
   const written = await write(app, {
-    guards: [guestIsStill(userId)],
-    writes: [makeFullUser(userId, hash)],
+    guards: [guestIsStill(userId), ...redeemed.guards],
+    writes: [makeFullUser(userId, hash), ...redeemed.writes],
     log: [{ kind: 'user', user: userId }],
   })
-  if (written === undefined) throw new MatrixError('M_FORBIDDEN', `${userId} is no guest any more.`)
+  if (written !== undefined) return
+  if ((await userById(app.db, userId))?.kind === 'guest') throw proofsUsedUp()
+  throw new MatrixError('M_FORBIDDEN', `${userId} is no guest any more.`)
 }

@@ -154,6 +154,18 @@ function checkMeaning(root: Record<string, unknown>, faults: Fault[]): void {
   if (((textAt(root, 'http', 'tls_cert') ?? '') === '') !== ((textAt(root, 'http', 'tls_key') ?? '') === '')) {
     faults.push({ path: ['http', 'tls_cert'], message: 'and http.tls_key go together' })
   }
+  checkCaptcha(root.client_api, faults)
+}
+
+function checkCaptcha(clientApi: unknown, faults: Fault[]): void {
+  if (!isObject(clientApi) || clientApi.enable_registration_captcha !== true) return
+  for (const key of ['recaptcha_public_key', 'recaptcha_private_key']) {
+    if (clientApi[key] === '') faults.push({ path: ['client_api', key], message: 'is needed for the captcha' })
+  }
+  const url = clientApi.recaptcha_siteverify_api
+  if (typeof url === 'string' && url !== '' && !URL.canParse(url)) {
+    faults.push({ path: ['client_api', 'recaptcha_siteverify_api'], message: 'must be a URL' })
+  }
 }
 
 function textAt(root: Record<string, unknown>, name: string, key: string): string | undefined {

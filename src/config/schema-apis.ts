@@ -27,6 +27,7 @@ export function clientApi() {
     recaptcha_api_js_url: text('', 'URL of the script; empty: Google.'),
     recaptcha_form_field: text('', 'Field of the form that holds the answer.'),
     recaptcha_sitekey_class: text('', 'Class of the HTML element.'),
+    terms: list(terms(), [], 'Documents that who registers has to agree to.'),
     turn: section('Relays for calls.', {
       turn_user_lifetime: duration('5m0s', 'How long the credentials are good.'),
       turn_uris: list(Type.String(), [], 'Addresses, `turn:…`; empty: no relay.'),
@@ -40,6 +41,15 @@ export function clientApi() {
       cooloff_ms: number(500, 'Milliseconds after which one more is allowed.', { minimum: 1 }),
       exempt_user_ids: list(Type.String(), [], 'Users without limits.'),
     }),
+  })
+}
+
+function terms() {
+  const text = Type.Object({ name: Type.String({ minLength: 1 }), url: Type.String({ pattern: '^https?://' }) })
+  return Type.Object({
+    id: Type.String({ description: 'A name for programs, as `privacy_policy`.', pattern: '^[a-zA-Z0-9._-]+$' }),
+    version: Type.String({ description: 'Its version.', minLength: 1 }),
+    languages: Type.Record(Type.String(), text, { description: 'Name and URL, by language, as `en`.' }),
   })
 }
 

@@ -1,15 +1,16 @@
 import { Type } from '@sinclair/typebox'
-import { beginUia, type UiaRequest } from '../actions/begin-uia.ts'
-import { finishUia } from '../actions/finish-uia.ts'
-import { checkCredentials } from '../actions/log-in.ts'
+import { beginUia, type Proofs, type UiaRequest } from '../actions/begin-uia.ts'
+import { continueUia, finishUia, type OpenUia, passUiaStage } from '../actions/continue-uia.ts'
 import type { App } from '../app.ts'
-import { isValidUserId, userId as makeUserId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
-import { MatrixError } from '../core/matrix-error.ts'
-import { registrationTokenIsGood } from '../store/registration-tokens.ts'
-import { foldAscii } from './client/login.ts'
+import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import type { Requester } from './endpoint.ts'
-import { RegistrationToken } from './texts.ts'
+import { RegistrationToken, Token } from './texts.ts'
+import { paramsOf, type Stage, tryStage } from './uia-stages.ts'
+
+export type { Stage } from './uia-stages.ts'
+
+const CAPTCHA_LENGTH_MAX = 16_384
 
 export const Auth = Type.Object({
   type: Type.Optional(Type.String()),
@@ -18,60 +19,81 @@ export const Auth = Type.Object({
   user: Type.Optional(Type.String()),
   password: Type.Optional(Type.String({ maxLength: 512 })),
   token: Type.Optional(RegistrationToken),
+  response: Type.Optional(Type.String({ maxLength: CAPTCHA_LENGTH_MAX })),
+  threepid_creds: Type.Optional(Type.Object({ sid: Token, client_secret: Token })),
 })
 
 export type AuthData = typeof Auth.static
-export type Stage = 'm.login.dummy' | 'm.login.password' | 'm.login.registration_token'
+
+interface UiaCall {
+  readonly endpoint: string
+  readonly body: { readonly auth?: AuthData }
+  readonly user?: Requester | undefined
+  /** The client's address, where a stage tells it to others. */
+  readonly ip?: string
+}
 
 /**
- * Client-Server API, "User-Interactive Authentication API", with one stage: returns once the caller has passed it.
- * A session that is given has to be of this very request. A client that knows the stage may pass it without one: what
- * it proves, it proves in this request, and nothing of it is remembered for another.
- * Errors: the 401 that names the stage; 403 M_FORBIDDEN for the credentials of another user, or another session.
+ * Client-Server API, "User-Interactive Authentication API": returns what the caller has passed one of the flows with.
+ * `offered` is a list of flows, or the one stage of the only one. A session that is given has to be of this very
+ * request, and remembers the stages. A client that knows the only stage may pass it without one: what it proves, it
+ * proves in this request, and nothing of it is remembered for another.
+ * Errors: the 401 that names the flows; 403 M_FORBIDDEN for the credentials of another user, or another session.
  */
 export async function authenticateInteractively(
   app: App,
-  stage: Stage,
-  call: { endpoint: string; body: { auth?: AuthData }; user?: Requester },
-): Promise<void> {
-  const { auth, ...body } = call.body
+  offered: Stage | readonly (readonly Stage[])[],
+  call: UiaCall,
+): Promise<Proofs> {
+  const flows = typeof offered === 'string' ? [[offered]] : offered
+  const { auth = {}, ...body } = call.body
   const request: UiaRequest = { endpoint: call.endpoint, body: body as JsonObject, user: call.user }
-  if (auth?.type === undefined) throw await challenge(app, stage, request)
-  if (auth.type !== stage) throw await challenge(app, stage, request, 'This stage is not offered.')
-  if (stage === 'm.login.password' && !(await passwordIsRight(app, auth, call.user))) {
-    throw await challenge(app, stage, request, 'Wrong user name or password.')
-  }
-  if (stage === 'm.login.registration_token' && !(await tokenIsGood(app, auth.token))) {
-    throw await challenge(app, stage, request, 'The registration token is not known, used up or too old.')
-  }
-  if (auth.session !== undefined) await finishUia(app, auth.session, request)
+  const uia = auth.session === undefined ? undefined : await continueUia(app, auth.session, request)
+  const attempt: Attempt = { flows, request, id: auth.session, proofs: uia?.proofs ?? {} }
+  const proofs = auth.type === undefined ? attempt.proofs : await passStage(app, attempt, { ...call, auth })
+  const passed = flows.some((flow) => flow.every((stage) => Object.hasOwn(proofs, stage)))
+  if (passed && uia !== undefined) await finishUia(app, uia)
+  if (passed) return proofs
+  throw await challenge(app, await remember(app, attempt, uia, proofs))
 }
 
-/** A failed try gets a new session: the earlier one may be of another request. */
-async function challenge(app: App, stage: Stage, request: UiaRequest, fault?: string): Promise<MatrixError> {
-  const session = await beginUia(app, request)
-  const extra = { session, flows: [{ stages: [stage] }], params: {}, completed: [] }
-  if (fault !== undefined) return new MatrixError('M_FORBIDDEN', fault, extra, 401)
+interface Attempt {
+  readonly flows: readonly (readonly Stage[])[]
+  readonly request: UiaRequest
+  /** The session of this request, if there is one. */
+  readonly id: string | undefined
+  readonly proofs: Proofs
+}
+
+async function passStage(app: App, attempt: Attempt, call: UiaCall & { auth: AuthData }): Promise<Proofs> {
+  const { auth, user, ip } = call
+  const stage = attempt.flows.flat().find((offered) => offered === auth.type)
+  if (stage === undefined) throw await challenge(app, attempt, { fault: 'This stage is not offered.' })
+  const outcome = await tryStage(app, stage, auth, { user, ip })
+  if ('fault' in outcome) throw await challenge(app, attempt, outcome)
+  return { ...attempt.proofs, [stage]: outcome.proof }
+}
+
+async function remember(app: App, attempt: Attempt, uia: OpenUia | undefined, proofs: Proofs): Promise<Attempt> {
+  const news = Object.entries(proofs).filter(([stage, proof]) => attempt.proofs[stage] !== proof)
+  for (const [stage, proof] of uia === undefined ? [] : news) await passUiaStage(app, uia!, stage, proof)
+  return { ...attempt, proofs }
+}
+
+interface Refusal {
+  readonly fault: string
+  readonly errcode?: Errcode
+}
+
+async function challenge(app: App, attempt: Attempt, refusal?: Refusal): Promise<MatrixError> {
+  const { flows, request, proofs } = attempt
+  const session = attempt.id ?? (await beginUia(app, request, proofs))
+  const extra = {
+    session,
+    flows: flows.map((stages) => ({ stages })),
+    params: paramsOf(app, new Set(flows.flat())),
+    completed: Object.keys(proofs),
+  }
+  if (refusal !== undefined) return new MatrixError(refusal.errcode ?? 'M_FORBIDDEN', refusal.fault, extra, 401)
   return new MatrixError('M_UNAUTHORIZED', 'Authentication is needed.', extra, 401)
-}
-
-async function tokenIsGood(app: App, token: string | undefined): Promise<boolean> {
-  return token !== undefined && (await registrationTokenIsGood(app.db, token, app.clock.now()))
-}
-
-async function passwordIsRight(app: App, auth: AuthData, user: Requester | undefined): Promise<boolean> {
-  const name = auth.identifier?.user ?? auth.user
-  if (user === undefined || auth.password === undefined) return false
-  if (name !== undefined) {
-    const named = isValidUserId(name) ? name : makeUserId(foldAscii(name), app.serverName)
-    // Whoever stole a token has a password that works, only not this one: nothing is gained by another try.
-    if (named !== user.userId) throw new MatrixError('M_FORBIDDEN', 'Authenticate as the user of the access token.')
-  }
-  try {
-    await checkCredentials(app, user.userId, auth.password)
-    return true
-  } catch (error) {
-    if (error instanceof MatrixError && error.errcode === 'M_FORBIDDEN') return false
-    throw error
-  }
 }

@@ -15,6 +15,8 @@ export interface Networks {
   allows(address: string): boolean
 }
 
+export const ANYWHERE: Networks = { allows: () => true }
+
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
 /** `deny` wins over `allow`, as in the Go Dendrite. Errors: Error for a network that is not one. */

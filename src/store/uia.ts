@@ -8,8 +8,8 @@ export interface UiaSession {
   readonly userId: string | null
   readonly endpoint: string
   readonly bodyHash: string
-  /** What came of it: a user id, once there is one. */
-  readonly completed: readonly string[]
+  /** JSON: an object, what passed each stage; or a string, the account that came of it. */
+  readonly completed: string
   readonly params: string
   readonly expiresMs: number
 }
@@ -19,30 +19,34 @@ export function insertUiaSession(row: UiaSession, nowMs: number): Sql[] {
   return [
     sql`DELETE FROM uia_sessions WHERE expires_ts <= ${nowMs}`,
     sql`INSERT INTO uia_sessions (session, user_id, endpoint, body_hash, completed, params, expires_ts)
-      VALUES (${row.session}, ${row.userId}, ${row.endpoint}, ${row.bodyHash}, ${JSON.stringify(row.completed)},
-        ${row.params}, ${row.expiresMs})`,
+      VALUES (${row.session}, ${row.userId}, ${row.endpoint}, ${row.bodyHash}, ${row.completed}, ${row.params},
+        ${row.expiresMs})`,
   ]
 }
 
 export interface UiaSessionRow {
+  readonly session: string
   readonly user_id: string | null
   readonly endpoint: string
+  readonly body_hash: string
   readonly completed: string
   readonly params: string
 }
 
 export async function uiaSession(db: Database, session: string, nowMs: number): Promise<UiaSessionRow | undefined> {
-  const rows = await db.read<UiaSessionRow>(sql`SELECT user_id, endpoint, completed, params FROM uia_sessions
-    WHERE session = ${session} AND expires_ts > ${nowMs}`)
+  const rows = await db.read<UiaSessionRow>(sql`SELECT session, user_id, endpoint, body_hash, completed, params
+    FROM uia_sessions WHERE session = ${session} AND expires_ts > ${nowMs}`)
   return rows[0]
 }
 
-/** Holds while the session is open, and for exactly this request. */
-export function uiaSessionMatches(row: Omit<UiaSession, 'completed' | 'params' | 'expiresMs'>, nowMs: number): Guard {
-  const query = sql`SELECT user_id, endpoint, body_hash, completed FROM uia_sessions
-    WHERE session = ${row.session} AND expires_ts > ${nowMs}`
-  const expect = [{ user_id: row.userId, endpoint: row.endpoint, body_hash: row.bodyHash, completed: '[]' }]
-  return { about: `uia:${row.session}`, query, expect }
+/** Holds while nobody has gone on with the session. */
+export function uiaSessionHas(session: string, completed: string): Guard {
+  const query = sql`SELECT completed FROM uia_sessions WHERE session = ${session}`
+  return { about: `uia:${session}`, query, expect: [{ completed }] }
+}
+
+export function updateUiaSession(session: string, completed: string): Sql {
+  return sql`UPDATE uia_sessions SET completed = ${completed} WHERE session = ${session}`
 }
 
 export function deleteUiaSession(session: string): Sql {

@@ -52,6 +52,11 @@ export function makeFullUser(userId: string, passwordHash: string | null): Sql {
   return sql`UPDATE users SET kind = 'user', password_hash = ${passwordHash} WHERE user_id = ${userId}`
 }
 
+/** Which versions of the terms the user has agreed to. */
+export function noteConsent(userId: string, version: string): Sql {
+  return sql`UPDATE users SET consent_version = ${version} WHERE user_id = ${userId}`
+}
+
 export function deactivateUser(userId: string, erase: boolean): Sql {
   return sql`UPDATE users SET deactivated = 1, password_hash = NULL, erased = ${erase ? 1 : 0}
     WHERE user_id = ${userId}`

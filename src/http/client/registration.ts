@@ -36,21 +36,19 @@ export const register = endpoint({
   rateLimit: 'registration',
   query: Type.Object({ kind: Type.Optional(Type.Union([Type.Literal('guest'), Type.Literal('user')])) }),
   body: Registration,
-  async handle(app, { query, body: sent }) {
+  async handle(app, { query, body: sent, ip }) {
     const guest = query.kind === 'guest'
     checkOpen(app, guest)
     const { body, userId: known } = await recalled(app, sent)
     if (known !== undefined) return answer(app, known, body)
     const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
     const upgraded = guest ? undefined : await guestToUpgrade(app, body)
-    if (!guest) {
-      if (upgraded === undefined) await checkFree(app, localpart)
-      await authenticateInteractively(app, stageOf(app), { endpoint: ENDPOINT, body })
-    }
+    if (!guest && upgraded === undefined) await checkFree(app, localpart)
+    const call = { endpoint: ENDPOINT, body, ip }
+    const proofs = guest ? {} : await authenticateInteractively(app, flowsOf(app), call)
     const password = guest ? undefined : body.password
-    if (upgraded !== undefined) await upgradeGuest(app, upgraded, password)
-    const registrationToken = guest || !requiresToken(app) ? undefined : body.auth?.token
-    const wish = { localpart, password, admin: false, guest, registrationToken }
+    if (upgraded !== undefined) await upgradeGuest(app, upgraded, password, proofs)
+    const wish = { localpart, password, admin: false, guest, proofs }
     const userId = upgraded ?? (await createAccount(app, wish)).userId
     const { auth, ...rest } = body
     const request = { endpoint: ENDPOINT, body: rest as JsonObject, user: undefined }
@@ -121,23 +119,19 @@ export const registrationTokenValidity = endpoint({
   },
 })
 
-function requiresToken(app: App): boolean {
-  return app.config.client_api.registration_requires_token
-}
-
-function stageOf(app: App): Stage {
-  return requiresToken(app) ? 'm.login.registration_token' : 'm.login.dummy'
+/** The ways to register: what every one asks for, and then an address, or nothing more. */
+function flowsOf({ config: { client_api: config } }: App): readonly (readonly Stage[])[] {
+  const always: Stage[] = [
+    ...(config.registration_requires_token ? (['m.login.registration_token'] as const) : []),
+    ...(config.enable_registration_captcha ? (['m.login.recaptcha'] as const) : []),
+    ...(config.terms.length > 0 ? (['m.login.terms'] as const) : []),
+  ]
+  return [always.length > 0 ? always : ['m.login.dummy']]
 }
 
 function checkOpen(app: App, guest: boolean): void {
-  const {
-    registration_disabled: disabled,
-    guests_disabled: guestsDisabled,
-    enable_registration_captcha: requiresCaptcha,
-  } = app.config.client_api
-  // No stage for a captcha is offered yet, so a server that asks for one lets nobody in.
-  if (guest ? guestsDisabled : disabled || requiresCaptcha)
-    throw new MatrixError('M_FORBIDDEN', 'Registration is closed on this server.')
+  const { registration_disabled: disabled, guests_disabled: guestsDisabled } = app.config.client_api
+  if (guest ? guestsDisabled : disabled) throw new MatrixError('M_FORBIDDEN', 'Registration is closed on this server.')
 }
 
 async function checkFree(app: App, localpart: string): Promise<void> {

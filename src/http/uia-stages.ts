@@ -1,0 +1,91 @@
+import { checkCaptcha } from '../actions/check-captcha.ts'
+import { checkCredentials } from '../actions/log-in.ts'
+import type { App } from '../app.ts'
+import type { Config } from '../config/schema.ts'
+import { isValidUserId, userId as makeUserId } from '../core/ids.ts'
+import { type Errcode, MatrixError } from '../core/matrix-error.ts'
+import { registrationTokenIsGood } from '../store/registration-tokens.ts'
+import { foldAscii } from './client/login.ts'
+import type { Requester } from './endpoint.ts'
+import type { AuthData } from './uia.ts'
+
+export type Stage =
+  | 'm.login.dummy'
+  | 'm.login.password'
+  | 'm.login.recaptcha'
+  | 'm.login.registration_token'
+  | 'm.login.terms'
+
+interface Caller {
+  readonly user: Requester | undefined
+  readonly ip: string | undefined
+}
+
+/** What is kept of a stage that is passed; or why it is not. */
+type Outcome = { readonly proof: string } | { readonly fault: string; readonly errcode?: Errcode }
+
+const PASSED: Outcome = { proof: '' }
+
+/** Client-Server API, "Authentication types". Errors: M_FORBIDDEN for the credentials of another user. */
+export async function tryStage(app: App, stage: Stage, auth: AuthData, { user, ip }: Caller): Promise<Outcome> {
+  switch (stage) {
+    case 'm.login.dummy':
+      return PASSED
+    case 'm.login.password':
+      return tryPassword(app, auth, user)
+    case 'm.login.recaptcha':
+      return tryCaptcha(app, auth.response, ip)
+    case 'm.login.registration_token':
+      return tryToken(app, auth.token)
+    case 'm.login.terms':
+      return { proof: termsVersion(app.config) }
+  }
+}
+
+/** What the client has to know to pass the stages. */
+export function paramsOf(app: App, stages: ReadonlySet<Stage>): object {
+  return {
+    ...(stages.has('m.login.recaptcha') && {
+      'm.login.recaptcha': { public_key: app.config.client_api.recaptcha_public_key },
+    }),
+    ...(stages.has('m.login.terms') && { 'm.login.terms': { policies: policiesOf(app.config) } }),
+  }
+}
+
+function policiesOf({ client_api: { terms } }: Config): object {
+  return Object.fromEntries(terms.map(({ id, version, languages }) => [id, { version, ...languages }]))
+}
+
+/** What a new user agreed to, as it is kept with the account. */
+export function termsVersion({ client_api: { terms } }: Config): string {
+  return terms.map(({ id, version }) => `${id} ${version}`).join(', ')
+}
+
+async function tryToken(app: App, token: string | undefined): Promise<Outcome> {
+  const good = token !== undefined && (await registrationTokenIsGood(app.db, token, app.clock.now()))
+  return good ? { proof: token } : { fault: 'The registration token is not known, used up or too old.' }
+}
+
+async function tryCaptcha(app: App, response: string | undefined, ip: string | undefined): Promise<Outcome> {
+  if (response === undefined) return { fault: 'The captcha has to be solved.', errcode: 'M_CAPTCHA_NEEDED' }
+  if (await checkCaptcha(app, response, ip)) return PASSED
+  return { fault: 'The captcha is not solved.', errcode: 'M_CAPTCHA_INVALID' }
+}
+
+async function tryPassword(app: App, auth: AuthData, user: Requester | undefined): Promise<Outcome> {
+  const wrong = { fault: 'Wrong user name or password.' }
+  const name = auth.identifier?.user ?? auth.user
+  if (user === undefined || auth.password === undefined) return wrong
+  if (name !== undefined) {
+    const named = isValidUserId(name) ? name : makeUserId(foldAscii(name), app.serverName)
+    // Whoever stole a token has a password that works, only not this one: nothing is gained by another try.
+    if (named !== user.userId) throw new MatrixError('M_FORBIDDEN', 'Authenticate as the user of the access token.')
+  }
+  try {
+    await checkCredentials(app, user.userId, auth.password)
+    return PASSED
+  } catch (error) {
+    if (error instanceof MatrixError && error.errcode === 'M_FORBIDDEN') return wrong
+    throw error
+  }
+}
