@@ -6,7 +6,7 @@ import type { LogRow } from '../db/database.ts'
 import { logPosition, type Sql } from '../db/sql.ts'
 import { devicesOfUsers } from '../store/devices.ts'
 import { keepMessageId, messageIsNew } from '../store/federation-inbox.ts'
-import { queueEdu } from '../store/federation-outbox.ts'
+import { OUTBOUND_EDU, queueEdu } from '../store/federation-outbox.ts'
 import { deleteToDevice, insertToDevice, type ToDeviceMessage } from '../store/to-device.ts'
 import { type ClientTransaction, insertTransaction, transactionIsNew, transactionKnown } from '../store/transactions.ts'
 import { write } from './write.ts'
@@ -87,7 +87,7 @@ async function forOtherServers(
     const head = JSON.stringify({ message_id: `${app.live.boot}-${id}`, sender, type })
     const content = `${head.slice(0, -1)},"messages":{${JSON.stringify(userId)}:{${contents.join(',')}}}}`
     writes.push(queueEdu(id, server, `{"content":${content},"edu_type":"m.direct_to_device"}`))
-    log.push({ kind: 'outbound_edu', subject: server })
+    log.push({ kind: OUTBOUND_EDU, subject: server })
   }
   return { writes, log }
 }

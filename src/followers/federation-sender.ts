@@ -1,6 +1,6 @@
 import { write } from '../actions/write.ts'
 import type { App } from '../app.ts'
-import { type ServerName, serverNameOf } from '../core/ids.ts'
+import type { ServerName } from '../core/ids.ts'
 import { type JsonObject, parseJson } from '../core/json.ts'
 import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
@@ -12,12 +12,14 @@ import {
   firstPosition,
   keepDestination,
   pdusFor,
-  RELAY,
   serversWithEdus,
 } from '../store/federation-outbox.ts'
 import { logRows } from '../store/log.ts'
-import { pduOf, pdusById } from '../store/pdus.ts'
-import { neighbours, serversIn } from '../store/room-servers.ts'
+import { pduOf } from '../store/pdus.ts'
+import { neighbours } from '../store/room-servers.ts'
+import { type Audience, createAudience } from './audience.ts'
+import type { Follower } from './follower.ts'
+import type { Lease } from './lease.ts'
 
 /** Server-Server API, "Transactions": what one may hold. */
 const PDUS_MAX = 50
@@ -32,12 +34,6 @@ const PAUSE_MAX_MS = 3_600_000
 const KEEP_MS = 1_000
 /** Refusals of one and the same item after which it is left out. */
 const REFUSALS_MAX = 3
-
-export interface Follower {
-  /** Resolves when everything that can be sent was sent. */
-  idle(): Promise<void>
-  stop(): Promise<void>
-}
 
 interface Destination {
   readonly server: ServerName
@@ -58,8 +54,8 @@ interface Destination {
  * Tells other servers what happened in the rooms that they share with us. Each is a cursor on the log with a pace of
  * its own: one that is slow, away or refuses does not hold up the others.
  */
-export async function startFederationSender(app: App): Promise<Follower> {
-  const state = await loadState(app)
+export async function startFederationSender(app: App, lease: Lease): Promise<Follower> {
+  const state = await loadState(app, lease)
   let followed: Promise<void> = Promise.resolve()
   const follow = () => {
     followed = followed
@@ -95,11 +91,11 @@ export async function startFederationSender(app: App): Promise<Follower> {
 }
 
 interface State {
+  readonly lease: Lease
   readonly byServer: Map<ServerName, Destination>
   /** The log was read up to here. */
   seen: number
-  /** Servers of rooms that were asked for lately. */
-  readonly serversOf: Map<number, readonly ServerName[]>
+  readonly audience: Audience
   readonly stopping: AbortController
   /** Ends the wait until the cursors are kept; undefined when none has moved. */
   cancelKeep: (() => void) | undefined
@@ -107,15 +103,13 @@ interface State {
   stopped: boolean
 }
 
-/** Servers known of so many rooms. */
-const ROOMS_MAX = 1_000
-
-async function loadState(app: App): Promise<State> {
+async function loadState(app: App, lease: Lease): Promise<State> {
   const byServer = new Map<ServerName, Destination>()
   const state: State = {
+    lease,
     byServer,
     seen: app.db.safePosition(),
-    serversOf: new Map(),
+    audience: createAudience(app),
     stopping: new AbortController(),
     cancelKeep: undefined,
     transactions: 0,
@@ -158,37 +152,11 @@ async function destination(app: App, state: State, server: ServerName): Promise<
 async function readLog(app: App, state: State): Promise<void> {
   for (let to = app.db.safePosition(); state.seen < to && !state.stopped; to = app.db.safePosition()) {
     const rows = await logRows(app.db, state.seen, to, LOG_ROWS)
-    const servers = new Set<ServerName>()
-    for (const row of rows) {
-      if (row.kind === RELAY)
-        for (const server of await serversOfEvent(app, state, row.subject ?? '')) servers.add(server)
-      if (row.kind === 'outbound_edu') servers.add(row.subject as ServerName)
-      if (row.room === null || (row.kind !== 'event' && row.kind !== 'membership')) continue
-      for (const server of await serversOf(app, state, row.room)) servers.add(server)
-      if (row.user_id === null) continue
-      // Who comes or goes changes the servers, and hears of it in any case.
-      state.serversOf.delete(row.room)
-      servers.add(serverNameOf(row.user_id))
-      for (const server of await serversOf(app, state, row.room)) servers.add(server)
-    }
+    const { concerned, alive } = await state.audience.of(rows)
     state.seen = rows.length === LOG_ROWS ? rows[rows.length - 1]!.position : to
-    servers.delete(app.serverName)
-    for (const server of servers) start(app, state, await destination(app, state, server))
+    for (const server of concerned) start(app, state, await destination(app, state, server))
+    for (const server of alive) revive(app, state, server, true)
   }
-}
-
-async function serversOfEvent(app: App, state: State, eventId: string): Promise<readonly ServerName[]> {
-  const [event] = await pdusById(app.db, [eventId])
-  return event === undefined ? [] : serversOf(app, state, event.room)
-}
-
-async function serversOf(app: App, state: State, room: number): Promise<readonly ServerName[]> {
-  const known = state.serversOf.get(room)
-  if (known !== undefined) return known
-  const servers = await serversIn(app.db, room)
-  if (state.serversOf.size >= ROOMS_MAX) state.serversOf.clear()
-  state.serversOf.set(room, servers)
-  return servers
 }
 
 /** Something waits for the server; and when it spoke to us, its pause is over. */
@@ -340,5 +308,5 @@ async function keep(app: App, state: State): Promise<void> {
   const writes = changed.map(({ server, position, failures, retryAt }) =>
     keepDestination({ server, position, failures, retry_at: retryAt === 0 ? null : retryAt }),
   )
-  await write(app, { guards: [], writes, log: [] })
+  await write(app, { guards: state.lease.guards(), writes, log: [] })
 }

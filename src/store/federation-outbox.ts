@@ -24,6 +24,14 @@ export function keepDestination(row: DestinationRow): Sql {
       retry_at = excluded.retry_at`
 }
 
+/** Until when the server is left alone, in milliseconds since 1970; null: it answers. */
+export async function retryAt(db: Database, server: string): Promise<number | null> {
+  const rows = await db.read<{ retry_at: number | null }>(
+    sql`SELECT retry_at FROM destinations WHERE server = ${server}`,
+  )
+  return rows[0]?.retry_at ?? null
+}
+
 /** Where a server that was never sent anything begins: just before it came into a room with us. */
 export async function firstPosition(db: Database, server: string): Promise<number> {
   const rows = await db.read<{ position: number | null }>(
@@ -32,6 +40,11 @@ export async function firstPosition(db: Database, server: string): Promise<numbe
   const position = rows[0]?.position ?? null
   return position === null ? 0 : position - 1
 }
+
+/** The log row of an EDU that waits for the server which is its subject. */
+export const OUTBOUND_EDU = 'outbound_edu'
+/** The log row by which a process tells the sender that a server which is left alone has spoken. */
+export const SERVER_ALIVE = 'server_alive'
 
 /** The log row of an event of another server that the others hear of from us: a join that came by our template. */
 export const RELAY = 'relay'

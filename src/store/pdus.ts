@@ -89,8 +89,9 @@ export function stagedPdus(db: Database, roomId: string, limit: number): Promise
   )
 }
 
-export function roomsWithStagedPdus(db: Database): Promise<{ room_id: RoomId }[]> {
-  return db.read(sql`SELECT DISTINCT room_id FROM staged_pdus LIMIT 10000`)
+/** The rooms for which something waits that was received before a time, or just then; milliseconds since 1970. */
+export function roomsWithStagedPdus(db: Database, receivedBefore: number): Promise<{ room_id: RoomId }[]> {
+  return db.read(sql`SELECT DISTINCT room_id FROM staged_pdus WHERE received_ts <= ${receivedBefore} LIMIT 10000`)
 }
 
 export function stagePdu(id: number, roomId: string, eventId: string, origin: string, pdu: string, nowMs: number): Sql {

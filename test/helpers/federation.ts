@@ -3,13 +3,13 @@ import type { JsonObject } from '../../src/core/json.ts'
 import { askServer, type Question } from '../../src/remote/ask-server.ts'
 import { Unreachable } from '../../src/remote/outbound.ts'
 import type { ServerRequest, Transport } from '../../src/remote/transport.ts'
-import { startTestServer, type TestServer } from './server.ts'
+import { startTestServer, type TestFederation, type TestServer } from './server.ts'
 
 /** Servers that reach one another by name, without DNS and TLS. */
 export interface TestNetwork {
   readonly transport: Transport
   /** Starts a server of that name. */
-  start(serverName: string, connectionString?: string): Promise<TestServer>
+  start(serverName: string, connectionString?: string, more?: TestFederation): Promise<TestServer>
   /** Requests to the server fail until it is switched on again. */
   cut(serverName: string, off: boolean): void
   /** These paths answer as if there was no such endpoint. */
@@ -23,6 +23,7 @@ export interface TestNetwork {
 
 export function createTestNetwork(): TestNetwork {
   const servers = new Map<string, TestServer>()
+  const started: TestServer[] = []
   const dead = new Set<string>()
   let refused: (uri: string) => boolean = () => false
   const carried: ServerRequest[] = []
@@ -40,9 +41,10 @@ export function createTestNetwork(): TestNetwork {
   return {
     transport,
     carried,
-    async start(serverName, connectionString) {
-      const server = await startTestServer({}, connectionString, { serverName, transport })
+    async start(serverName, connectionString, more = {}) {
+      const server = await startTestServer({}, connectionString, { ...more, serverName, transport })
       servers.set(serverName, server)
+      started.push(server)
       return server
     },
     refuse(unknown) {
@@ -51,7 +53,7 @@ export function createTestNetwork(): TestNetwork {
     cut: (serverName, off) => void (off ? dead.add(serverName) : dead.delete(serverName)),
     ask: (from, destination, question) => askServer(from.app, destination as ServerName, question),
     async stop() {
-      for (const server of servers.values()) await server.stop()
+      for (const server of started) await server.stop()
     },
   }
 }

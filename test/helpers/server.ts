@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { migrateToLatest } from '../../src/cli/migrations.ts'
 import { configFrom } from '../../src/config/load.ts'
 import { generateSigningKey, writeKeyPem } from '../../src/core/keys.ts'
-import type { Follower } from '../../src/followers/federation-sender.ts'
+import type { Follower } from '../../src/followers/follower.ts'
 import { startFollowers } from '../../src/followers/start.ts'
 import { startServer } from '../../src/http/server.ts'
 import { systemRandom } from '../../src/live/time.ts'
@@ -40,6 +40,8 @@ export interface TestFederation {
   readonly global?: Record<string, unknown>
   readonly http?: Record<string, unknown>
   readonly serverName?: string
+  /** The signing key, where several processes share it. */
+  readonly keyPem?: string
   readonly transport?: Transport
   readonly federationApi?: Record<string, unknown>
 }
@@ -50,11 +52,13 @@ export const TEST_PASSWORD = 'correct horse battery'
 export async function startTestServer(
   clientApi: Record<string, unknown> = {},
   connectionString = 'file:test.db',
-  { serverName = 'test.example', transport, federationApi = {}, global = {}, http = {} }: TestFederation = {},
+  federation: TestFederation = {},
 ): Promise<TestServer> {
   inspectReplies()
+  const { serverName = 'test.example', transport, federationApi = {}, global = {}, http = {} } = federation
+  const keyPem = federation.keyPem ?? writeKeyPem(generateSigningKey(systemRandom.bytes))
   const dir = await mkdtemp(join(tmpdir(), 'dendrite-http-'))
-  await writeFile(join(dir, 'matrix_key.pem'), writeKeyPem(generateSigningKey(systemRandom.bytes)))
+  await writeFile(join(dir, 'matrix_key.pem'), keyPem)
   const config = configFrom({
     version: 2,
     global: {
