@@ -3,6 +3,7 @@ import type { Config } from './config/schema.ts'
 import type { EventId, ServerName } from './core/ids.ts'
 import type { SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
+import type { Alarm } from './live/alarm.ts'
 import type { Destinations } from './live/destinations.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { PresenceWatch } from './live/presence.ts'
@@ -55,6 +56,8 @@ export interface App {
     /** PDUs on their way into rooms, by room id. */
     readonly inbox: Turns
     readonly destinations: Destinations
+    /** Rings when the log tells of a new task. */
+    readonly taskAlarm: Alarm
     /** Changes with every start: a token of an earlier one is told from ours. */
     readonly boot: string
   }

@@ -9,6 +9,7 @@ import { readKeyPem, type SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import type { Time } from './db/sqlite.ts'
+import { createAlarm } from './live/alarm.ts'
 import { createDestinations } from './live/destinations.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPresenceWatch } from './live/presence.ts'
@@ -28,6 +29,7 @@ import { createOutbound, type Outbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
 import { logRows } from './store/log.ts'
 import { roomsOfUsers } from './store/presence.ts'
+import { TASK } from './store/tasks.ts'
 
 export interface OpenOptions {
   readonly config: Config
@@ -64,10 +66,12 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const roomTips = createRoomTips(systemTimers)
   const boot = systemRandom.bytes(BOOT_BYTES).toString('hex')
   const presence = createPresenceWatch(systemTimers)
+  const taskAlarm = createAlarm()
   const hear = async (rows: readonly SeenRow[], position: number) => {
     for (const row of rows) {
       if (row.kind === ROOM_WANTED && row.subject !== boot) roomTips.giveWay(row.room ?? 0)
       if (row.kind === 'presence') presence.forget(row.subject ?? '')
+      if (row.kind === TASK) taskAlarm.ring()
     }
     waiters.heard(await withAudience(db, rows), position, true)
   }
@@ -109,6 +113,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       serverKeys: createServerKeyCache(),
       inbox,
       destinations: createDestinations(),
+      taskAlarm,
       boot,
     },
     async close() {

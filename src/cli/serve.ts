@@ -8,6 +8,8 @@ import { startFollowers } from '../followers/start.ts'
 import { startServer } from '../http/server.ts'
 import { systemClock } from '../live/time.ts'
 import { openApp, readSigningKey } from '../open-app.ts'
+import { TASK_KINDS } from '../tasks/kinds.ts'
+import { startTasks } from '../tasks/run.ts'
 import { CommandError, EXIT } from './exit-codes.ts'
 import { prepareFirstStart } from './first-start.ts'
 import { type ListenFlags, listenOptions } from './listen-options.ts'
@@ -52,6 +54,7 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
     throw error
   })
   const followers = await startFollowers(app)
+  const tasks = await startTasks(app, TASK_KINDS)
   const tookMs = Math.round(systemClock.monotonic() - startedAt)
   log.info(
     { version: program.version, node: process.version, server_name: config.global.server_name },
@@ -60,6 +63,7 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
   stopOnSignal(log, async () => {
     await server.stop()
     await followers.stop()
+    await tasks.stop()
     await app.close()
   })
 }

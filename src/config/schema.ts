@@ -74,6 +74,8 @@ function global() {
       max_idle_conns: number(2, 'Connections kept open when idle.', { minimum: -1 }),
       conn_max_lifetime: number(-1, 'Seconds after which a connection is replaced; -1: never.', { minimum: -1 }),
       auto_migrate: flag(true, 'Bring the schema up to date when the server starts.'),
+      log_max_age: duration('720h0m0s', 'How long the log is kept for clients and servers that come back late.'),
+      redacted_max_age: duration('168h0m0s', 'How long the original of a redacted event is kept.'),
     }),
     cache: section('Memory for what is read often.', {
       max_size_estimated: size('64mb', 'About how much memory the caches take.'),

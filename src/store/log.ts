@@ -1,5 +1,8 @@
 import type { Database } from '../db/database.ts'
-import { intList, sql } from '../db/sql.ts'
+import { intList, type Sql, sql } from '../db/sql.ts'
+
+/** A sync whose token is older than so many rows looks everything up instead: anything may have happened. */
+export const NEWS_ROWS = 20_000
 
 export interface StoredLogRow {
   readonly position: number
@@ -57,4 +60,19 @@ export function eventRowsAfter(
 ): Promise<{ position: number; room: number; subject: string }[]> {
   return db.read(sql`SELECT position, room, subject FROM log WHERE position > ${since} AND position <= ${to}
     AND kind = 'event' AND room IN ${intList(rooms)} ORDER BY position LIMIT ${limit}`)
+}
+
+/** The oldest position that a follower has still to read; undefined: nobody follows. */
+export async function slowestCursor(db: Database): Promise<number | undefined> {
+  const rows = await db.read<{ position: number | null }>(sql`SELECT MIN(position) AS position FROM cursors`)
+  return rows[0]?.position ?? undefined
+}
+
+export async function oldestLogRow(db: Database): Promise<number | undefined> {
+  const rows = await db.read<{ position: number | null }>(sql`SELECT MIN(position) AS position FROM log`)
+  return rows[0]?.position ?? undefined
+}
+
+export function deleteLogRows(upTo: number): Sql {
+  return sql`DELETE FROM log WHERE position <= ${upTo}`
 }

@@ -11,6 +11,8 @@ import { startServer } from '../../src/http/server.ts'
 import { systemRandom } from '../../src/live/time.ts'
 import { type OpenedApp, openApp } from '../../src/open-app.ts'
 import type { Transport } from '../../src/remote/transport.ts'
+import { TASK_KINDS } from '../../src/tasks/kinds.ts'
+import { startTasks } from '../../src/tasks/run.ts'
 import { inspectReplies, throwReplyFaults } from './replies.ts'
 
 export interface Reply {
@@ -77,6 +79,7 @@ export async function startTestServer(
   const app = await openApp({ config, dir, log, exclusive: false, ...(transport === undefined ? {} : { transport }) })
   const server = await startServer(app, { http: { host: '127.0.0.1', port: 0 } })
   const followers = await startFollowers(app)
+  const tasks = await startTasks(app, TASK_KINDS)
   const url = server.addresses[0] ?? ''
   const call: TestServer['call'] = async (method, path, { token, body, raw } = {}) => {
     const headers: Record<string, string> = token === undefined ? {} : { Authorization: `Bearer ${token}` }
@@ -102,6 +105,7 @@ export async function startTestServer(
     async stop() {
       await server.stop()
       await followers.stop()
+      await tasks.stop()
       await app.close()
       await rm(dir, { recursive: true, force: true })
       throwReplyFaults()

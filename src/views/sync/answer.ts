@@ -3,7 +3,7 @@ import { type EventFilter, eventFilterMatches } from '../../core/filter.ts'
 import { canonicalJson } from '../../core/json.ts'
 import { pushRulesContent } from '../../core/push-rules.ts'
 import { globalAccountDataSince } from '../../store/account-data.ts'
-import { newsFor } from '../../store/log.ts'
+import { NEWS_ROWS, newsFor } from '../../store/log.ts'
 import type { RoomOfUser } from '../../store/memberships.ts'
 import { type Settings, settingsFrom } from '../settings.ts'
 import { syncToken } from '../tokens.ts'
@@ -20,9 +20,6 @@ export interface Answer {
 }
 
 type Span = Pick<Scope, 'token' | 'since' | 'to' | 'initial' | 'typing'>
-
-/** Further back than so many rows of the log nothing is looked up: anything may have happened. */
-const MAX_LOG_ROWS = 20_000
 
 /** The answer of one sync, for what the log holds in (since, to]. */
 export async function answer(
@@ -61,7 +58,7 @@ async function newsOf(
   rooms: readonly RoomOfUser[],
 ): Promise<ReadonlyMap<number | null, ReadonlySet<string>> | undefined> {
   const { since, to, initial } = span
-  if (initial || request.fullState || to - since > MAX_LOG_ROWS) return undefined
+  if (initial || request.fullState || to - since > NEWS_ROWS) return undefined
   const news = new Map<number | null, Set<string>>()
   if (to === since) return news
   const whose = { ...request.viewer, rooms: rooms.map((room) => room.room) }

@@ -1,0 +1,22 @@
+import type { App } from '../app.ts'
+import { forgetOld } from '../store/retention.ts'
+import { write } from './write.ts'
+
+/** A client that sends the same again does it within seconds; a day is promised. */
+const CLIENT_TRANSACTIONS_KEPT_MS = 7 * 24 * 3_600_000
+/** Other servers repeat a transaction until they are answered, and may have been away. */
+const SERVER_TRANSACTIONS_KEPT_MS = 30 * 24 * 3_600_000
+/** Of each kind; what is left goes the next time. */
+const ROWS_AT_ONCE = 5_000
+
+/** Forgets what is kept for a while only: transaction ids, originals of redacted events, sessions that expired. */
+export async function forgetOldRows(app: App): Promise<void> {
+  const nowMs = app.clock.now()
+  const ages = {
+    nowMs,
+    clientTransactionsMs: nowMs - CLIENT_TRANSACTIONS_KEPT_MS,
+    serverTransactionsMs: nowMs - SERVER_TRANSACTIONS_KEPT_MS,
+    redactedMs: nowMs - app.config.global.database.redacted_max_age,
+  }
+  for (const step of forgetOld(ages, ROWS_AT_ONCE)) await write(app, { guards: [], writes: [step], log: [] })
+}

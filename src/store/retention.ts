@@ -1,0 +1,34 @@
+import { type Sql, sql } from '../db/sql.ts'
+
+/** When rows of each kind are too old to matter: milliseconds since 1970. */
+export interface Ages {
+  readonly nowMs: number
+  /** Transactions of clients: sent again later, they are new ones. */
+  readonly clientTransactionsMs: number
+  /** Transactions and messages of other servers. */
+  readonly serverTransactionsMs: number
+  /** The originals of redacted events. */
+  readonly redactedMs: number
+}
+
+/** Forgets what has expired or is too old to matter, of each kind up to `limit` rows. */
+export function forgetOld(ages: Ages, limit: number): readonly Sql[] {
+  const { nowMs, clientTransactionsMs, serverTransactionsMs, redactedMs } = ages
+  return [
+    sql`DELETE FROM transactions WHERE (user_id, device_id, endpoint, room_id, txn_id) IN (
+      SELECT user_id, device_id, endpoint, room_id, txn_id FROM transactions
+      WHERE created_ts < ${clientTransactionsMs} ORDER BY created_ts LIMIT ${limit})`,
+    sql`DELETE FROM received_transactions WHERE (origin, txn_id) IN (
+      SELECT origin, txn_id FROM received_transactions WHERE received_ts < ${serverTransactionsMs} LIMIT ${limit})`,
+    sql`DELETE FROM received_messages WHERE (origin, message_id) IN (
+      SELECT origin, message_id FROM received_messages WHERE received_ts < ${serverTransactionsMs} LIMIT ${limit})`,
+    sql`DELETE FROM redacted_originals WHERE event IN (
+      SELECT event FROM redacted_originals WHERE redacted_ts < ${redactedMs} LIMIT ${limit})`,
+    sql`DELETE FROM uia_sessions WHERE session IN (
+      SELECT session FROM uia_sessions WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    sql`DELETE FROM openid_tokens WHERE token_hash IN (
+      SELECT token_hash FROM openid_tokens WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    sql`DELETE FROM registration_nonces WHERE nonce IN (
+      SELECT nonce FROM registration_nonces WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+  ]
+}

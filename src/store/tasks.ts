@@ -1,0 +1,98 @@
+import type { Batch, Database } from '../db/database.ts'
+import { type Sql, sql, textList } from '../db/sql.ts'
+
+/** Work that is due at a time. */
+export interface NewTask {
+  /** Names it: a task that is there already stays as it is. */
+  readonly id: string
+  readonly kind: string
+  /** Milliseconds since 1970. */
+  readonly runAt: number
+  /** JSON text of an object. */
+  readonly payload: string
+}
+
+export interface TaskRow {
+  readonly id: string
+  readonly kind: string
+  readonly run_at: number
+  readonly holder: string | null
+  readonly attempts: number
+  readonly payload: string
+}
+
+/** The kind of log row that tells the runners of a new task. */
+export const TASK = 'task'
+
+/** A task, and what tells of it, as part of a batch. */
+export function newTask(task: NewTask): Pick<Batch, 'writes' | 'log'> {
+  const { id, kind, runAt, payload } = task
+  return {
+    writes: [
+      sql`INSERT INTO tasks (id, kind, run_at, payload) VALUES (${id}, ${kind}, ${runAt}, ${payload})
+        ON CONFLICT (id) DO NOTHING`,
+    ],
+    log: [{ kind: TASK, subject: kind }],
+  }
+}
+
+/** When the nearest task of the kinds is due; undefined: there is none. */
+export async function nearestTask(db: Database, kinds: readonly string[]): Promise<number | undefined> {
+  const rows = await db.read<{ run_at: number }>(
+    sql`SELECT run_at FROM tasks WHERE kind IN ${textList(kinds)} ORDER BY run_at LIMIT 1`,
+  )
+  return rows[0]?.run_at
+}
+
+export function dueTasks(db: Database, kinds: readonly string[], nowMs: number, limit: number): Promise<TaskRow[]> {
+  return db.read(sql`SELECT id, kind, run_at, holder, attempts, payload FROM tasks
+    WHERE run_at <= ${nowMs} AND kind IN ${textList(kinds)} ORDER BY run_at LIMIT ${limit}`)
+}
+
+/**
+ * Takes a due task for a while: until then it is due for nobody, and afterwards for everybody again, should the holder
+ * have died. Falls when another process was faster.
+ */
+export function claimTask(task: TaskRow, holder: string, untilMs: number): Batch {
+  return {
+    guards: [taskIs(task.id, task.run_at, task.holder)],
+    writes: [
+      sql`UPDATE tasks SET run_at = ${untilMs}, holder = ${holder}, attempts = attempts + 1 WHERE id = ${task.id}`,
+    ],
+    log: [],
+  }
+}
+
+/** The claim under which a task was run. */
+export interface Claim {
+  readonly id: string
+  readonly holder: string
+  readonly untilMs: number
+}
+
+/** Falls when the claim ran out and another process has the task. */
+export function endTask(claim: Claim): Batch {
+  return byClaim(claim, sql`DELETE FROM tasks WHERE id = ${claim.id}`)
+}
+
+/** The task goes on later; its attempts count anew. */
+export function goOnWithTask(claim: Claim, runAt: number, payload: string): Batch {
+  return byClaim(
+    claim,
+    sql`UPDATE tasks SET run_at = ${runAt}, holder = NULL, attempts = 0, payload = ${payload} WHERE id = ${claim.id}`,
+  )
+}
+
+/** The task failed and is tried again later. */
+export function retryTask(claim: Claim, runAt: number): Batch {
+  return byClaim(claim, sql`UPDATE tasks SET run_at = ${runAt}, holder = NULL WHERE id = ${claim.id}`)
+}
+
+function byClaim({ id, holder, untilMs }: Claim, change: Sql): Batch {
+  return { guards: [taskIs(id, untilMs, holder)], writes: [change], log: [] }
+}
+
+function taskIs(id: string, runAt: number, holder: string | null) {
+  const query = sql`SELECT run_at, holder FROM tasks WHERE id = ${id}`
+  return { about: `task:${id}`, query, expect: [{ run_at: runAt, holder }] }
+}
