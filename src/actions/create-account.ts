@@ -14,6 +14,8 @@ export interface NewAccount {
   readonly password: string | undefined
   readonly admin: boolean
   readonly guest?: boolean
+  /** Where it is not the localpart. */
+  readonly displayName?: string
   /** A nonce of registration by shared secret, which the account uses up. */
   readonly nonce?: string
   /** What opened the door to who registers: the account uses it up. */
@@ -42,7 +44,7 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
     guards: [userIsFree(userId), ...(nonce === undefined ? [] : [nonceIsGood(nonce, nowMs)]), ...redeemed.guards],
     writes: [
       insertUser(userId, hash, kind, nowMs),
-      setProfileField(userId, 'displayname', JSON.stringify(account.localpart)),
+      setProfileField(userId, 'displayname', JSON.stringify(account.displayName ?? account.localpart)),
       ...(nonce === undefined ? [] : [deleteNonce(nonce)]),
       ...redeemed.writes,
     ],

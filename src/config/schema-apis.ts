@@ -1,4 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox'
+import { getLoginToken, jwt } from './schema-login.ts'
 import { choice, duration, flag, ignored, list, number, secret, section, text } from './schema-types.ts'
 
 const PRIVATE_NETWORKS = [
@@ -28,6 +29,8 @@ export function clientApi() {
     recaptcha_form_field: text('', 'Field of the form that holds the answer.'),
     recaptcha_sitekey_class: text('', 'Class of the HTML element.'),
     terms: list(terms(), [], 'Documents that who registers has to agree to.'),
+    get_login_token: getLoginToken(),
+    jwt: jwt(),
     turn: section('Relays for calls.', {
       turn_user_lifetime: duration('5m0s', 'How long the credentials are good.'),
       turn_uris: list(Type.String(), [], 'Addresses, `turn:…`; empty: no relay.'),

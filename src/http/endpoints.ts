@@ -59,6 +59,7 @@ const ALL_BUT_VERSIONS = [
   login.refresh,
   login.logout,
   login.logoutAll,
+  login.generateLoginToken,
   ...Object.values(account),
   ...Object.values(admin),
   requestOpenIdToken,

@@ -15,7 +15,7 @@ export const getCapabilities = endpoint({
       },
       'm.change_password': { enabled: true },
       'm.3pid_changes': { enabled: false },
-      'm.get_login_token': { enabled: false },
+      'm.get_login_token': { enabled: app.config.client_api.get_login_token.enabled },
       'm.profile_fields': { enabled: true },
       'm.set_displayname': { enabled: true },
       'm.set_avatar_url': { enabled: true },

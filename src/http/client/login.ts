@@ -1,12 +1,16 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { issueLoginToken } from '../../actions/issue-login-token.ts'
 import { checkCredentials, logOut, openSession } from '../../actions/log-in.ts'
 import { refreshSession } from '../../actions/refresh-session.ts'
 import type { Tokens } from '../../actions/session-tokens.ts'
+import { spendLoginToken } from '../../actions/spend-login-token.ts'
+import { userOfJwt } from '../../actions/user-of-jwt.ts'
 import type { App } from '../../app.ts'
 import { isValidUserId, userId as makeUserId, type UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { DeviceId, DeviceName, Token, UserName } from '../texts.ts'
+import { Auth, authenticateInteractively } from '../uia.ts'
 
 /** What a client says of its device when it logs in or registers. */
 export const DeviceWish = {
@@ -16,6 +20,20 @@ export const DeviceWish = {
 }
 const DeviceWishes = Type.Object(DeviceWish)
 
+/** A JSON Web Token names the user: what Synapse calls it, and the specification does not know. */
+const JWT = 'org.matrix.login.jwt'
+const JWT_LENGTH_MAX = 16_384
+
+const Login = Type.Object({
+  type: Type.String(),
+  identifier: Type.Optional(Type.Object({ type: Type.String(), user: Type.Optional(UserName) })),
+  user: Type.Optional(UserName),
+  password: Type.Optional(Type.String()),
+  token: Type.Optional(Type.String({ maxLength: JWT_LENGTH_MAX })),
+  ...DeviceWish,
+})
+type Login = typeof Login.static
+
 /** Client-Server API, "Login". */
 export const getLoginFlows = endpoint({
   method: 'GET',
@@ -23,7 +41,7 @@ export const getLoginFlows = endpoint({
   aliases: ['r0'],
   auth: 'none',
   rateLimit: 'login',
-  handle: async () => ({ flows: [{ type: 'm.login.password' }] }),
+  handle: async (app) => ({ flows: loginFlows(app) }),
 })
 
 export const login = endpoint({
@@ -32,27 +50,54 @@ export const login = endpoint({
   aliases: ['r0'],
   auth: 'none',
   rateLimit: 'login',
-  body: Type.Object({
-    type: Type.String(),
-    identifier: Type.Optional(Type.Object({ type: Type.String(), user: Type.Optional(UserName) })),
-    user: Type.Optional(UserName),
-    password: Type.Optional(Type.String()),
-    ...DeviceWish,
-  }),
-  async handle(app, { body }) {
-    if (body.type !== 'm.login.password') throw new MatrixError('M_UNKNOWN', `Login type ${body.type} is not offered.`)
-    if (body.identifier !== undefined && body.identifier.type !== 'm.id.user') {
-      throw new MatrixError('M_UNKNOWN', `Identifier type ${body.identifier.type} is not supported.`)
-    }
-    const name = body.identifier?.user ?? body.user
-    if (name === undefined || body.password === undefined) {
-      throw new MatrixError('M_MISSING_PARAM', 'A user name and a password are needed.')
-    }
-    const userId = accountNamed(app, name)
-    // By account too: who guesses has many addresses.
-    app.live.rateLimiter.check(userId, 'login')
-    await checkCredentials(app, userId, body.password)
-    return logIn(app, userId, body)
+  body: Login,
+  handle: async (app, { body }) => logIn(app, await userLoggingIn(app, body), body),
+})
+
+async function userLoggingIn(app: App, body: Login): Promise<UserId> {
+  const offered = loginFlows(app).some(({ type }) => type === body.type)
+  if (!offered) throw new MatrixError('M_UNKNOWN', `Login type ${body.type} is not offered.`)
+  if (body.type === 'm.login.password') return userByPassword(app, body)
+  if (body.token === undefined) throw new MatrixError('M_MISSING_PARAM', 'A token is needed.')
+  return body.type === JWT ? userOfJwt(app, body.token) : spendLoginToken(app, body.token)
+}
+
+async function userByPassword(app: App, body: Login): Promise<UserId> {
+  if (body.identifier !== undefined && body.identifier.type !== 'm.id.user') {
+    throw new MatrixError('M_UNKNOWN', `Identifier type ${body.identifier.type} is not supported.`)
+  }
+  const name = body.identifier?.user ?? body.user
+  if (name === undefined || body.password === undefined) {
+    throw new MatrixError('M_MISSING_PARAM', 'A user name and a password are needed.')
+  }
+  const userId = accountNamed(app, name)
+  // By account too: who guesses has many addresses.
+  app.live.rateLimiter.check(userId, 'login')
+  await checkCredentials(app, userId, body.password)
+  return userId
+}
+
+function loginFlows(app: App) {
+  const { get_login_token: getToken, jwt } = app.config.client_api
+  return [
+    { type: 'm.login.password' },
+    ...(getToken.enabled ? [{ type: 'm.login.token', get_login_token: true }] : []),
+    ...(jwt.enabled ? [{ type: JWT }] : []),
+  ]
+}
+
+/** Client-Server API, "Obtaining a login token": one more device of a user who is logged in already. */
+export const generateLoginToken = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v1/login/get_token',
+  auth: 'access-token',
+  rateLimit: 'login',
+  body: Type.Object({ auth: Type.Optional(Auth) }),
+  async handle(app, { user, body }) {
+    const { enabled, lifetime } = app.config.client_api.get_login_token
+    if (!enabled) throw new MatrixError('M_UNRECOGNIZED', 'Login tokens are not offered.')
+    await authenticateInteractively(app, 'm.login.password', { endpoint: 'POST /login/get_token', body, user })
+    return { login_token: await issueLoginToken(app, user.userId, lifetime), expires_in_ms: lifetime }
   },
 })
 
