@@ -3,6 +3,7 @@ import { isValidUserId, localpartFault, userId as makeUserId, type UserId } from
 import { MatrixError } from '../core/matrix-error.ts'
 import { setProfileField } from '../store/profiles.ts'
 import { deleteNonce, nonceIsGood } from '../store/registration-nonces.ts'
+import { findByName } from '../store/user-directory.ts'
 import { insertUser, type UserKind, userById, userIsFree } from '../store/users.ts'
 import type { Proofs } from './begin-uia.ts'
 import { redeemProofs } from './redeem-proofs.ts'
@@ -45,6 +46,7 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
     writes: [
       insertUser(userId, hash, kind, nowMs),
       setProfileField(userId, 'displayname', JSON.stringify(account.displayName ?? account.localpart)),
+      findByName(userId, account.displayName ?? account.localpart),
       ...(nonce === undefined ? [] : [deleteNonce(nonce)]),
       ...redeemed.writes,
     ],

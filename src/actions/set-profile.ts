@@ -1,9 +1,11 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
-import { canonicalJson, isObject, type JsonValue } from '../core/json.ts'
+import { canonicalJson, isObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import type { Sql } from '../db/sql.ts'
 import { joinedRooms } from '../store/memberships.ts'
 import { deleteProfileField, profileOf, setProfileField } from '../store/profiles.ts'
+import { findByName, findNoMoreByName } from '../store/user-directory.ts'
 import { append } from './append.ts'
 import { memberProfile } from './change-membership.ts'
 import { write } from './write.ts'
@@ -27,8 +29,19 @@ export async function setProfile(app: App, userId: UserId, key: string, value: J
   }
   const change =
     value === undefined ? deleteProfileField(userId, key) : setProfileField(userId, key, canonicalJson(value))
-  await write(app, { guards: [], writes: [change], log: [{ kind: 'profile', user: userId, subject: key }] })
+  const renaming = key === 'displayname' ? renamed(userId, own(before, key), value) : []
+  await write(app, {
+    guards: [],
+    writes: [change, ...renaming],
+    log: [{ kind: 'profile', user: userId, subject: key }],
+  })
   if (key === 'displayname' || key === 'avatar_url') await tellRooms(app, userId)
+}
+
+/** The directory finds the user by the new name. */
+function renamed(userId: UserId, before: JsonValue | undefined, now: JsonValue | undefined): Sql[] {
+  const gone = typeof before === 'string' ? [findNoMoreByName(userId, before)] : []
+  return typeof now === 'string' ? [...gone, findByName(userId, now)] : gone
 }
 
 function checkNamed(key: string, value: JsonValue | undefined): void {

@@ -33,6 +33,7 @@ import { sync } from './client/sync.ts'
 import { getThreadRoots } from './client/threads-list.ts'
 import { sendToDevice } from './client/to-device.ts'
 import { setTyping } from './client/typing.ts'
+import { searchUserDirectory } from './client/user-directory.ts'
 import { getVersions } from './client/versions.ts'
 import { getTurnServer } from './client/voip.ts'
 import * as wellKnown from './client/well-known.ts'
@@ -67,6 +68,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(wellKnown),
   getTurnServer,
   getMutualRooms,
+  searchUserDirectory,
   accountData.getAccountData,
   accountData.setGlobalAccountData,
   accountData.getAccountDataPerRoom,

@@ -1,6 +1,7 @@
 import type { UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
 import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+import { findByName } from './user-directory.ts'
 
 export interface MembershipRow {
   readonly room: number
@@ -159,6 +160,7 @@ export function changeMembership(change: MembershipChange): Sql[] {
       displayname = excluded.displayname, avatar_url = excluded.avatar_url, forgotten = 0, out_of_band = 0`,
     sql`INSERT INTO membership_history (room, user_id, position, membership, event)
       VALUES (${change.room}, ${change.userId}, ${change.position}, ${change.membership}, ${change.event})`,
+    ...(change.membership === 'join' ? [findByName(change.userId, change.displayname)] : []),
   ]
 }
 

@@ -88,13 +88,18 @@ export async function openRaw(connectionString: string): Promise<Raw> {
   }
 }
 
+/** The index of messages cannot be written down; without its cursors the server makes it anew. */
+const KEPT: ReadonlyMap<string, string> = new Map([['cursors', "WHERE name NOT LIKE 'search%'"]])
+
 export async function readTables(raw: Raw, dialect: Dialect): Promise<Tables> {
   const catalogue =
     dialect === 'sqlite'
       ? `SELECT t.name AS "table", c.name AS "column" FROM sqlite_master t, pragma_table_info(t.name) c
-         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' ORDER BY t.name, c.cid`
+         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE 'search_index%'
+         ORDER BY t.name, c.cid`
       : `SELECT table_name AS "table", column_name AS "column" FROM information_schema.columns
-         WHERE table_schema = current_schema() ORDER BY table_name COLLATE "C", ordinal_position`
+         WHERE table_schema = current_schema() AND table_name <> 'search_index'
+         ORDER BY table_name COLLATE "C", ordinal_position`
   const columns = new Map<string, string[]>()
   for (const row of await raw.query(catalogue)) {
     const of = columns.get(String(row.table)) ?? []
@@ -102,7 +107,7 @@ export async function readTables(raw: Raw, dialect: Dialect): Promise<Tables> {
   }
   const tables = new Map<string, { columns: string[]; rows: Row[] }>()
   for (const [table, names] of columns) {
-    const rows = await raw.query(`SELECT * FROM ${table} ORDER BY 1, 2`)
+    const rows = await raw.query(`SELECT * FROM ${table} ${KEPT.get(table) ?? ''} ORDER BY 1, 2`)
     tables.set(table, { columns: names, rows: rows.map((row) => names.map((name) => literal(row[name], dialect))) })
   }
   return tables
