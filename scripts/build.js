@@ -21,7 +21,18 @@ const external = [
 
 // Large, and needed by some commands or some servers only: each is a file of its own, which is read when it is asked
 // for. An idle server would hold their text in memory, and every command would have to read it.
-const apart = ['@peculiar/x509', 'bcryptjs', 'inquirer', 'jose', 'pg', 'pino-pretty', 'undici', 'umzug']
+const apart = [
+  '@peculiar/x509',
+  'bcryptjs',
+  'eta',
+  'inquirer',
+  'jose',
+  'nodemailer',
+  'pg',
+  'pino-pretty',
+  'undici',
+  'umzug',
+]
 
 // umzug brings a command line of its own, of fifteen packages, which is not ours.
 const withoutCommandLine = {

@@ -12,6 +12,7 @@ import type { RoomTips } from './live/room-tip.ts'
 import type { SentMembers } from './live/sent-members.ts'
 import type { ServerKeyCache } from './live/server-keys.ts'
 import type { Sharing } from './live/sharing.ts'
+import type { Templates } from './live/templates.ts'
 import type { Clock, Random, Timers } from './live/time.ts'
 import type { Turns } from './live/turns.ts'
 import type { Typing } from './live/typing.ts'
@@ -31,6 +32,7 @@ export interface App {
   readonly clock: Clock
   readonly random: Random
   readonly timers: Timers
+  readonly templates: Templates
   readonly remote: {
     /** The other servers. */
     readonly transport: Transport

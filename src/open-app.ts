@@ -18,6 +18,7 @@ import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
 import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
 import { createSharing } from './live/sharing.ts'
+import { createTemplates } from './live/templates.ts'
 import { systemClock, systemRandom, systemTimers } from './live/time.ts'
 import { createTurns } from './live/turns.ts'
 import { createTyping } from './live/typing.ts'
@@ -36,6 +37,8 @@ export interface OpenOptions {
   /** Relative paths of the configuration start here. */
   readonly dir: string
   readonly log: Logger
+  /** Where pages and mails are; only a server needs them. */
+  readonly templates?: string
   /** `serve` keeps other servers off the database; commands run beside it. */
   readonly exclusive: boolean
   /** As in `DatabaseOptions`: only for the test that shows what it loses. */
@@ -90,6 +93,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     clock: systemClock,
     random: systemRandom,
     timers: systemTimers,
+    templates: createTemplates(resolve(options.templates ?? 'templates')),
     remote: { transport: options.transport ?? createTransport(outbound, systemClock), strangers: outbound, services },
     live: {
       roomTips,

@@ -48,7 +48,7 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
   await checkKeyFile(resolve(dir, config.global.private_key))
   const listen = listenOptions(flags, config, dir)
   if (flags.migrate && config.global.database.auto_migrate) await migrateToLatest(config, dir, log)
-  const app = await openApp({ config, dir, log, exclusive: true })
+  const app = await openApp({ config, dir, log, templates: join(program.root, 'templates'), exclusive: true })
   const server = await startServer(app, listen).catch(async (error) => {
     await app.close()
     throw error

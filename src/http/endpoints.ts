@@ -5,8 +5,10 @@ import * as admin from './client/admin.ts'
 import { getCapabilities } from './client/capabilities.ts'
 import * as devices from './client/devices.ts'
 import { getEventContext } from './client/event-context.ts'
+import * as fallbackPages from './client/fallback-pages.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
 import * as login from './client/login.ts'
+import { getLoginPage } from './client/login-page.ts'
 import * as messagePagination from './client/message-pagination.ts'
 import { getMutualRooms } from './client/mutual-rooms.ts'
 import { getNotifications } from './client/notifications.ts'
@@ -61,6 +63,8 @@ const ALL_BUT_VERSIONS = [
   login.logout,
   login.logoutAll,
   login.generateLoginToken,
+  getLoginPage,
+  ...Object.values(fallbackPages),
   ...Object.values(account),
   ...Object.values(admin),
   requestOpenIdToken,

@@ -16,8 +16,8 @@ export type Stage =
   | 'm.login.registration_token'
   | 'm.login.terms'
 
-interface Caller {
-  readonly user: Requester | undefined
+export interface Caller {
+  readonly user: Pick<Requester, 'userId'> | undefined
   readonly ip: string | undefined
 }
 
@@ -72,7 +72,7 @@ async function tryCaptcha(app: App, response: string | undefined, ip: string | u
   return { fault: 'The captcha is not solved.', errcode: 'M_CAPTCHA_INVALID' }
 }
 
-async function tryPassword(app: App, auth: AuthData, user: Requester | undefined): Promise<Outcome> {
+async function tryPassword(app: App, auth: AuthData, user: Caller['user']): Promise<Outcome> {
   const wrong = { fault: 'Wrong user name or password.' }
   const name = auth.identifier?.user ?? auth.user
   if (user === undefined || auth.password === undefined) return wrong

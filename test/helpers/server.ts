@@ -13,6 +13,7 @@ import { type OpenedApp, openApp } from '../../src/open-app.ts'
 import type { Transport } from '../../src/remote/transport.ts'
 import { TASK_KINDS } from '../../src/tasks/kinds.ts'
 import { startTasks } from '../../src/tasks/run.ts'
+import { ROOT } from '../spec/table.ts'
 import { inspectReplies, throwReplyFaults } from './replies.ts'
 
 export interface Reply {
@@ -76,7 +77,8 @@ export async function startTestServer(
   })
   const log = pino({ level: 'silent' })
   await migrateToLatest(config, dir, log)
-  const app = await openApp({ config, dir, log, exclusive: false, ...(transport === undefined ? {} : { transport }) })
+  const opened = { config, dir, log, templates: join(ROOT, 'templates'), exclusive: false }
+  const app = await openApp({ ...opened, ...(transport === undefined ? {} : { transport }) })
   const server = await startServer(app, { http: { host: '127.0.0.1', port: 0 } })
   const followers = await startFollowers(app)
   const tasks = await startTasks(app, TASK_KINDS)
