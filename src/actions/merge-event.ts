@@ -232,7 +232,7 @@ async function moveEnds(app: App, draft: Draft, end: NewEnd): Promise<void> {
           others.map((head) => head.eventId),
         )
   const states = [...(await Promise.all(rows.map((row) => stateAfter(app, row)))), end.after]
-  const now = await resolveStates(app, tip.version, states)
+  const now = await resolveStates(app, tip.version, states, event)
   const was = await stateAtSnapshot(app, tip.snapshots[0]?.snapshot ?? null)
   draft.tip = {
     ...tip,

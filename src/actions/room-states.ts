@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import type { EventId } from '../core/ids.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { type StateMap, stateMapKey } from '../core/state/map.ts'
-import { type ReachedRequest, resolveState, type StateEvent } from '../core/state/resolve.ts'
+import { type ReachedRequest, resolveState, type StateEvent, type StateRequest } from '../core/state/resolve.ts'
 import type { StateEntry } from '../live/room-tip.ts'
 import { authEventsOf, eventNumbers, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
 import { stateIdsAt } from '../store/state.ts'
@@ -23,17 +23,44 @@ export async function stateAfter(app: App, row: PduRow): Promise<StateMap> {
 /** Events whose edges are read at a time. */
 const EDGES_PAGE = 1000
 
-/** Resolves states whose events are all in the database. Errors: M_TOO_LARGE when the conflict reaches too far. */
-export async function resolveStates(app: App, version: RoomVersion, states: readonly StateMap[]): Promise<StateMap> {
+/**
+ * Resolves states whose events are all in the database, but for `fresh`, which nothing there names yet. Errors:
+ * M_TOO_LARGE when the conflict reaches too far.
+ */
+export async function resolveStates(
+  app: App,
+  version: RoomVersion,
+  states: readonly StateMap[],
+  fresh?: StateEvent,
+): Promise<StateMap> {
   const resolution = resolveState(version, states)
   let step = resolution.next()
   while (step.done !== true) {
     const request = step.value
-    step = resolution.next(
-      await (request.ask === 'events' ? stateEvents(app, request.ids) : reachedEvents(app, request)),
-    )
+    const answer: Map<EventId, StateEvent | undefined> = await (request.ask === 'events'
+      ? stateEvents(app, request.ids)
+      : reachedEvents(app, request))
+    if (fresh !== undefined) await addFresh(app, answer, request, fresh)
+    step = resolution.next(answer)
   }
   return step.value
+}
+
+async function addFresh(
+  app: App,
+  answer: Map<EventId, StateEvent | undefined>,
+  request: StateRequest,
+  fresh: StateEvent,
+): Promise<void> {
+  const { eventId } = fresh
+  if (request.ask === 'events') {
+    if (request.ids.includes(eventId)) answer.set(eventId, fresh)
+    return
+  }
+  if (!request.from.includes(eventId)) return
+  if (request.ownCounts && request.ids.includes(eventId)) answer.set(eventId, undefined)
+  const named = { ids: request.ids, from: fresh.authEvents, ownCounts: true }
+  for (const id of (await reachedEvents(app, named)).keys()) answer.set(id, undefined)
 }
 
 /** Walks the edges alone, a page at a time, until all events that are sought are met. */

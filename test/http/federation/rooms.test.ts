@@ -56,7 +56,7 @@ describe('a room on two servers', () => {
   test('that grew apart comes together, with one state', async () => {
     const roomId = await alice.createRoom({
       preset: 'public_chat',
-      power_level_content_override: { events: { 'm.room.topic': 0 } },
+      power_level_content_override: { events: { 'm.room.topic': 0, 'm.room.name': 0 } },
     })
     await joinFrom(bob, b, roomId)
     await settled(a, b)
@@ -66,6 +66,8 @@ describe('a room on two servers', () => {
     await alice.send(roomId, 'a alone')
     await bob.setState(roomId, 'm.room.topic', { topic: 'of b' })
     await bob.send(roomId, 'b alone')
+    // The last event of b, which alone sets the name: a resolves with it at once.
+    await bob.setState(roomId, 'm.room.name', { name: 'of b' })
     await settled(a, b)
     network.cut('a.example', false)
     network.cut('b.example', false)
@@ -75,6 +77,7 @@ describe('a room on two servers', () => {
     expect((await bodies(alice, roomId)).sort()).toEqual(['a alone', 'b alone'])
     expect((await bodies(bob, roomId)).sort()).toEqual(['a alone', 'b alone'])
     expect(await stateOf(bob, roomId)).toEqual(await stateOf(alice, roomId))
+    expect(Object.keys(await stateOf(alice, roomId))).toContain('m.room.name ')
     // The next message ties the ends together.
     await alice.send(roomId, 'together')
     await settled(a, b)
