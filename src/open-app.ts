@@ -19,7 +19,7 @@ import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
 import { createSharing } from './live/sharing.ts'
 import { createTemplates } from './live/templates.ts'
-import { systemClock, systemRandom, systemTimers } from './live/time.ts'
+import { type Clock, type Random, systemClock, systemRandom, systemTimers, type Timers } from './live/time.ts'
 import { createTurns } from './live/turns.ts'
 import { createTyping } from './live/typing.ts'
 import { createUnderway } from './live/underway.ts'
@@ -45,7 +45,19 @@ export interface OpenOptions {
   readonly unsafeNoSync?: boolean
   /** How other servers are reached, where it is not the network. */
   readonly transport?: Transport
+  /** Clock, chance and timers, where they are not the machine's own: a simulation holds them. */
+  readonly world?: World
+  /** The database, where it is opened already; it is closed with the app. */
+  readonly database?: Database
 }
+
+export interface World {
+  readonly clock: Clock
+  readonly random: Random
+  readonly timers: Timers
+}
+
+const SYSTEM: World = { clock: systemClock, random: systemRandom, timers: systemTimers }
 
 export type OpenedApp = App & { close(): Promise<void> }
 
@@ -62,13 +74,13 @@ const BOOT_BYTES = 6
  */
 export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { config, dir, log } = options
+  const { clock, random, timers } = options.world ?? SYSTEM
   const key = await readSigningKey(resolve(dir, config.global.private_key))
-  const time = { clock: systemClock, timers: systemTimers }
-  const db = await openClaimed(options, time)
-  const waiters = createWaiters(systemTimers)
-  const roomTips = createRoomTips(systemTimers)
-  const boot = systemRandom.bytes(BOOT_BYTES).toString('hex')
-  const presence = createPresenceWatch(systemTimers)
+  const db = await openClaimed(options, { clock, timers })
+  const waiters = createWaiters(timers)
+  const roomTips = createRoomTips(timers)
+  const boot = random.bytes(BOOT_BYTES).toString('hex')
+  const presence = createPresenceWatch(timers)
   const taskAlarm = createAlarm()
   const hear = async (rows: readonly SeenRow[], position: number) => {
     for (const row of rows) {
@@ -81,8 +93,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const stop = followLog(db, hear, log)
   waiters.heard([], db.safePosition(), false)
   const limits = config.client_api.rate_limiting
-  const outbound = outboundOf(config)
-  const services = createOutbound({ networks: ANYWHERE, timers: systemTimers, verifyTls: true })
+  const outbound = outboundOf(config, timers)
+  const services = createOutbound({ networks: ANYWHERE, timers, verifyTls: true })
   const inbox = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait'))
   return {
     config,
@@ -90,18 +102,18 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     log,
     db,
     key,
-    clock: systemClock,
-    random: systemRandom,
-    timers: systemTimers,
+    clock,
+    random,
+    timers,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
-    remote: { transport: options.transport ?? createTransport(outbound, systemClock), strangers: outbound, services },
+    remote: { transport: options.transport ?? createTransport(outbound, clock), strangers: outbound, services },
     live: {
       roomTips,
       waiters,
       sentMembers: createSentMembers(),
       unreadCounts: createUnreadCountsCache(),
       syncs: createSharing(),
-      typing: createTyping(systemTimers, (room) => waiters.stir(room)),
+      typing: createTyping(timers, (room) => waiters.stir(room)),
       presence,
       sending: createUnderway(),
       rateLimiter: createRateLimiter(
@@ -111,7 +123,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
           cooloffMs: limits.cooloff_ms,
           exemptUserIds: limits.exempt_user_ids,
         },
-        systemClock,
+        clock,
       ),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
       serverKeys: createServerKeyCache(),
@@ -131,11 +143,12 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
 }
 
 async function openClaimed(
-  { config, dir, exclusive, unsafeNoSync = false }: OpenOptions,
+  { config, dir, exclusive, unsafeNoSync = false, database }: OpenOptions,
   time: Time,
 ): Promise<Database> {
   const { connection_string: connectionString, max_open_conns: maxOpenConnections } = config.global.database
-  const db = await openDatabase({ connectionString, maxOpenConnections, exclusive, unsafeNoSync }, dir, time)
+  const options = { connectionString, maxOpenConnections, exclusive, unsafeNoSync }
+  const db = database ?? (await openDatabase(options, dir, time))
   try {
     await claimDatabase(db, config.global.server_name)
     return db
@@ -155,10 +168,10 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
   }
 }
 
-function outboundOf(config: Config): Outbound {
+function outboundOf(config: Config, timers: Timers): Outbound {
   const { deny_networks, allow_networks, disable_tls_validation } = config.federation_api
   const networks = createNetworks(deny_networks, allow_networks)
-  return createOutbound({ networks, timers: systemTimers, verifyTls: !disable_tls_validation })
+  return createOutbound({ networks, timers, verifyTls: !disable_tls_validation })
 }
 
 /** Rows read at once when the log has grown. */

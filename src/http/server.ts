@@ -48,19 +48,19 @@ export async function startServer(app: App, listen: ListenOptions): Promise<Serv
   const addresses: string[] = []
   try {
     if (listen.http !== undefined) {
-      const server = build(app, stopping.signal, {})
+      const server = buildServer(app, stopping.signal, {})
       servers.push(server)
       addresses.push(await server.listen(listen.http))
     }
     if (listen.https !== undefined) {
       const { cert, key, host, port } = listen.https
-      const server = build(app, stopping.signal, { https: { cert, key } })
+      const server = buildServer(app, stopping.signal, { https: { cert, key } })
       servers.push(server)
       addresses.push(await server.listen({ host, port }))
     }
     if (listen.unixSocket !== undefined) {
       await rm(listen.unixSocket, { force: true })
-      const server = build(app, stopping.signal, {})
+      const server = buildServer(app, stopping.signal, {})
       servers.push(server)
       addresses.push(await server.listen({ path: listen.unixSocket }))
     }
@@ -79,7 +79,8 @@ export async function startServer(app: App, listen: ListenOptions): Promise<Serv
 
 type SendDone = (error: Error | null, payload: unknown) => void
 
-function build(app: App, stopping: AbortSignal, transport: object): FastifyInstance {
+/** All endpoints, without a port. */
+export function buildServer(app: App, stopping: AbortSignal, transport: object): FastifyInstance {
   const server = fastify({
     ...transport,
     bodyLimit: ANYBODY_BODY_BYTES,
