@@ -7,6 +7,7 @@ import * as devices from './client/devices.ts'
 import { getEventContext } from './client/event-context.ts'
 import * as fallbackPages from './client/fallback-pages.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
+import * as keyBackup from './client/key-backup.ts'
 import * as login from './client/login.ts'
 import { getLoginPage } from './client/login-page.ts'
 import * as messagePagination from './client/message-pagination.ts'
@@ -82,6 +83,7 @@ const ALL_BUT_VERSIONS = [
   accountData.deleteRoomTag,
   getCapabilities,
   ...Object.values(devices),
+  ...Object.values(keyBackup),
   defineFilter,
   getFilter,
   ...Object.values(profiles),

@@ -71,6 +71,8 @@ async function ask(server: TestServer, accounts: readonly Account[], tea: string
     [0, `/user/${alice}/filter/1`],
     [0, '/pushrules/global'],
     [0, `/devices/${accounts[0]!.deviceId}`],
+    [0, '/room_keys/version'],
+    [0, '/room_keys/keys?version=1'],
     [1, `${teaPath}/state`],
     [1, `${newerPath}/state`],
     [1, `${teaPath}/joined_members`],
@@ -127,6 +129,9 @@ async function personalise(server: TestServer, user: Account, roomId: string): P
   await must(server, user, 'POST', `${own}/filter`, { room: { timeline: { limit: 5 } } })
   await must(server, user, 'PUT', '/pushrules/global/content/tea', rule)
   await must(server, user, 'PUT', `/devices/${user.deviceId}`, { display_name: "Alice's telephone" })
+  await must(server, user, 'POST', '/room_keys/version', { algorithm: 'org.example.sealed', auth_data: { key: 'abc' } })
+  const key = { first_message_index: 1, forwarded_count: 0, is_verified: true, session_data: { sealed: '🍵' } }
+  await must(server, user, 'PUT', `/room_keys/keys/${encodeURIComponent(roomId)}/session?version=1`, key)
 }
 
 async function talk(server: TestServer, users: readonly Account[], roomId: string, count: number): Promise<string[]> {
