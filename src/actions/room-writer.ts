@@ -114,8 +114,10 @@ function writerOf(app: App, draft: Draft): RoomWriter {
     finish() {
       for (const other of others) other.finish()
       const { tip, writes, events } = draft
-      const ends = tip.heads.map((head) => head.event)
-      if (tip.heads !== start.heads) writes.push(...replaceHeads(tip.room, ends, tip.snapshots[0]?.snapshot ?? null))
+      if (tip.heads !== start.heads) {
+        const [before, ends] = [start.heads, tip.heads].map((heads) => heads.map((head) => head.event))
+        writes.push(...replaceHeads(tip.room, before!, ends!, tip.snapshots[0]?.snapshot ?? null))
+      }
       const batch: Batch = { guards: draft.guards, writes, log: draft.log, basedOn: start.batch }
       return { batch, tip: { ...tip, batch }, events }
     },

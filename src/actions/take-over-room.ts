@@ -83,12 +83,8 @@ async function drafted(
     snapshots: [{ snapshot, number: WHOLE_STATE_NUMBER }],
     state,
   }
-  const guards = [
-    headsAreStill(
-      room,
-      before.map((head) => head.event),
-    ),
-  ]
+  const replaced = before.map((head) => head.event)
+  const guards = [headsAreStill(room, replaced)]
   const draft: Draft = { isNew: true, tip, writes: [], guards, log: [], events: [] }
   const create = state.get(stateMapKey('m.room.create', ''))
   draft.writes.push(knowRoom(room, roomId, version.id, create?.event ?? 0, app.clock.now()))
@@ -115,7 +111,8 @@ async function drafted(
   await extendRoom(app, draft, { event: join, authEvents: named })
   for (const id of join.prevEvents) draft.writes.push(insertGap(room, join.eventId, id))
   const ends = draft.tip.heads.map((head) => head.event)
-  draft.writes.push(...replaceHeads(room, ends, draft.tip.snapshots[0]?.snapshot ?? null), countMembers(room))
+  const last = draft.tip.snapshots[0]?.snapshot ?? null
+  draft.writes.push(...replaceHeads(room, replaced, ends, last), countMembers(room))
   return draft
 }
 

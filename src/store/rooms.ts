@@ -179,10 +179,18 @@ export function headsAreStill(room: number, events: readonly number[]): Guard {
   }
 }
 
-/** Each with the state after all of them. */
-export function replaceHeads(room: number, heads: readonly number[], snapshot: number | null): Sql[] {
+/** The ends of the room, each with the state after all of them, in place of those `before`. */
+export function replaceHeads(
+  room: number,
+  before: readonly number[],
+  heads: readonly number[],
+  snapshot: number | null,
+): Sql[] {
+  // What nearly every message does.
+  if (before.length === 1 && heads.length === 1)
+    return [sql`UPDATE heads SET event = ${heads[0]!}, snapshot = ${snapshot} WHERE room = ${room}`]
   return [
-    sql`DELETE FROM heads WHERE room = ${room}`,
+    ...(before.length === 0 ? [] : [sql`DELETE FROM heads WHERE room = ${room}`]),
     ...heads.map((head) => sql`INSERT INTO heads (room, event, snapshot) VALUES (${room}, ${head}, ${snapshot})`),
   ]
 }

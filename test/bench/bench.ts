@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startPostgres } from '../helpers/postgres.ts'
 import { benchClient, type Client } from './client.ts'
 import { coreFigures } from './core.ts'
 import { largeFigures } from './large.ts'
@@ -10,6 +11,7 @@ import { machineLimit } from './limit.ts'
 
 /**
  * `npm run bench [-- --db postgres://…]`: starts the built server, loads it, prints figures as JSON lines.
+ * `npm run bench -- postgres`: on a database of its own, started for it.
  * `npm run bench -- core`: the figures of the core alone, without a server; `-- large`: those of an account with many
  * rooms and a room with many members alone.
  */
@@ -22,7 +24,7 @@ interface Subject {
   readonly client: Client
   readonly pid: number
   readonly startMs: number
-  stop(): void
+  stop(): Promise<void>
 }
 
 async function main(): Promise<void> {
@@ -30,7 +32,8 @@ async function main(): Promise<void> {
   coreFigures(report)
   if (process.argv.includes('core')) return
   const at = process.argv.indexOf('--db')
-  const database = at < 0 ? undefined : process.argv[at + 1]
+  const own = process.argv.includes('postgres') ? await startPostgres() : undefined
+  const database = at < 0 ? own?.uri : process.argv[at + 1]
   const dir = mkdtempSync(join(tmpdir(), 'dendrite-bench-'))
   try {
     report('limit of the machine', { events_per_s: await machineLimit(join(dir, 'limit'), CLIENTS, SECONDS) })
@@ -44,10 +47,11 @@ async function main(): Promise<void> {
     await wakes(subject, users)
     await reads(subject, users)
     report('memory after the load', { rss_mb: memoryOf(subject.pid) })
-    subject.stop()
+    await subject.stop()
     if (database === undefined) await largeFigures(report)
   } finally {
     rmSync(dir, { recursive: true, force: true })
+    await own?.stop()
   }
 }
 
@@ -78,9 +82,11 @@ async function start(dir: string, database: string | undefined): Promise<Subject
   const client = benchClient(port, CLIENTS * 2)
   while (!(await isReady(client))) await new Promise((resolve) => setTimeout(resolve, 20))
   const startMs = Math.round(performance.now() - before)
-  const stop = () => {
-    child.kill('SIGTERM')
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  const stop = async () => {
     client.close()
+    child.kill('SIGTERM')
+    await ended
   }
   return { client, pid: child.pid ?? 0, startMs, stop }
 }
