@@ -7,6 +7,7 @@ import type { Alarm } from './live/alarm.ts'
 import type { Destinations } from './live/destinations.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { PresenceWatch } from './live/presence.ts'
+import type { Queues } from './live/queues.ts'
 import type { RateLimiter } from './live/rate-limit.ts'
 import type { RoomTips } from './live/room-tip.ts'
 import type { SentMembers } from './live/sent-members.ts'
@@ -60,6 +61,8 @@ export interface App {
     readonly destinations: Destinations
     /** Rings when the log tells of a new task. */
     readonly taskAlarm: Alarm
+    /** Claims of one-time keys, by device. */
+    readonly keyClaims: Queues
     /** Changes with every start: a token of an earlier one is told from ours. */
     readonly boot: string
   }

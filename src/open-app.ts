@@ -13,6 +13,7 @@ import { createAlarm } from './live/alarm.ts'
 import { createDestinations } from './live/destinations.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPresenceWatch } from './live/presence.ts'
+import { createQueues } from './live/queues.ts'
 import { createRateLimiter } from './live/rate-limit.ts'
 import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
 import { createSentMembers } from './live/sent-members.ts'
@@ -28,6 +29,7 @@ import { createWaiters, type SeenRow } from './live/waiters.ts'
 import { ANYWHERE, createNetworks } from './remote/networks.ts'
 import { createOutbound, type Outbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
+import { DEVICE_LIST } from './store/device-lists.ts'
 import { logRows } from './store/log.ts'
 import { roomsOfUsers } from './store/presence.ts'
 import { TASK } from './store/tasks.ts'
@@ -130,6 +132,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       inbox,
       destinations: createDestinations(),
       taskAlarm,
+      keyClaims: createQueues(),
       boot,
     },
     async close() {
@@ -212,14 +215,19 @@ function followLog(
   }
 }
 
-/** Presence concerns whoever shares a room with the user: who that is, the log does not say. */
+/** Kinds of rows that concern whoever shares a room with the user that is their `subject`. */
+const TOLD_TO_ALL: ReadonlySet<string> = new Set(['presence', DEVICE_LIST])
+
+/** Who shares a room with a user, the log does not say. */
 async function withAudience(db: Database, rows: readonly SeenRow[]): Promise<readonly SeenRow[]> {
-  const userIds = rows.flatMap((row) => (row.kind === 'presence' ? (row.subject ?? []) : []))
+  const subjectOf = (row: SeenRow) => (TOLD_TO_ALL.has(row.kind) && row.user == null ? (row.subject ?? '') : undefined)
+  const userIds = rows.flatMap((row) => subjectOf(row) ?? [])
   if (userIds.length === 0) return rows
   const audiences = new Map<string, Set<number>>(userIds.map((userId) => [userId, new Set()]))
   for (const { user_id: userId, room } of await roomsOfUsers(db, userIds)) audiences.get(userId)?.add(room)
   return rows.map((row) => {
-    const audience = row.kind === 'presence' ? audiences.get(row.subject ?? '') : undefined
-    return audience === undefined ? row : { ...row, user: row.subject ?? null, audience }
+    const subject = subjectOf(row)
+    const audience = subject === undefined ? undefined : audiences.get(subject)
+    return subject === undefined || audience === undefined ? row : { ...row, user: subject, audience }
   })
 }

@@ -1,7 +1,8 @@
 import type { App } from '../app.ts'
-import { forgetAllDevices } from '../store/devices.ts'
+import { deviceIdsOf, forgetAllDevices } from '../store/devices.ts'
 import { deleteBackupsOf } from '../store/key-backups.ts'
 import { deactivateUser } from '../store/users.ts'
+import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { write } from './write.ts'
 
 /**
@@ -9,13 +10,14 @@ import { write } from './write.ts'
  * `evacuateUser`.
  */
 export async function deactivate(app: App, userId: string, erase: boolean): Promise<void> {
+  const log = [
+    { kind: 'user', user: userId },
+    { kind: 'session', user: userId },
+  ]
+  const list = deviceListChanges(devicesChanged(userId, await deviceIdsOf(app.db, userId)), log.length)
   await write(app, {
     guards: [],
-    writes: [deactivateUser(userId, erase), ...forgetAllDevices(userId), ...deleteBackupsOf(userId)],
-    log: [
-      { kind: 'user', user: userId },
-      { kind: 'session', user: userId },
-      { kind: 'device_list', user: userId },
-    ],
+    writes: [deactivateUser(userId, erase), ...forgetAllDevices(userId), ...deleteBackupsOf(userId), ...list.writes],
+    log: [...log, ...list.log],
   })
 }

@@ -1,9 +1,10 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError, userLocked } from '../core/matrix-error.ts'
-import { forgetAllDevices, forgetDevices } from '../store/devices.ts'
+import { deviceIdsOf, deviceOf, forgetAllDevices, forgetDevices } from '../store/devices.ts'
 import { insertLogin } from '../store/sessions.ts'
 import { userById } from '../store/users.ts'
+import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { makeTokens, type Tokens, tokenColumns } from './session-tokens.ts'
 import { write } from './write.ts'
 
@@ -45,23 +46,24 @@ export async function openSession(app: App, userId: UserId, device: LoggingInDev
   const session = await app.db.nextId('session')
   const family = device.refreshable === true ? app.random.bytes(FAMILY_BYTES).toString('hex') : null
   const row = { session, userId, deviceId, family, ...tokenColumns(tokens, app.clock.now()) }
+  const isNew = (await deviceOf(app.db, userId, deviceId)) === undefined
+  const list = deviceListChanges(devicesChanged(userId, isNew ? [deviceId] : []), 1)
   await write(app, {
     guards: [],
-    writes: insertLogin(row, device.displayName ?? null),
-    log: [
-      { kind: 'session', user: userId, device: deviceId },
-      { kind: 'device_list', user: userId },
-    ],
+    writes: [...insertLogin(row, device.displayName ?? null), ...list.writes],
+    log: [{ kind: 'session', user: userId, device: deviceId }, ...list.log],
   })
   return { userId, deviceId, ...tokens }
 }
 
 /** Ends the session of a device, or of all devices of the user. */
 export async function logOut(app: App, userId: UserId, deviceId: string | null): Promise<void> {
-  const log = [
-    { kind: 'session', user: userId, device: deviceId },
-    { kind: 'device_list', user: userId },
-  ]
-  const writes = deviceId === null ? forgetAllDevices(userId) : forgetDevices(userId, [deviceId])
-  await write(app, { guards: [], writes, log })
+  const gone = deviceId === null ? await deviceIdsOf(app.db, userId) : [deviceId]
+  const list = deviceListChanges(devicesChanged(userId, gone), 1)
+  const forget = deviceId === null ? forgetAllDevices(userId) : forgetDevices(userId, gone)
+  await write(app, {
+    guards: [],
+    writes: [...forget, ...list.writes],
+    log: [{ kind: 'session', user: userId, device: deviceId }, ...list.log],
+  })
 }

@@ -1,8 +1,9 @@
 import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { forgetOtherDevices } from '../store/devices.ts'
+import { deviceIdsOf, forgetOtherDevices } from '../store/devices.ts'
 import { updatePassword, userById } from '../store/users.ts'
 import { checkPassword } from './create-account.ts'
+import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { write } from './write.ts'
 
 /**
@@ -15,11 +16,16 @@ export async function setPassword(app: App, userId: string, password: string, on
   if (user === undefined) throw new MatrixError('M_NOT_FOUND', `${userId} does not exist.`)
   if (user.deactivated === 1) throw new MatrixError('M_USER_DEACTIVATED', `${userId} is deactivated.`)
   const hash = await app.live.passwordHasher.hash(password)
+  const gone = onlyDevice === undefined ? [] : (await deviceIdsOf(app.db, userId)).filter((id) => id !== onlyDevice)
+  const log = [
+    { kind: 'user', user: userId },
+    { kind: 'session', user: userId },
+  ]
+  const list = deviceListChanges(devicesChanged(userId, gone), log.length)
   const loggedOut = onlyDevice === undefined ? [] : forgetOtherDevices(userId, onlyDevice)
-  const news = onlyDevice === undefined ? ['user'] : ['user', 'session', 'device_list']
   await write(app, {
     guards: [],
-    writes: [updatePassword(userId, hash), ...loggedOut],
-    log: news.map((kind) => ({ kind, user: userId })),
+    writes: [updatePassword(userId, hash), ...loggedOut, ...list.writes],
+    log: [...log, ...list.log],
   })
 }

@@ -8,6 +8,7 @@ import { getEventContext } from './client/event-context.ts'
 import * as fallbackPages from './client/fallback-pages.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
 import * as keyBackup from './client/key-backup.ts'
+import * as keys from './client/keys.ts'
 import * as login from './client/login.ts'
 import { getLoginPage } from './client/login-page.ts'
 import * as messagePagination from './client/message-pagination.ts'
@@ -84,6 +85,7 @@ const ALL_BUT_VERSIONS = [
   getCapabilities,
   ...Object.values(devices),
   ...Object.values(keyBackup),
+  ...Object.values(keys),
   defineFilter,
   getFilter,
   ...Object.values(profiles),

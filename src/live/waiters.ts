@@ -5,7 +5,7 @@ import type { Timers } from './time.ts'
 /** A log row with its position, as the waiters read it. */
 export interface SeenRow extends LogRow {
   readonly position: number
-  /** Of a change of presence: the rooms of the user, in which everybody hears of it. */
+  /** Of presence and device lists: the rooms of the user, in which everybody hears of it. */
   readonly audience?: ReadonlySet<number>
 }
 

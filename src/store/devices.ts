@@ -26,6 +26,11 @@ export function devicesOfUsers(
     ORDER BY user_id, device_id LIMIT ${limit}`)
 }
 
+/** The ids of the user's devices. */
+export async function deviceIdsOf(db: Database, userId: string): Promise<string[]> {
+  return (await devicesOf(db, userId)).map((row) => row.device_id)
+}
+
 export async function deviceOf(db: Database, userId: string, deviceId: string): Promise<DeviceRow | undefined> {
   const rows = await db.read<DeviceRow>(sql`SELECT device_id, display_name, last_seen_ip, last_seen_ts FROM devices
     WHERE user_id = ${userId} AND device_id = ${deviceId}`)
@@ -52,6 +57,8 @@ export function forgetAllDevices(userId: string): Sql[] {
 
 function forget(which: Sql): Sql[] {
   return [
+    sql`DELETE FROM key_signatures WHERE (target_user, target_key) IN (
+      SELECT user_id, device_id FROM devices WHERE ${which})`,
     sql`DELETE FROM pushers WHERE session IN (SELECT session FROM sessions WHERE ${which})`,
     sql`DELETE FROM sessions WHERE ${which}`,
     sql`DELETE FROM devices WHERE ${which}`,

@@ -26,16 +26,19 @@ export interface NewsOf {
   readonly rooms: readonly number[]
 }
 
-/** Kinds of news between two positions: which rooms, and which things of the user's own. */
+/** Kinds of news between two positions: which rooms, and which things of the user's own; `member`: somebody's step. */
 export function newsFor(
   db: Database,
   whose: NewsOf,
   since: number,
   to: number,
-): Promise<{ kind: string; room: number | null }[]> {
-  return db.read(sql`SELECT DISTINCT kind, room FROM log WHERE position > ${since} AND position <= ${to}
+): Promise<{ kind: string; room: number | null; member: number }[]> {
+  return db.read(sql`SELECT DISTINCT kind, room,
+      CASE WHEN kind IN ('event', 'membership') AND user_id IS NOT NULL THEN 1 ELSE 0 END AS member
+    FROM log WHERE position > ${since} AND position <= ${to}
     AND ((user_id = ${whose.userId} AND (device_id IS NULL OR device_id = ${whose.deviceId}))
-      OR (room IN ${intList(whose.rooms)} AND (user_id IS NULL OR kind = 'event')) OR kind = 'presence')`)
+      OR (room IN ${intList(whose.rooms)} AND (user_id IS NULL OR kind IN ('event', 'membership')))
+      OR (kind IN ('presence', 'device_list') AND user_id IS NULL))`)
 }
 
 /** The newest events of the rooms with positions in (after, before), newest first: their places in the log. */

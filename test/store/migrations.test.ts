@@ -6,7 +6,7 @@ import { MIGRATIONS } from '../../src/store/migrations/index.ts'
 import { eachEngine, type TestDatabase, time } from '../helpers/databases.ts'
 import { startTestServer, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 import { openRaw, readFixture, readTables, schemaOf, type Tables } from './fixtures.ts'
-import { type Known, must, sendPath } from './populate.ts'
+import { askAs, type Known, must, sendPath } from './populate.ts'
 
 /** Migrations that are meant to change or drop what was there name it here, as `table` or `table.column`. */
 const MEANT: ReadonlySet<string> = new Set([])
@@ -108,8 +108,8 @@ function lost(before: Tables, after: Tables): string[] {
 /** The clients of the fixture find everything as it was, and can go on. */
 async function goOn(server: TestServer, known: Known): Promise<void> {
   const [alice, bob] = known.accounts
-  for (const { account, path, answer } of known.asked) {
-    expect(await must(server, known.accounts[account]!, 'GET', path), path).toMatchObject(answer as object)
+  for (const { account, path, body, answer } of known.asked) {
+    expect(await askAs(server, known.accounts[account]!, path, body), path).toMatchObject(answer as object)
   }
   for (const { roomId, messages } of known.rooms) {
     const page = await must(server, alice!, 'GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=500`)

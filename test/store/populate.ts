@@ -1,3 +1,4 @@
+import { deviceKeysOf, oneTimeKeys } from '../helpers/device-keys.ts'
 import { type Account, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
 const V3 = '/_matrix/client/v3'
@@ -11,8 +12,13 @@ export interface Known {
   readonly rooms: readonly { readonly roomId: string; readonly messages: readonly string[] }[]
   /** Sending this again gives this event. */
   readonly sent: { readonly path: string; readonly body: object; readonly eventId: string }
-  /** GET requests of the accounts, by index, and what they answered. */
-  readonly asked: readonly { readonly account: number; readonly path: string; readonly answer: unknown }[]
+  /** Requests of the accounts, by index, and what they answered: GET, or POST with a body. */
+  readonly asked: readonly {
+    readonly account: number
+    readonly path: string
+    readonly body?: object
+    readonly answer: unknown
+  }[]
   /** A sync token of the first account, and the messages that came after it. */
   readonly since: { readonly token: string; readonly messages: readonly string[] }
 }
@@ -37,6 +43,7 @@ export async function populate(server: TestServer): Promise<Known> {
   await comeAndGo(server, alice, tea, carol)
   const messages = await talk(server, [alice, bob], tea, MESSAGES)
   await personalise(server, alice, tea)
+  await shareKeys(server, alice, bob)
   const taken = await takeBack(server, bob, tea, messages)
   const path = sendPath(newer, 'retried')
   const body = { msgtype: 'm.text', body: 'it\'s "quoted" \\ and\nbroken, 🍵' }
@@ -61,7 +68,8 @@ export async function populate(server: TestServer): Promise<Known> {
 async function ask(server: TestServer, accounts: readonly Account[], tea: string, newer: string, taken: string) {
   const alice = encodeURIComponent(accounts[0]!.userId)
   const [teaPath, newerPath] = [tea, newer].map((roomId) => `/rooms/${encodeURIComponent(roomId)}`)
-  const questions: (readonly [number, string])[] = [
+  const questions: (readonly [account: number, path: string, body?: object])[] = [
+    [1, '/keys/query', { device_keys: { [accounts[0]!.userId]: [] } }],
     [0, '/account/whoami'],
     [1, '/joined_rooms'],
     [0, `/profile/${alice}`],
@@ -81,10 +89,15 @@ async function ask(server: TestServer, accounts: readonly Account[], tea: string
     [0, `${teaPath}/event/${encodeURIComponent(taken)}`],
   ]
   const asked: Known['asked'][number][] = []
-  for (const [account, path] of questions) {
-    asked.push({ account, path, answer: lasting(await must(server, accounts[account]!, 'GET', path)) })
+  for (const [account, path, body] of questions) {
+    const answer = lasting(await askAs(server, accounts[account]!, path, body))
+    asked.push({ account, path, ...(body === undefined ? {} : { body }), answer })
   }
   return asked
+}
+
+export function askAs(server: TestServer, account: Account, path: string, body?: object) {
+  return must(server, account, body === undefined ? 'GET' : 'POST', path, body)
 }
 
 const PASSING = new Set(['age', 'start', 'end', 'last_seen_ts', 'last_seen_ip'])
@@ -103,6 +116,18 @@ async function comeAndGo(server: TestServer, host: Account, roomId: string, gues
   await must(server, guest, 'POST', `${room}/forget`, {})
   await must(server, host, 'POST', `${room}/ban`, { user_id: guest.userId })
   await must(server, host, 'PUT', `${room}/state/org.example.kettle/on`, { litres: 2 })
+}
+
+/** Keys of a device, of which one is claimed. */
+async function shareKeys(server: TestServer, alice: Account, bob: Account): Promise<void> {
+  const keys = {
+    device_keys: deviceKeysOf(alice).keys,
+    one_time_keys: oneTimeKeys(['AAAAAQ', 'AAAAAg']),
+    fallback_keys: oneTimeKeys(['AAAAAw']),
+  }
+  await must(server, alice, 'POST', '/keys/upload', keys)
+  const wanted = { [alice.userId]: { [alice.deviceId]: 'signed_curve25519' } }
+  await must(server, bob, 'POST', '/keys/claim', { one_time_keys: wanted })
 }
 
 /** A reaction that is redacted, with its id, a reply in a thread, and a report. */

@@ -2,6 +2,7 @@ import { first } from './0001-first.ts'
 import { roomServers } from './0002-room-servers.ts'
 import { eventTimes } from './0003-event-times.ts'
 import { search } from './0004-search.ts'
+import { deviceLists } from './0005-device-lists.ts'
 
 /** Every migration, in order of its number. Forward only. */
-export const MIGRATIONS = [first, roomServers, eventTimes, search]
+export const MIGRATIONS = [first, roomServers, eventTimes, search, deviceLists]

@@ -8,9 +8,10 @@ import type { RoomOfUser } from '../../store/memberships.ts'
 import { type Settings, settingsFrom } from '../settings.ts'
 import { syncToken } from '../tokens.ts'
 import { chooseRooms } from './choose-rooms.ts'
+import { readDeviceLists, readKeyCounts } from './devices.ts'
 import { readPresence } from './presence.ts'
 import { roomParts } from './room-parts.ts'
-import type { Scope, SyncRequest } from './scope.ts'
+import { hasNews, type Scope, type SyncRequest } from './scope.ts'
 import { readToDevice } from './to-device.ts'
 
 export interface Answer {
@@ -30,8 +31,9 @@ export async function answer(
 ): Promise<Answer> {
   const news = await newsOf(app, request, span, rooms)
   const toDevice = await readToDevice({ app, request, ...span, news })
+  const counts = await readKeyCounts(app, request.viewer)
   if (news?.size === 0 && span.typing.lists.size === 0 && toDevice.texts.length === 0)
-    return { news: false, json: replyJson(app, span, [], undefined) }
+    return { news: false, json: replyJson(app, span, [counts], undefined) }
   const accountData = await readAccountData(app, request, span)
   const scope: Scope = { app, request, ...span, news, settings: accountData.settings }
   const chosen = await chooseRooms(scope, rooms)
@@ -48,7 +50,10 @@ export async function answer(
   const presence = await readPresence(scope, parts.membersChanged)
   if (presence.length > 0) keys.push(`"presence":{"events":[${presence.join(',')}]}`)
   if (toDevice.texts.length > 0) keys.push(`"to_device":{"events":[${toDevice.texts.join(',')}]}`)
-  return { news: keys.length > 0, json: replyJson(app, span, keys, toDevice.upTo) }
+  const deviceLists = await readDeviceLists(scope)
+  if (deviceLists !== undefined) keys.push(`"device_lists":${deviceLists}`)
+  const isNews = keys.length > 0 || hasNews(scope, null, 'one_time_keys')
+  return { news: isNews, json: replyJson(app, span, [...keys, counts], toDevice.upTo) }
 }
 
 async function newsOf(
@@ -62,10 +67,10 @@ async function newsOf(
   const news = new Map<number | null, Set<string>>()
   if (to === since) return news
   const whose = { ...request.viewer, rooms: rooms.map((room) => room.room) }
-  for (const { room, kind } of await newsFor(app.db, whose, since, to)) {
-    const kinds = news.get(room)
-    if (kinds === undefined) news.set(room, new Set([kind]))
-    else kinds.add(kind)
+  for (const { room, kind, member } of await newsFor(app.db, whose, since, to)) {
+    const kinds = news.get(room) ?? new Set()
+    news.set(room, kinds.add(kind))
+    if (member === 1) kinds.add('member')
   }
   return news
 }
@@ -98,8 +103,7 @@ function textOf(row: { readonly type: string; readonly content: string }): strin
 
 function replyJson(app: App, span: Span, keys: readonly string[], toDevice: number | undefined): string {
   const nextBatch = `"next_batch":${JSON.stringify(syncToken(app, span.to, span.typing.serial, toDevice))}`
-  const devices = ['"device_one_time_keys_count":{}', '"device_unused_fallback_key_types":[]']
-  return `{${[nextBatch, ...keys, ...devices].join(',')}}`
+  return `{${[nextBatch, ...keys].join(',')}}`
 }
 
 /** One kind of rooms of the reply: `"join":{"!id":…}`, or undefined when there is none. */

@@ -1,0 +1,26 @@
+import type { App } from '../../app.ts'
+import type { DeviceName } from '../../store/device-keys.ts'
+import { keyCounts } from '../../store/one-time-keys.ts'
+import { deviceListsSince } from '../device-lists.ts'
+import { shownCounts } from '../key-counts.ts'
+import { hasNews, type Scope } from './scope.ts'
+
+/** Changes of device lists as JSON text; undefined when there are none, or the client knows nothing yet. */
+export async function readDeviceLists(scope: Scope): Promise<string | undefined> {
+  const { app, request, since, to, initial, news } = scope
+  if (initial) return undefined
+  const changes = hasNews(scope, null, 'device_list')
+  const moved = news === undefined || [...news.values()].some((kinds) => kinds.has('member') || kinds.has('membership'))
+  if (!changes && !moved) return undefined
+  const movedIn = (room: number) => hasNews(scope, room, 'member') || hasNews(scope, room, 'membership')
+  const hints = { changes, moved: moved ? movedIn : undefined }
+  const lists = await deviceListsSince(app, request.viewer.userId, { since, to }, hints)
+  return lists.changed.length + lists.left.length === 0 ? undefined : JSON.stringify(lists)
+}
+
+/** How many keys the device has left here (Client-Server API, "Extensions to /sync" of end-to-end encryption). */
+export async function readKeyCounts(app: App, device: DeviceName): Promise<string> {
+  const counts = await keyCounts(app.db, device)
+  const [oneTime, unused] = [JSON.stringify(shownCounts(counts)), JSON.stringify(counts.unusedFallback)]
+  return `"device_one_time_keys_count":${oneTime},"device_unused_fallback_key_types":${unused}`
+}
