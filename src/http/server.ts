@@ -11,6 +11,7 @@ import { budgetOf } from './budget.ts'
 import type { AnyEndpoint, Endpoint, Requester } from './endpoint.ts'
 import { ENDPOINTS } from './endpoints.ts'
 import { sendError } from './errors.ts'
+import { OLDER_PATHS } from './older-paths.ts'
 import { readBody, readJson, readTexts } from './validate.ts'
 
 export interface ListenOptions {
@@ -156,10 +157,11 @@ function bodyLimitOf(spec: AnyEndpoint): number {
   return spec.auth === 'none' ? ANYBODY_BODY_BYTES : USER_BODY_BYTES
 }
 
-/** The path of the specification and its older version segments, in Fastify's spelling. */
-function urlsOf(spec: AnyEndpoint): string[] {
-  const url = spec.path.replace(/\{(\w+)\}/g, ':$1')
-  return [url, ...(spec.aliases ?? []).map((version) => url.replace(/\/(v\d+)\//, `/${version}/`))]
+/** The path of the specification, with older version segments too, and its older names, in Fastify's spelling. */
+function urlsOf({ method, path, aliases = [] }: AnyEndpoint): string[] {
+  const versions = aliases.map((version) => path.replace(/\/(v\d+)\//, `/${version}/`))
+  const older = OLDER_PATHS.get(`${method} ${path}`) ?? []
+  return [path, ...versions, ...older].map((one) => one.replace(/\{(\w+)\}/g, ':$1'))
 }
 
 interface Identified {

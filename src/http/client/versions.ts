@@ -61,12 +61,29 @@ export const ADDED: readonly (readonly [version: string, endpoints: readonly str
   ['v1.19', ['GET /_matrix/client/v1/mutual_rooms']],
 ]
 
-/** What clients ask for by its name of before the specification had it: threads, and receipts and counts of each. */
-const UNSTABLE_FEATURES = {
-  'org.matrix.msc3440.stable': true,
-  'org.matrix.msc3771': true,
-  'org.matrix.msc3773': true,
-}
+/**
+ * What clients ask for by its name of before the specification had it, or has it, and the endpoints without which it
+ * would not work. Nothing is announced that does not.
+ */
+export const FEATURES: readonly (readonly [name: string, endpoints: readonly string[]])[] = [
+  ['com.beeper.msc4169', []],
+  ['fi.mau.msc2246.stable', ['POST /_matrix/media/v1/create', 'PUT /_matrix/media/v3/upload/{serverName}/{mediaId}']],
+  ['fi.mau.msc2659.stable', ['POST /_matrix/client/v1/appservice/{appserviceId}/ping']],
+  ['org.matrix.e2e_cross_signing', ['POST /_matrix/client/v3/keys/device_signing/upload']],
+  ['org.matrix.msc2285.stable', []],
+  ['org.matrix.msc3440.stable', []],
+  ['org.matrix.msc3771', []],
+  ['org.matrix.msc3773', []],
+  ['org.matrix.msc3827.stable', []],
+  ['org.matrix.msc3916.stable', [`GET ${MEDIA}/download/{serverName}/{mediaId}`]],
+  ['org.matrix.msc3952_intentional_mentions', []],
+  ['org.matrix.msc3981', []],
+  ['org.matrix.msc4222', []],
+  ['uk.half-shot.msc2666.query_mutual_rooms', ['GET /_matrix/client/v1/mutual_rooms']],
+  ['uk.half-shot.msc2666.query_mutual_rooms.stable', ['GET /_matrix/client/v1/mutual_rooms']],
+  ['uk.tcpip.msc4133', ['DELETE /_matrix/client/v3/profile/{userId}/{keyName}']],
+  ['uk.tcpip.msc4133.stable', ['DELETE /_matrix/client/v3/profile/{userId}/{keyName}']],
+]
 
 /** A version is announced when everything that it and the earlier ones added is served (`METHOD path`). */
 export function versionsOf(served: ReadonlySet<string>): string[] {
@@ -77,11 +94,13 @@ export function versionsOf(served: ReadonlySet<string>): string[] {
 /** Client-Server API, "API versions". */
 export function getVersions(served: ReadonlySet<string>) {
   const versions = versionsOf(served)
+  const features = FEATURES.filter(([, endpoints]) => endpoints.every((key) => served.has(key)))
+  const unstable_features = Object.fromEntries(features.map(([name]) => [name, true]))
   return endpoint({
     method: 'GET',
     path: '/_matrix/client/versions',
     auth: 'access-token-optional',
     guest: true,
-    handle: async () => ({ versions, unstable_features: UNSTABLE_FEATURES }),
+    handle: async () => ({ versions, unstable_features }),
   })
 }
