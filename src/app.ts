@@ -4,6 +4,7 @@ import type { EventId, ServerName } from './core/ids.ts'
 import type { SigningKey } from './core/keys.ts'
 import type { Database } from './db/database.ts'
 import type { Alarm } from './live/alarm.ts'
+import type { CatchingUp } from './live/catching-up.ts'
 import type { Destinations } from './live/destinations.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { PresenceWatch } from './live/presence.ts'
@@ -59,6 +60,8 @@ export interface App {
     /** PDUs on their way into rooms, by room id. */
     readonly inbox: Turns
     readonly destinations: Destinations
+    /** How far the index of messages is. */
+    readonly searchIndex: CatchingUp
     /** Rings when the log tells of a new task. */
     readonly taskAlarm: Alarm
     /** Claims of one-time keys, by device. */

@@ -10,11 +10,12 @@ import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import type { Time } from './db/sqlite.ts'
 import { createAlarm } from './live/alarm.ts'
+import { createCatchingUp } from './live/catching-up.ts'
 import { createDestinations } from './live/destinations.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPresenceWatch } from './live/presence.ts'
 import { createQueues } from './live/queues.ts'
-import { createRateLimiter } from './live/rate-limit.ts'
+import { createRateLimiter, type RateLimiter } from './live/rate-limit.ts'
 import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
 import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
@@ -94,7 +95,6 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   }
   const stop = followLog(db, hear, log)
   waiters.heard([], db.safePosition(), false)
-  const limits = config.client_api.rate_limiting
   const outbound = outboundOf(config, timers)
   const services = createOutbound({ networks: ANYWHERE, timers, verifyTls: true })
   const inbox = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait'))
@@ -118,19 +118,12 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       typing: createTyping(timers, (room) => waiters.stir(room)),
       presence,
       sending: createUnderway(),
-      rateLimiter: createRateLimiter(
-        {
-          enabled: limits.enabled,
-          threshold: limits.threshold,
-          cooloffMs: limits.cooloff_ms,
-          exemptUserIds: limits.exempt_user_ids,
-        },
-        clock,
-      ),
+      rateLimiter: rateLimiterOf(config, clock),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
       serverKeys: createServerKeyCache(),
       inbox,
       destinations: createDestinations(),
+      searchIndex: createCatchingUp(timers),
       taskAlarm,
       keyClaims: createQueues(),
       boot,
@@ -169,6 +162,11 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
   } catch (error) {
     throw new SigningKeyUnusable(`The signing key ${path}: ${(error as Error).message}`, { cause: error })
   }
+}
+
+function rateLimiterOf(config: Config, clock: Clock): RateLimiter {
+  const { enabled, threshold, cooloff_ms: cooloffMs, exempt_user_ids: exemptUserIds } = config.client_api.rate_limiting
+  return createRateLimiter({ enabled, threshold, cooloffMs, exemptUserIds }, clock)
 }
 
 function outboundOf(config: Config, timers: Timers): Outbound {

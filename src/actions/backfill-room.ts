@@ -62,7 +62,9 @@ async function backfillFrom(app: App, source: Source, gaps: readonly GapRow[]): 
   )
   if (reached.length === 0) return false
   const numbers = await kept(app, source, reached)
-  await write(app, { guards: [], writes: await historyWrites(app, source, { gaps, reached, numbers }), log: [] })
+  const writes = await historyWrites(app, source, { gaps, reached, numbers })
+  const log = [...numbers.keys()].map((eventId) => ({ kind: 'history', subject: eventId }))
+  await write(app, { guards: [], writes, log })
   return numbers.size > 0
 }
 

@@ -3,12 +3,14 @@ import { startFederationSender } from './federation-sender.ts'
 import type { Follower } from './follower.ts'
 import { forwardToSender } from './forward-to-sender.ts'
 import { inOneProcess } from './lease.ts'
+import { startSearchIndex } from './search-index.ts'
 import { startStagedInbox } from './staged-inbox.ts'
 import { fillUserDirectory } from './user-directory.ts'
 
 /** Starts what carries the log onwards, and goes on with what a restart interrupted. */
 export async function startFollowers(app: App): Promise<Follower> {
-  const followers = [fillUserDirectory(app), ...(await startFederation(app))]
+  const search = await inOneProcess(app, 'search-index', (lease) => startSearchIndex(app, lease))
+  const followers = [fillUserDirectory(app), search, ...(await startFederation(app))]
   return {
     async idle() {
       for (const follower of followers) await follower.idle()

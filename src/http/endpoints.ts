@@ -33,6 +33,7 @@ import * as roomMembership from './client/room-membership.ts'
 import * as roomSend from './client/room-send.ts'
 import * as roomUpgrades from './client/room-upgrades.ts'
 import * as rooms from './client/rooms.ts'
+import { search } from './client/search.ts'
 import { sync } from './client/sync.ts'
 import { getThreadRoots } from './client/threads-list.ts'
 import { sendToDevice } from './client/to-device.ts'
@@ -75,6 +76,7 @@ const ALL_BUT_VERSIONS = [
   getTurnServer,
   getMutualRooms,
   searchUserDirectory,
+  search,
   accountData.getAccountData,
   accountData.setGlobalAccountData,
   accountData.getAccountDataPerRoom,

@@ -1,6 +1,7 @@
 import type { EventId, UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
 import { type Sql, sql } from '../db/sql.ts'
+import { unindexEvent } from './search-index.ts'
 
 /** What a redaction needs to know of the event it redacts. Both texts together are the PDU. */
 export interface RedactableRow {
@@ -20,7 +21,8 @@ export async function redactableEvent(db: Database, eventId: EventId): Promise<R
 }
 
 /**
- * Puts what is left of the event in its place and keeps the original apart. Its relation is gone with its content.
+ * Puts what is left of the event in its place and keeps the original apart. Its relation is gone with its content, and
+ * so are its words from the index.
  * An event redacted before stays as the first redaction left it.
  */
 export function redactEvent(
@@ -35,6 +37,7 @@ export function redactEvent(
       WHERE event = ${event} AND redacted_by IS NULL`,
     sql`UPDATE events SET content = ${left.content}, envelope = ${left.envelope}, redacted_by = ${by},
       relates_to = NULL, rel_type = NULL, thread_root = NULL WHERE event = ${event} AND redacted_by IS NULL`,
+    unindexEvent(event),
   ]
 }
 

@@ -1,5 +1,7 @@
+import type { App } from '../app.ts'
 import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
 import { type PushRuleset, rulesetFrom } from '../core/push-rules.ts'
+import { accountData } from '../store/account-data.ts'
 
 /** Global account data that the server itself heeds. */
 export interface Settings {
@@ -34,4 +36,10 @@ function objectIn(text: string | undefined): JsonObject | undefined {
 function ignoredUsers(content: JsonObject | undefined): ReadonlySet<string> {
   const users = content === undefined ? undefined : own(content, 'ignored_users')
   return new Set(users !== undefined && isObject(users) ? Object.keys(users) : [])
+}
+
+/** Users from whom the user wants to hear nothing. */
+export async function ignoredBy(app: Pick<App, 'db'>, userId: string): Promise<ReadonlySet<string>> {
+  const { content } = await accountData(app.db, userId, '', 'm.ignored_user_list')
+  return ignoredUsers(objectIn(content))
 }

@@ -47,6 +47,7 @@ export interface TestFederation {
   readonly keyPem?: string
   readonly transport?: Transport
   readonly federationApi?: Record<string, unknown>
+  readonly syncApi?: Record<string, unknown>
 }
 
 export const TEST_PASSWORD = 'correct horse battery'
@@ -58,7 +59,14 @@ export async function startTestServer(
   federation: TestFederation = {},
 ): Promise<TestServer> {
   inspectReplies()
-  const { serverName = 'test.example', transport, federationApi = {}, global = {}, http = {} } = federation
+  const {
+    serverName = 'test.example',
+    transport,
+    federationApi = {},
+    syncApi = {},
+    global = {},
+    http = {},
+  } = federation
   const keyPem = federation.keyPem ?? writeKeyPem(generateSigningKey(systemRandom.bytes))
   const dir = await mkdtemp(join(tmpdir(), 'dendrite-http-'))
   await writeFile(join(dir, 'matrix_key.pem'), keyPem)
@@ -72,6 +80,7 @@ export async function startTestServer(
     },
     client_api: { registration_disabled: false, rate_limiting: { enabled: false }, ...clientApi },
     federation_api: federationApi,
+    sync_api: syncApi,
     http,
     user_api: { password_hashing: 'cheap' },
   })

@@ -72,9 +72,11 @@ const ROUTES = [
   'GET /_matrix/client/v3/events/{eventId}',
   'GET /_matrix/client/v3/initialSync',
   'GET /_matrix/client/v3/rooms/{roomId}/initialSync',
+  'POST /_matrix/client/v3/search',
 ]
 
-const NAMES = 'sync|initialSync|events|notifications|messages|context|event|relations|threads|timestamp_to_event|search'
+const NAMES =
+  'sync|initialSync|events|notifications|messages|context|event|relations|threads|timestamp_to_event|v3/search'
 const EVENTS_IN = new RegExp(`^[A-Z]+ /_matrix/client.*/(${NAMES})\\b`)
 
 interface Scene {
@@ -179,6 +181,9 @@ eachServer({ guests_disabled: false }, (server) => {
     heard.push(['initialSync', told(scene, await ask('/initialSync?limit=50&archived=true'))])
     heard.push(['initialSync of the room', told(scene, await ask(`${room}/initialSync?limit=50`))])
     heard.push(['notifications', told(scene, await ask('/notifications?limit=100'))])
+    const criteria = { search_term: 'room', event_context: {}, filter: { limit: 50 } }
+    const search = await user.call('POST', '/search', { search_categories: { room_events: criteria } })
+    heard.push(['search', told(scene, search.status === 200 ? search.body : undefined)])
     const near: Stage[] = []
     for (const ts of [0, Number.MAX_SAFE_INTEGER, ...times.flatMap((event) => event?.origin_server_ts ?? [])])
       for (const dir of ['f', 'b']) near.push(...told(scene, await ask(`${v1}/timestamp_to_event?ts=${ts}&dir=${dir}`)))
@@ -203,7 +208,14 @@ eachServer({ guests_disabled: false }, (server) => {
           expect([who, route, heard.get(route)]).toEqual([who, route, seen])
       }
       const member = new Map(await hear(scene, scene.people.get('member')!))
-      for (const route of ['relations', 'relations/m.thread', 'relations/m.thread/m.room.message', 'sync', 'events'])
+      for (const route of [
+        'relations',
+        'relations/m.thread',
+        'relations/m.thread/m.room.message',
+        'sync',
+        'events',
+        'search',
+      ])
         expect([route, member.get(route)]).toEqual([route, STAGES])
     },
   )

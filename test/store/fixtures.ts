@@ -89,7 +89,10 @@ export async function openRaw(connectionString: string): Promise<Raw> {
 }
 
 /** The index of messages cannot be written down; without its cursors the server makes it anew. */
-const KEPT: ReadonlyMap<string, string> = new Map([['cursors', "WHERE name NOT LIKE 'search%'"]])
+const KEPT: ReadonlyMap<string, string> = new Map([
+  ['cursors', "WHERE name NOT LIKE 'search%'"],
+  ['meta', "WHERE key NOT LIKE 'search%'"],
+])
 
 export async function readTables(raw: Raw, dialect: Dialect): Promise<Tables> {
   const catalogue =
