@@ -3,6 +3,7 @@ import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import * as admin from './client/admin.ts'
 import { getCapabilities } from './client/capabilities.ts'
+import * as crossSigning from './client/cross-signing.ts'
 import * as devices from './client/devices.ts'
 import { getEventContext } from './client/event-context.ts'
 import * as fallbackPages from './client/fallback-pages.ts'
@@ -88,6 +89,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(devices),
   ...Object.values(keyBackup),
   ...Object.values(keys),
+  ...Object.values(crossSigning),
   defineFilter,
   getFilter,
   ...Object.values(profiles),

@@ -1,9 +1,9 @@
 import type { ClaimedKeys, KeyClaim } from '../actions/claim-keys.ts'
 import type { QueriedKeys } from '../actions/query-keys.ts'
+import type { KeyUsage } from '../core/cross-signing.ts'
 import { isHistoricalUserId } from '../core/ids.ts'
 import { type JsonObject, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import type { KeyUsage } from '../store/cross-signing.ts'
 
 /** Users in one query: clients ask for 250 at most. */
 const USERS_MAX = 1_000

@@ -1,7 +1,6 @@
+import type { KeyUsage } from '../core/cross-signing.ts'
 import type { Database, Guard } from '../db/database.ts'
 import { type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
-
-export type KeyUsage = 'master' | 'self_signing' | 'user_signing'
 
 export interface CrossSigningRow {
   readonly user_id: string

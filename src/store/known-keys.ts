@@ -1,7 +1,8 @@
+import type { KeyUsage } from '../core/cross-signing.ts'
 import { withSignatures, withSignaturesOf } from '../core/device-keys.ts'
 import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
 import type { Database } from '../db/database.ts'
-import { crossSigningKeysOf, type KeyUsage, type SignatureRow, signaturesOf } from './cross-signing.ts'
+import { crossSigningKeysOf, type SignatureRow, signaturesOf } from './cross-signing.ts'
 import { type DeviceKeysRow, deviceKeysOf } from './device-keys.ts'
 
 /** Keys of a user, as one who asks may see them. */
