@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { authorise } from '../core/auth/authorise.ts'
 import type { EventId, RoomId, ServerName } from '../core/ids.ts'
 import { type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
@@ -6,8 +7,7 @@ import type { RoomVersion } from '../core/room-version.ts'
 import { type StateMap, stateMapKey } from '../core/state/map.ts'
 import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
-import { knownInHistory, pdusById } from '../store/pdus.ts'
-import { headsOf } from '../store/rooms.ts'
+import { type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
 import { storeOutliers } from './store-outliers.ts'
 import { type VerifiedEvent, verifyPdu } from './verify-pdu.ts'
 
@@ -19,38 +19,12 @@ export interface Source {
   readonly server: ServerName
 }
 
-/** Events asked for at once, and rounds of questions about one gap. */
-const GAP_EVENTS = 20
-const GAP_ROUNDS = 5
 /** Of a state, so many events are asked for one by one; if more are missing, the whole state is. */
 const SINGLE_EVENTS_MAX = 50
 const EVENTS_AT_ONCE = 10
 const STATE_BYTES_MAX = 104_857_600
 const STATE_TIMEOUT_MS = 120_000
 const STATE_EVENTS_MAX = 200_000
-
-/**
- * The events between the ends of the room and this one (Server-Server API, "Retrieving missing events"), oldest first:
- * as many as the server gives in a few rounds. None if it does not answer.
- */
-export async function missingBetween(app: App, source: Source, event: VerifiedEvent): Promise<VerifiedEvent[]> {
-  const earliest = (await headsOf(app.db, source.room)).map((head) => head.event_id)
-  const found = new Map<EventId, VerifiedEvent>()
-  let latest: readonly EventId[] = [event.eventId]
-  for (let round = 0; round < GAP_ROUNDS && latest.length > 0; round++) {
-    const content = { earliest_events: earliest, latest_events: latest, limit: GAP_EVENTS, min_depth: 0 }
-    const uri = federationPath`/v1/get_missing_events/${source.roomId}`
-    const answer = await orUndefined(askServer(app, source.server, { method: 'POST', uri, content }))
-    const events = await verifiedIn(app, source, (answer && own(answer, 'events')) ?? [])
-    const fresh = events.filter(({ eventId }) => eventId !== event.eventId && !found.has(eventId))
-    for (const one of fresh) found.set(one.eventId, one)
-    const parents = [...new Set(fresh.flatMap((one) => one.prevEvents))].filter((id) => !found.has(id))
-    const known = await knownInHistory(app.db, parents)
-    const open = new Set(parents.filter((id) => !known.has(id)))
-    latest = fresh.filter((one) => one.prevEvents.some((id) => open.has(id))).map((one) => one.eventId)
-  }
-  return [...found.values()].sort((a, b) => a.depth - b.depth)
-}
 
 /** Keeps the auth chain of an event as outliers. */
 export async function fetchAuthChain(app: App, source: Source, eventId: EventId): Promise<void> {
@@ -63,7 +37,8 @@ export async function fetchAuthChain(app: App, source: Source, eventId: EventId)
 
 /**
  * The state after an event that we do not have, as the server tells it (Server-Server API, "Retrieving state"); its
- * events are kept as outliers. Errors: Unreachable, Refused.
+ * events are kept as outliers. A server that cannot give the event itself, or tells a state that does not allow it, is
+ * not believed. Errors: Unreachable, Refused, MatrixError.
  */
 export async function remoteStateAfter(app: App, source: Source, eventId: EventId): Promise<StateMap> {
   const uri = `${federationPath`/v1/state_ids/${source.roomId}`}?event_id=${encodeURIComponent(eventId)}`
@@ -72,15 +47,20 @@ export async function remoteStateAfter(app: App, source: Source, eventId: EventI
   const wanted = [...new Set([...stateIds, ...idsIn(own(answer, 'auth_chain_ids')), eventId])]
   await fetchEvents(app, source, eventId, wanted)
   const rows = (await pdusById(app.db, wanted)).filter((row) => row.room === source.room && row.rejected === 0)
-  const state = new Map<string, EventId>()
   const inState = new Set(stateIds)
-  for (const row of rows) {
-    if (row.state_key === null || !inState.has(row.event_id)) continue
-    state.set(stateMapKey(row.type, row.state_key), row.event_id)
-  }
+  const state = new Map<string, PduRow>()
+  for (const row of rows)
+    if (row.state_key !== null && inState.has(row.event_id)) state.set(stateMapKey(row.type, row.state_key), row)
   const self = rows.find((row) => row.event_id === eventId)
-  if (self?.state_key != null) state.set(stateMapKey(self.type, self.state_key), eventId)
-  return state
+  if (self === undefined) throw new MatrixError('M_NOT_FOUND', `${source.server} has no event ${eventId}.`)
+  const verdict = authorise(source.version, stateEventOf(self), (type, stateKey) => {
+    const row = state.get(stateMapKey(type, stateKey))
+    return row && stateEventOf(row)
+  })
+  if (!verdict.allowed)
+    throw new MatrixError('M_FORBIDDEN', `The state that ${source.server} tells does not allow ${eventId}.`)
+  if (self.state_key !== null) state.set(stateMapKey(self.type, self.state_key), self)
+  return new Map([...state].map(([key, row]) => [key, row.event_id]))
 }
 
 /** The PDUs that verify and are of this room; the others are left out. */

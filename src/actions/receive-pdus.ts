@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { parseEvent } from '../core/event.ts'
-import type { ServerName } from '../core/ids.ts'
+import type { EventId, ServerName } from '../core/ids.ts'
 import { type JsonObject, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
@@ -9,16 +9,19 @@ import { Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { RELAY } from '../store/federation-outbox.ts'
 import { insertGap } from '../store/gaps.ts'
-import { knownInHistory, type StagedPdu, stagedPdus, unstagePdu } from '../store/pdus.ts'
+import { knownInHistory, pdusById, type StagedPdu, stagedPdus, unstagePdu } from '../store/pdus.ts'
 import { roomById } from '../store/rooms.ts'
 import { append } from './append.ts'
-import { fetchAuthChain, missingBetween, remoteStateAfter, type Source } from './fetch-missing.ts'
+import { fromAny, missingBetween, sourcesFor } from './fetch-gap.ts'
+import { fetchAuthChain, remoteStateAfter, type Source } from './fetch-missing.ts'
 import { type Merged, MissingEvents } from './merge-event.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 import { write } from './write.ts'
 
 /** Staged PDUs looked at together. */
 const STAGED_AT_ONCE = 100
+/** An event waits so long for its sender to come back. */
+const WAIT_MAX_MS = 3_600_000
 /** Questions asked until an event can be placed. */
 const TRIES_MAX = 4
 
@@ -32,14 +35,23 @@ interface Arrival {
   readonly relay?: boolean
 }
 
+interface StagedArrival extends Arrival {
+  readonly staged: number
+  /** Milliseconds since 1970. */
+  readonly receivedTs: number
+}
+
 /**
- * Takes what is staged for a room into its history, in order. An event that cannot be placed because its sender does
- * not give what it rests on is dropped: it comes back as the missing predecessor of later ones.
+ * Takes what is staged for a room into its history, in order. An event stays staged while its sender cannot be asked
+ * what it rests on, and is taken up again later. One that cannot be placed all the same is dropped: it comes back as
+ * the missing predecessor of later ones.
  */
 export async function takeInStaged(app: App, roomId: string): Promise<void> {
-  for (;;) {
-    const rows = await stagedPdus(app.db, roomId, STAGED_AT_ONCE)
-    if (rows.length === 0) return
+  for (let after = 0; ; ) {
+    const rows = await stagedPdus(app.db, roomId, after, STAGED_AT_ONCE)
+    const last = rows.at(-1)
+    if (last === undefined) return
+    after = last.id
     const room = await roomById(app.db, roomId)
     const version = roomVersion(room?.version ?? '')
     if (room === undefined || version === undefined) return discard(app, rows)
@@ -49,6 +61,7 @@ export async function takeInStaged(app: App, roomId: string): Promise<void> {
         event: parseEvent(version, parseJson(row.pdu) as JsonObject) as VerifiedEvent,
         server: row.origin as ServerName,
         staged: row.id,
+        receivedTs: row.received_ts,
       }))
       .sort((a, b) => a.event.depth - b.event.depth || a.staged - b.staged)
     const source = { room: room.room, roomId: room.room_id, version }
@@ -90,27 +103,40 @@ async function takeInFollowing(app: App, roomId: string, arrivals: readonly Arri
   return count
 }
 
-async function placeOrDrop(app: App, source: Source, arrival: Arrival): Promise<void> {
+const expectedFailures = [MatrixError, MissingEvents, Unreachable, Refused]
+
+async function placeOrDrop(app: App, source: Source, arrival: StagedArrival): Promise<void> {
   try {
     await place(app, source, arrival, false)
   } catch (error) {
-    const expected = [MatrixError, MissingEvents, Unreachable, Refused].some((kind) => error instanceof kind)
-    if (!expected) throw error
+    if (!expectedFailures.some((kind) => error instanceof kind)) throw error
     const { eventId } = arrival.event
+    const waited = app.clock.now() - arrival.receivedTs
+    if (error instanceof Unreachable && waited < WAIT_MAX_MS) {
+      app.log.info(
+        { room: source.roomId, event: eventId, reason: error.message },
+        'an event waits for what it rests on',
+      )
+      return
+    }
     app.log.warn(
       { room: source.roomId, event: eventId, server: source.server, err: error },
       'an event cannot be placed',
     )
-    if (arrival.staged !== undefined) await write(app, { guards: [], writes: [unstagePdu(arrival.staged)], log: [] })
+    await write(app, { guards: [], writes: [unstagePdu(arrival.staged)], log: [] })
   }
 }
 
-/** Puts one event where it belongs, and fetches what it rests on. `gapKnown`: what was between is fetched already. */
+/**
+      app.log.info({ room: source.roomId, event: eventId, reason: error.message }, 'an event waits for its sender')
+ * in between; the state before the oldest of them is then taken from another server. Servers that show nothing of what
+ * stands between the room and an event are not believed the state there.
+ */
 async function place(app: App, source: Source, arrival: Arrival, gapKnown: boolean): Promise<Merged> {
   const { event } = arrival
   let statesBefore: readonly StateMap[] = []
   let missing: MissingEvents | undefined
-  let asked = gapKnown
+  let asked = false
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     try {
       return await merge(app, source, arrival, statesBefore)
@@ -118,25 +144,35 @@ async function place(app: App, source: Source, arrival: Arrival, gapKnown: boole
       if (!(error instanceof MissingEvents)) throw error
       missing = error
     }
-    if (missing.authEvents.length > 0) await fetchAuthChain(app, source, event.eventId)
+    const sources = await sourcesFor(app, source)
+    if (missing.authEvents.length > 0) await fromAny(sources, (one) => fetchAuthChain(app, one, event.eventId))
     if (missing.prevEvents.length === 0) continue
-    if (asked) {
-      statesBefore = await Promise.all(missing.prevEvents.map((id) => remoteStateAfter(app, source, id)))
+    // Others rest on it already: it stands before what we hold of the room, and comes when somebody reads so far back.
+    if (await isOutlier(app, event)) break
+    if (gapKnown) {
+      const after = (id: EventId) => fromAny(sources, (one) => remoteStateAfter(app, one, id))
+      statesBefore = await Promise.all(missing.prevEvents.map(after))
       continue
     }
+    if (asked) break
     asked = true
-    for (const earlier of await missingBetween(app, source, event)) {
+    for (const earlier of await missingBetween(app, sources, event)) {
       await placeOrDropEarlier(app, source, earlier)
     }
   }
   throw missing!
 }
 
+async function isOutlier(app: App, event: VerifiedEvent): Promise<boolean> {
+  const [known] = await pdusById(app.db, [event.eventId])
+  return known?.outlier === 1
+}
+
 async function placeOrDropEarlier(app: App, source: Source, event: VerifiedEvent): Promise<void> {
   try {
     await place(app, source, { event, server: source.server }, true)
   } catch (error) {
-    if (!(error instanceof MatrixError || error instanceof MissingEvents)) throw error
+    if (!expectedFailures.some((kind) => error instanceof kind)) throw error
     app.log.info({ room: source.roomId, event: event.eventId, err: error }, 'an earlier event cannot be placed')
   }
 }

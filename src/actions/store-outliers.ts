@@ -8,6 +8,7 @@ import type { Sql } from '../db/sql.ts'
 import type { StateEntry } from '../live/room-tip.ts'
 import { eventIsStill, insertEvent } from '../store/events.ts'
 import { pdusById, stateEventOf } from '../store/pdus.ts'
+import { inOrder } from './in-order.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 import { write } from './write.ts'
 
@@ -72,29 +73,11 @@ async function knownEntries(app: App, given: ReadonlyMap<EventId, VerifiedEvent>
   return new Map(rows.map((row) => [row.event_id, { event: row.event, value: stateEventOf(row) }]))
 }
 
-/** Each event after those that it names; an event in a circle comes where it is met. No recursion. */
+/** The create event of room version 12 is named by none and needed by all. */
 function inAuthOrder(given: ReadonlyMap<EventId, VerifiedEvent>): VerifiedEvent[] {
-  const ordered: VerifiedEvent[] = []
-  const seen = new Set<EventId>()
-  // The create event of room version 12 is named by none and needed by all.
-  const starts = [...given.values()].sort(
-    (a, b) => Number(b.type === 'm.room.create') - Number(a.type === 'm.room.create'),
-  )
-  for (const start of starts) {
-    const stack: { event: VerifiedEvent; next: number }[] = []
-    const enter = (event: VerifiedEvent | undefined) => {
-      if (event === undefined || seen.has(event.eventId)) return
-      seen.add(event.eventId)
-      stack.push({ event, next: 0 })
-    }
-    enter(start)
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const id = top.event.authEvents[top.next++]
-      if (id !== undefined) enter(given.get(id))
-      else ordered.push(stack.pop()!.event)
-    }
-  }
-  return ordered
+  const isCreate = (event: VerifiedEvent) => Number(event.type === 'm.room.create')
+  const starts = [...given.values()].sort((a, b) => isCreate(b) - isCreate(a))
+  return inOrder(starts, given, (event) => event.authEvents)
 }
 
 function judged(

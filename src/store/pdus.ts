@@ -81,12 +81,12 @@ export interface StagedPdu {
   readonly event_id: EventId
   readonly origin: string
   readonly pdu: string
+  readonly received_ts: number
 }
 
-export function stagedPdus(db: Database, roomId: string, limit: number): Promise<StagedPdu[]> {
-  return db.read(
-    sql`SELECT id, event_id, origin, pdu FROM staged_pdus WHERE room_id = ${roomId} ORDER BY id LIMIT ${limit}`,
-  )
+export function stagedPdus(db: Database, roomId: string, after: number, limit: number): Promise<StagedPdu[]> {
+  return db.read(sql`SELECT id, event_id, origin, pdu, received_ts FROM staged_pdus
+    WHERE room_id = ${roomId} AND id > ${after} ORDER BY id LIMIT ${limit}`)
 }
 
 /** The rooms for which something waits that was received before a time, or just then; milliseconds since 1970. */

@@ -12,8 +12,8 @@ export interface TestNetwork {
   start(serverName: string, connectionString?: string, more?: TestFederation): Promise<TestServer>
   /** Requests to the server fail until it is switched on again. */
   cut(serverName: string, off: boolean): void
-  /** These paths answer as if there was no such endpoint. */
-  refuse(unknown: (uri: string) => boolean): void
+  /** These paths answer as if there was no such endpoint, or not at all. */
+  refuse(unknown: (uri: string) => boolean, how?: 'answer 404' | 'hang up'): void
   /** Every request that was carried, oldest first. */
   readonly carried: ServerRequest[]
   /** Asks as one of the servers. */
@@ -26,11 +26,13 @@ export function createTestNetwork(): TestNetwork {
   const started: TestServer[] = []
   const dead = new Set<string>()
   let refused: (uri: string) => boolean = () => false
+  let refusal: 'answer 404' | 'hang up' = 'answer 404'
   const carried: ServerRequest[] = []
   const transport: Transport = {
     async send(request) {
       const server = servers.get(request.destination)
       if (server === undefined || dead.has(request.destination)) throw new Unreachable(`${request.destination} is away`)
+      if (refused(request.uri) && refusal === 'hang up') throw new Unreachable(`${request.destination} hung up`)
       if (refused(request.uri)) return { status: 404, body: Buffer.from('{"errcode":"M_UNRECOGNIZED"}') }
       carried.push(request)
       const { method, uri, headers, body } = request
@@ -47,7 +49,8 @@ export function createTestNetwork(): TestNetwork {
       started.push(server)
       return server
     },
-    refuse(unknown) {
+    refuse(unknown, how = 'answer 404') {
+      refusal = how
       refused = unknown
     },
     cut: (serverName, off) => void (off ? dead.add(serverName) : dead.delete(serverName)),

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { joinRemoteRoom } from '../../../src/actions/join-remote-room.ts'
+import { startInbox } from '../../../src/actions/receive-transaction.ts'
 import type { RoomId, ServerName, UserId } from '../../../src/core/ids.ts'
 import { ROOM_VERSIONS } from '../../../src/core/room-version.ts'
+import { sql } from '../../../src/db/sql.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
 import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
@@ -143,22 +145,64 @@ describe('a room on two servers', () => {
     for (const user of [alice, bob]) expect(await stateOf(user, roomId)).toEqual(await stateOf(carol, roomId))
   })
 
-  test('a server that missed events fetches them', async () => {
-    const roomId = await alice.createRoom({ preset: 'public_chat' })
-    await joinFrom(bob, b, roomId)
-    await settled(a, b)
-    network.cut('b.example', true)
-    for (let index = 0; index < 30; index++) await alice.send(roomId, `missed ${index}`)
-    await settled(a, b)
-    // As if the queue of a had been lost.
-    await a.followers.stop()
-    network.cut('b.example', false)
-    const last = await alice.send(roomId, 'seen')
-    const path = `/_matrix/federation/v1/event/${encodeURIComponent(last)}`
-    const answer = (await network.ask(b, 'a.example', { method: 'GET', uri: path })) as Json
-    const uri = '/_matrix/federation/v1/send/by-hand'
-    await network.ask(a, 'b.example', { method: 'PUT', uri, content: { pdus: answer.pdus, edus: [] } })
-    await settled(b)
-    expect(await bodies(bob, roomId)).toEqual([...Array.from({ length: 30 }, (_, index) => `missed ${index}`), 'seen'])
+  describe('of which one server lacks events', () => {
+    let roomId: string
+    const missed = Array.from({ length: 30 }, (_, index) => `missed ${index}`)
+
+    beforeEach(async () => {
+      roomId = await alice.createRoom({ preset: 'public_chat' })
+      await joinFrom(bob, b, roomId)
+      await settled(a, b)
+    })
+
+    async function pdusOf(eventId: string): Promise<Json[]> {
+      const uri = `/_matrix/federation/v1/event/${encodeURIComponent(eventId)}`
+      return ((await network.ask(b, 'a.example', { method: 'GET', uri })) as Json).pdus
+    }
+
+    let transactions = 0
+    async function tell(pdus: Json[]): Promise<void> {
+      const uri = `/_matrix/federation/v1/send/by-hand${transactions++}`
+      await network.ask(a, 'b.example', { method: 'PUT', uri, content: { pdus, edus: [] } })
+      await settled(b)
+    }
+
+    async function loseThem(): Promise<Json[]> {
+      network.cut('b.example', true)
+      for (const body of missed) await alice.send(roomId, body)
+      await settled(a, b)
+      // As if the queue of a had been lost.
+      await a.followers.stop()
+      network.cut('b.example', false)
+      return pdusOf(await alice.send(roomId, 'seen'))
+    }
+
+    test('it fetches them', async () => {
+      await tell(await loseThem())
+      expect(await bodies(bob, roomId)).toEqual([...missed, 'seen'])
+    })
+
+    test('the event that shows it waits while the others cannot be asked', async () => {
+      const pdus = await loseThem()
+      network.refuse((uri) => uri.includes('/get_missing_events/'), 'hang up')
+      await tell(pdus)
+      expect(await bodies(bob, roomId)).toEqual([])
+      network.refuse(() => false)
+      startInbox(b.app, roomId as RoomId)
+      await settled(b)
+      expect(await bodies(bob, roomId)).toEqual([...missed, 'seen'])
+    })
+
+    test('what stands before its join, and comes all the same, changes nothing', async () => {
+      const before = await stateOf(bob, roomId)
+      await tell(await pdusOf(before['m.room.join_rules ']!))
+      await tell(await pdusOf(before['m.room.create ']!))
+      await alice.setState(roomId, 'm.room.topic', { topic: 'after' })
+      await settled(a, b)
+      const { 'm.room.topic ': topic, ...rest } = await stateOf(bob, roomId)
+      expect([rest, typeof topic]).toEqual([before, 'string'])
+      const refused = await b.app.db.read(sql`SELECT event_id FROM events WHERE rejected = 1`)
+      expect(refused).toEqual([])
+    })
   })
 })
