@@ -14,6 +14,7 @@ import type { RoomTips } from './live/room-tip.ts'
 import type { SentMembers } from './live/sent-members.ts'
 import type { ServerKeyCache } from './live/server-keys.ts'
 import type { Sharing } from './live/sharing.ts'
+import type { Sightings } from './live/sightings.ts'
 import type { Templates } from './live/templates.ts'
 import type { Clock, Random, Timers } from './live/time.ts'
 import type { Turns } from './live/turns.ts'
@@ -49,6 +50,7 @@ export interface App {
     readonly typing: Typing
     readonly presence: PresenceWatch
     readonly sentMembers: SentMembers
+    readonly sightings: Sightings
     readonly unreadCounts: UnreadCountsCache
     /** Equal syncs of one device at the same time. */
     readonly syncs: Sharing<string>

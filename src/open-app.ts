@@ -20,6 +20,7 @@ import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
 import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
 import { createSharing } from './live/sharing.ts'
+import { createSightings } from './live/sightings.ts'
 import { createTemplates } from './live/templates.ts'
 import { type Clock, type Random, systemClock, systemRandom, systemTimers, type Timers } from './live/time.ts'
 import { createTurns } from './live/turns.ts'
@@ -113,6 +114,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       roomTips,
       waiters,
       sentMembers: createSentMembers(),
+      sightings: createSightings(),
       unreadCounts: createUnreadCountsCache(),
       syncs: createSharing(),
       typing: createTyping(timers, (room) => waiters.stir(room)),

@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import { forgetOld } from '../store/retention.ts'
+import { crowdedDevices, deleteOldestToDevice } from '../store/to-device.ts'
 import { write } from './write.ts'
 
 /** A client that sends the same again does it within seconds; a day is promised. */
@@ -9,8 +10,14 @@ const SERVER_TRANSACTIONS_KEPT_MS = 30 * 24 * 3_600_000
 /** Of each kind; what is left goes the next time. */
 const ROWS_AT_ONCE = 5_000
 
-/** Forgets what is kept for a while only: transaction ids, originals of redacted events, sessions that expired. */
-export async function forgetOldRows(app: App): Promise<void> {
+/** Messages that wait for one device: one that nobody uses any more would gather them for ever. */
+const MESSAGES_KEPT = 10_000
+
+/**
+ * Forgets what is kept for a while only: transaction ids, originals of redacted events, sessions that expired, and the
+ * oldest messages to devices that do not fetch them.
+ */
+export async function forgetOldRows(app: App, messagesKept = MESSAGES_KEPT): Promise<void> {
   const nowMs = app.clock.now()
   const ages = {
     nowMs,
@@ -19,4 +26,8 @@ export async function forgetOldRows(app: App): Promise<void> {
     redactedMs: nowMs - app.config.global.database.redacted_max_age,
   }
   for (const step of forgetOld(ages, ROWS_AT_ONCE)) await write(app, { guards: [], writes: [step], log: [] })
+  for (const { user_id: userId, device_id: deviceId } of await crowdedDevices(app.db, messagesKept)) {
+    const writes = [deleteOldestToDevice({ userId, deviceId }, messagesKept)]
+    await write(app, { guards: [], writes, log: [] })
+  }
 }

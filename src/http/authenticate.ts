@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { noteDeviceSeen } from '../actions/note-device-seen.ts'
 import { noteFirstUse } from '../actions/refresh-session.ts'
 import { hashToken } from '../actions/session-tokens.ts'
 import type { App } from '../app.ts'
@@ -32,6 +33,7 @@ export async function authenticate(
   }
   if (session.locked === 1 && locked !== 'allowed') throw userLocked()
   if (session.family !== null && session.used === 0) await noteFirstUse(app, session)
+  noteDeviceSeen(app, { userId: session.user_id, deviceId: session.device_id, ip: request.ip })
   return {
     userId: session.user_id,
     deviceId: session.device_id,

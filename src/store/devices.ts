@@ -41,6 +41,11 @@ export function updateDeviceName(userId: string, deviceId: string, displayName: 
   return sql`UPDATE devices SET display_name = ${displayName} WHERE user_id = ${userId} AND device_id = ${deviceId}`
 }
 
+export function updateDeviceSeen(userId: string, deviceId: string, ip: string, nowMs: number): Sql {
+  return sql`UPDATE devices SET last_seen_ts = ${nowMs}, last_seen_ip = ${ip}
+    WHERE user_id = ${userId} AND device_id = ${deviceId}`
+}
+
 /** Ends the sessions of the named devices and forgets the devices, their keys and the messages that wait for them. */
 export function forgetDevices(userId: string, deviceIds: readonly string[]): Sql[] {
   return forget(sql`user_id = ${userId} AND device_id IN ${textList(deviceIds)}`)

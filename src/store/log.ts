@@ -65,9 +65,11 @@ export function eventRowsAfter(
     AND kind = 'event' AND room IN ${intList(rooms)} ORDER BY position LIMIT ${limit}`)
 }
 
-/** The oldest position that a follower has still to read; undefined: nobody follows. */
+/** The oldest position that a follower has still to read; undefined: nobody follows. A lease alone stands at 0. */
 export async function slowestCursor(db: Database): Promise<number | undefined> {
-  const rows = await db.read<{ position: number | null }>(sql`SELECT MIN(position) AS position FROM cursors`)
+  const rows = await db.read<{ position: number | null }>(
+    sql`SELECT MIN(position) AS position FROM cursors WHERE position > 0`,
+  )
   return rows[0]?.position ?? undefined
 }
 

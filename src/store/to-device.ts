@@ -40,3 +40,19 @@ export function deleteToDevice(device: { readonly userId: string; readonly devic
   return sql`DELETE FROM to_device WHERE user_id = ${device.userId} AND device_id = ${device.deviceId}
     AND position <= ${upTo}`
 }
+
+/** Devices for which more messages wait than `limit`. */
+export function crowdedDevices(db: Database, limit: number): Promise<{ user_id: string; device_id: string }[]> {
+  return db.read(sql`SELECT user_id, device_id FROM to_device GROUP BY user_id, device_id
+    HAVING COUNT(*) > ${limit}`)
+}
+
+/** Deletes the oldest messages for the device, all but the newest `kept`. */
+export function deleteOldestToDevice(
+  device: { readonly userId: string; readonly deviceId: string },
+  kept: number,
+): Sql {
+  const own = sql`user_id = ${device.userId} AND device_id = ${device.deviceId}`
+  return sql`DELETE FROM to_device WHERE ${own} AND position <= (
+    SELECT position FROM to_device WHERE ${own} ORDER BY position DESC LIMIT 1 OFFSET ${kept})`
+}

@@ -1,12 +1,15 @@
 import { pruneLog } from '../actions/prune-log.ts'
 import type { App } from '../app.ts'
 import type { JsonObject } from '../core/json.ts'
+import { NEWS_ROWS } from '../store/log.ts'
 import type { Again, Task, TaskKind } from './run.ts'
 
 const EVERY_MS = 6 * 3_600_000
 const FIRST_AFTER_MS = 10 * 60_000
 /** Between two batches, so that others come to their turn. */
 const BREATH_MS = 50
+/** Beyond what a sync reads, for those that run while rows go. */
+const KEPT_ROWS = 2 * NEWS_ROWS
 /** Marks kept, whatever the configured age: the oldest are thinned out. */
 const MAX_MARKS = 500
 
@@ -20,15 +23,17 @@ interface Mark {
 export const pruneLogTask: TaskKind = {
   kind: 'prune_log',
   firstAfterMs: FIRST_AFTER_MS,
-  async run(app: App, { payload }: Task): Promise<Again> {
-    const nowMs = app.clock.now()
-    const marks = readMarks(payload)
-    const old = marks.filter(({ ts }) => ts <= nowMs - app.config.global.database.log_max_age)
-    const upTo = old.at(-1)?.position
-    if (upTo !== undefined && (await pruneLog(app, upTo))) return { afterMs: BREATH_MS }
-    const kept = [...old.slice(-1), ...marks.slice(old.length), { position: app.db.safePosition(), ts: nowMs }]
-    return { afterMs: EVERY_MS, payload: { marks: kept.slice(-MAX_MARKS).map((mark) => ({ ...mark })) } }
-  },
+  run: (app, task) => pruneOnce(app, task, KEPT_ROWS),
+}
+
+export async function pruneOnce(app: App, { payload }: Pick<Task, 'payload'>, keptRows: number): Promise<Again> {
+  const nowMs = app.clock.now()
+  const marks = readMarks(payload)
+  const old = marks.filter(({ ts }) => ts <= nowMs - app.config.global.database.log_max_age)
+  const upTo = old.at(-1)?.position
+  if (upTo !== undefined && (await pruneLog(app, upTo, keptRows))) return { afterMs: BREATH_MS }
+  const kept = [...old.slice(-1), ...marks.slice(old.length), { position: app.db.safePosition(), ts: nowMs }]
+  return { afterMs: EVERY_MS, payload: { marks: kept.slice(-MAX_MARKS).map((mark) => ({ ...mark })) } }
 }
 
 function readMarks(payload: JsonObject): readonly Mark[] {

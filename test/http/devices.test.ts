@@ -21,6 +21,20 @@ eachServer({}, (server) => {
     }
   })
 
+  test('a device says when and from where it was seen last', async () => {
+    const before = Date.now()
+    const erin = await server.register('erin')
+    const seen = async () => (await server.call('GET', `${devices}/${erin.deviceId}`, { token: erin.token })).body
+    // The request that is noted does not wait for it.
+    while ((await seen()).last_seen_ip === undefined) {}
+    expect(await seen()).toMatchObject({ last_seen_ip: '127.0.0.1', last_seen_ts: expect.any(Number) })
+    expect((await seen()).last_seen_ts).toBeGreaterThanOrEqual(before)
+    // It is not written at every request.
+    const noted = (await seen()).last_seen_ts
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await seen()).last_seen_ts).toBe(noted)
+  })
+
   const KEPT = ['device_keys', 'one_time_keys', 'fallback_keys', 'to_device', 'pushers'] as const
 
   test('what a device had goes with it, and with it alone', async () => {

@@ -1,37 +1,30 @@
 import { expect, test } from 'vitest'
+import { forgetOldRows } from '../../src/actions/forget-old-rows.ts'
 import { write } from '../../src/actions/write.ts'
+import type { JsonObject } from '../../src/core/json.ts'
 import { sql } from '../../src/db/sql.ts'
-import { NEWS_ROWS, oldestLogRow } from '../../src/store/log.ts'
-import { forgetOldRowsTask } from '../../src/tasks/forget-old-rows.ts'
-import { pruneLogTask } from '../../src/tasks/prune-log.ts'
-import type { Again, TaskKind } from '../../src/tasks/run.ts'
+import { oldestLogRow } from '../../src/store/log.ts'
+import { pruneOnce } from '../../src/tasks/prune-log.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import { handTime } from '../helpers/hand-time.ts'
-import { inRoom, sessionOf } from '../helpers/session.ts'
+import { enter, inRoom, type Session, sessionOf } from '../helpers/session.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
+const KEPT_ROWS = 20
 
 eachServer({}, (server) => {
-  const runner =
-    (time: ReturnType<typeof handTime>, kind: TaskKind) =>
-    async (payload: Again['payload'] = {}) => {
-      const task = { id: kind.kind, payload, failures: 0, signal: new AbortController().signal }
-      return (await kind.run({ ...server.app, ...time }, task)) as Again
-    }
-
-  test('rows of the log go when they are old, nobody reads on from them, and no sync looks for them', async () => {
+  test('rows of the log go when they are old and nobody reads on from them, the newest never', async () => {
     const alice = sessionOf(server, await server.register('prune'))
     const room = await alice.createRoom({})
-    const since = await alice.sync()
     await alice.send(room, 'long ago')
     const time = handTime(0)
-    const run = runner(time, pruneLogTask)
+    const run = (payload: JsonObject = {}) => pruneOnce({ ...server.app, ...time }, { payload }, KEPT_ROWS)
     const first = await run()
     expect(first.afterMs).toBe(6 * HOUR_MS)
     const before = await oldestLogRow(server.app.db)
     const marked = server.app.db.safePosition()
-    const filler = Array.from({ length: 2 * NEWS_ROWS + 10 }, () => ({ kind: 'filler' }))
+    const filler = Array.from({ length: KEPT_ROWS + 10 }, () => ({ kind: 'filler' }))
     await write(server.app, { guards: [], writes: [], log: filler })
     time.pass(29 * DAY_MS)
     const second = await run(first.payload)
@@ -44,9 +37,6 @@ eachServer({}, (server) => {
     await write(server.app, { guards: [], writes: [sql`DELETE FROM cursors WHERE name = 'slow'`], log: [] })
     await run(second.payload)
     expect(await oldestLogRow(server.app.db)).toBe(marked + 1)
-    // The room's news of before then comes all the same.
-    const timeline = (await alice.sync(since)).rooms.join[room].timeline.events
-    expect(timeline.map((event: { content: { body: string } }) => event.content.body)).toEqual(['long ago'])
   })
 
   test('transactions, originals of redacted events and what has expired are forgotten in time', async () => {
@@ -63,12 +53,27 @@ eachServer({}, (server) => {
     }
     expect(await count()).toEqual([expect.any(Number), 1, 1])
     const time = handTime(server.app.clock.now())
-    const run = runner(time, forgetOldRowsTask)
+    const run = () => forgetOldRows({ ...server.app, ...time })
     await run()
     expect(await count()).toEqual([expect.any(Number), 1, 1])
     expect((await alice.call('PUT', path, { body: 'again' })).body.event_id).toBe(eventId)
     time.pass(7 * DAY_MS + HOUR_MS)
-    expect((await run()).afterMs).toBe(HOUR_MS)
+    await run()
     expect(await count()).toEqual([0, 0, 0])
+  })
+
+  test('of the messages to a device that never fetches them the newest stay', async () => {
+    const [alice, bob] = [await enter(server, 'sender'), await enter(server, 'asleep')]
+    const send = (user: Session, n: number) =>
+      alice.put(`/sendToDevice/org.example.n/${user.deviceId}${n}`, {
+        messages: { [user.userId]: { [user.deviceId]: { n } } },
+      })
+    for (let n = 0; n < 8; n++) await send(bob, n)
+    for (let n = 0; n < 5; n++) await send(alice, n)
+    await forgetOldRows(server.app, 5)
+    const waiting = async (user: Session) =>
+      (await user.sync()).to_device.events.map(({ content }: { content: { n: number } }) => content.n)
+    expect(await waiting(bob)).toEqual([3, 4, 5, 6, 7])
+    expect(await waiting(alice)).toEqual([0, 1, 2, 3, 4])
   })
 })
