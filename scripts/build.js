@@ -28,6 +28,7 @@ const apart = [
   'inquirer',
   'jose',
   'nodemailer',
+  'openid-client',
   'pg',
   'pino-pretty',
   'undici',

@@ -22,6 +22,7 @@ import type { Typing } from './live/typing.ts'
 import type { Underway } from './live/underway.ts'
 import type { UnreadCountsCache } from './live/unread-counts.ts'
 import type { Waiters } from './live/waiters.ts'
+import type { IdentityProviders } from './remote/identity-providers.ts'
 import type { Outbound } from './remote/outbound.ts'
 import type { Transport } from './remote/transport.ts'
 
@@ -39,6 +40,8 @@ export interface App {
   readonly remote: {
     /** The other servers. */
     readonly transport: Transport
+    /** The services whose users log in here by single sign-on. */
+    readonly identityProviders: IdentityProviders
     /** Machines that others have named: only those in networks that are allowed. */
     readonly strangers: Outbound
     /** Machines that the configuration has named, wherever they are. */

@@ -28,6 +28,7 @@ import { createTyping } from './live/typing.ts'
 import { createUnderway } from './live/underway.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
+import { createIdentityProviders } from './remote/identity-providers.ts'
 import { ANYWHERE, createNetworks } from './remote/networks.ts'
 import { createOutbound, type Outbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
@@ -109,7 +110,12 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     random,
     timers,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
-    remote: { transport: options.transport ?? createTransport(outbound, clock), strangers: outbound, services },
+    remote: {
+      transport: options.transport ?? createTransport(outbound, clock),
+      strangers: outbound,
+      services,
+      identityProviders: createIdentityProviders(config, services),
+    },
     live: {
       roomTips,
       waiters,

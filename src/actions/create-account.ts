@@ -3,6 +3,7 @@ import { isValidUserId, localpartFault, userId as makeUserId, type UserId } from
 import { MatrixError } from '../core/matrix-error.ts'
 import { setProfileField } from '../store/profiles.ts'
 import { deleteNonce, nonceIsGood } from '../store/registration-nonces.ts'
+import { type ExternalId, externalIdIsFree, insertExternalId } from '../store/sso.ts'
 import { findByName } from '../store/user-directory.ts'
 import { insertUser, type UserKind, userById, userIsFree } from '../store/users.ts'
 import type { Proofs } from './begin-uia.ts'
@@ -17,6 +18,8 @@ export interface NewAccount {
   readonly guest?: boolean
   /** Where it is not the localpart. */
   readonly displayName?: string
+  /** What an identity provider calls the user: nobody else is called that. */
+  readonly external?: ExternalId
   /** A nonce of registration by shared secret, which the account uses up. */
   readonly nonce?: string
   /** What opened the door to who registers: the account uses it up. */
@@ -38,15 +41,21 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   if (account.password !== undefined) checkPassword(account.password)
   const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)
   const kind: UserKind = account.guest === true ? 'guest' : account.admin ? 'admin' : 'user'
-  const { nonce, proofs = {} } = account
+  const { external, nonce, proofs = {} } = account
   const redeemed = redeemProofs(app, userId, proofs)
   const nowMs = app.clock.now()
   const written = await write(app, {
-    guards: [userIsFree(userId), ...(nonce === undefined ? [] : [nonceIsGood(nonce, nowMs)]), ...redeemed.guards],
+    guards: [
+      userIsFree(userId),
+      ...(external === undefined ? [] : [externalIdIsFree(external)]),
+      ...(nonce === undefined ? [] : [nonceIsGood(nonce, nowMs)]),
+      ...redeemed.guards,
+    ],
     writes: [
       insertUser(userId, hash, kind, nowMs),
       setProfileField(userId, 'displayname', JSON.stringify(account.displayName ?? account.localpart)),
       findByName(userId, account.displayName ?? account.localpart),
+      ...(external === undefined ? [] : [insertExternalId(external, userId)]),
       ...(nonce === undefined ? [] : [deleteNonce(nonce)]),
       ...redeemed.writes,
     ],

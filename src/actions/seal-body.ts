@@ -8,8 +8,8 @@ const IV_BYTES = 12
 const TAG_BYTES = 16
 
 /**
- * The body of a registration, which has the password in it: the key is made of the session's id, and the database has
- * the hash of that alone.
+ * What a session remembers, as the body of a registration, which has the password in it: the key is made of the
+ * session's id, and the database has the hash of that alone.
  */
 export function sealBody(app: App, id: string, body: JsonObject): string {
   const iv = app.random.bytes(IV_BYTES)

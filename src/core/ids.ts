@@ -78,6 +78,16 @@ export function isServerName(name: string): name is ServerName {
   return !DOTTED_NUMBERS.test(host) || host.split('.').every((part) => part.length <= 3 && Number(part) <= 255)
 }
 
+/** Appendices, "Mapping from other character sets": a localpart for a name of another service. */
+export function localpartFrom(name: string): string {
+  const lower = name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+  const encoded = [...Buffer.from(lower)].map((byte) => {
+    const letter = String.fromCharCode(byte)
+    return LOCALPART.test(letter) && letter !== '=' ? letter : `=${byte.toString(16).padStart(2, '0')}`
+  })
+  return encoded.join('')
+}
+
 /** Why an account may not have this localpart; undefined when it may. Says nothing about length. */
 export function localpartFault(localpart: string): string | undefined {
   if (localpart === '') return 'The user name is empty'

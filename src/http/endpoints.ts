@@ -35,6 +35,8 @@ import * as roomSend from './client/room-send.ts'
 import * as roomUpgrades from './client/room-upgrades.ts'
 import * as rooms from './client/rooms.ts'
 import { search } from './client/search.ts'
+import * as ssoLoginRedirect from './client/sso-login-redirect.ts'
+import * as ssoSteps from './client/sso-steps.ts'
 import { sync } from './client/sync.ts'
 import { getThreadRoots } from './client/threads-list.ts'
 import { sendToDevice } from './client/to-device.ts'
@@ -67,6 +69,8 @@ const ALL_BUT_VERSIONS = [
   login.logout,
   login.logoutAll,
   login.generateLoginToken,
+  ...Object.values(ssoLoginRedirect),
+  ...Object.values(ssoSteps),
   getLoginPage,
   ...Object.values(fallbackPages),
   ...Object.values(account),

@@ -14,6 +14,7 @@ export type Stage =
   | 'm.login.password'
   | 'm.login.recaptcha'
   | 'm.login.registration_token'
+  | 'm.login.sso'
   | 'm.login.terms'
 
 export interface Caller {
@@ -37,6 +38,8 @@ export async function tryStage(app: App, stage: Stage, auth: AuthData, { user, i
       return tryCaptcha(app, auth.response, ip)
     case 'm.login.registration_token':
       return tryToken(app, auth.token)
+    case 'm.login.sso':
+      return { fault: 'This is done on a page, in the browser.' }
     case 'm.login.terms':
       return { proof: termsVersion(app.config) }
   }

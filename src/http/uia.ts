@@ -69,6 +69,8 @@ async function passStage(app: App, attempt: Attempt, call: UiaCall & { auth: Aut
   const { auth, user, ip } = call
   const stage = attempt.flows.flat().find((offered) => offered === auth.type)
   if (stage === undefined) throw await challenge(app, attempt, { fault: 'This stage is not offered.' })
+  // A client that has shown a page may name its stage once more.
+  if (Object.hasOwn(attempt.proofs, stage)) return attempt.proofs
   const outcome = await tryStage(app, stage, auth, { user, ip })
   if ('fault' in outcome) throw await challenge(app, attempt, outcome)
   return { ...attempt.proofs, [stage]: outcome.proof }

@@ -3,8 +3,13 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { freshPostgres, freshSqlite } from './databases.ts'
 import { startTestServer, type TestServer } from './server.ts'
 
-/** Runs the tests once per engine, all of them on one server. `server` is filled in before the first one. */
-export function eachServer(clientApi: Record<string, unknown>, tests: (server: TestServer) => void): void {
+type Section = Record<string, unknown>
+
+/**
+ * Runs the tests once per engine, all of them on one server. `server` is filled in before the first one. The
+ * configuration may be asked for when the server starts, where it names what a `beforeAll` has started.
+ */
+export function eachServer(clientApi: Section | (() => Section), tests: (server: TestServer) => void): void {
   const engines = process.env.DENDRITE_TEST_POSTGRES === undefined ? ['sqlite'] : ['sqlite', 'postgres']
   describe.each(engines)('on %s', (engine) => {
     const server = {} as TestServer
@@ -12,7 +17,7 @@ export function eachServer(clientApi: Record<string, unknown>, tests: (server: T
     beforeAll(async () => {
       const { options, dir } = engine === 'sqlite' ? await freshSqlite(undo) : await freshPostgres(undo)
       const uri = engine === 'sqlite' ? `file:${join(dir, 'server.db')}` : options.connectionString
-      Object.assign(server, await startTestServer(clientApi, uri))
+      Object.assign(server, await startTestServer(typeof clientApi === 'function' ? clientApi() : clientApi, uri))
       undo.push(() => server.stop())
     })
     afterAll(async () => {

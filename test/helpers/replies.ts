@@ -48,7 +48,7 @@ function inspect(method: string, url: string, response: ServerResponse, body: un
   const gathered = process.env[REPLIES_VARIABLE]
   // Outside of a test run there is no state to ask.
   const test = gathered === undefined ? undefined : expect.getState().testPath
-  if (status >= 300 || gathered === undefined || test === undefined) return
+  if (status >= 400 || gathered === undefined || test === undefined) return
   const checked = value !== undefined && schemas?.(row.key, status) !== undefined
   appendFileSync(gathered, `${[row.key, relative(ROOT, test), checked ? 'checked' : ''].join('\t')}\n`)
 }

@@ -3,8 +3,9 @@ import { checkPassword } from '../../actions/create-account.ts'
 import { deactivate } from '../../actions/deactivate.ts'
 import { evacuateUser } from '../../actions/evacuate-user.ts'
 import { setPassword } from '../../actions/set-password.ts'
+import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
-import { Auth, authenticateInteractively } from '../uia.ts'
+import { Auth } from '../uia.ts'
 
 /** Client-Server API, "Current account information". */
 export const getTokenOwner = endpoint({
@@ -30,7 +31,7 @@ export const changePassword = endpoint({
   }),
   async handle(app, { user, body }) {
     checkPassword(body.new_password)
-    await authenticateInteractively(app, 'm.login.password', { endpoint: 'POST /account/password', body, user })
+    await confirmUser(app, user, { endpoint: 'POST /account/password', body })
     const onlyDevice = body.logout_devices === false ? undefined : user.deviceId
     await setPassword(app, user.userId, body.new_password, onlyDevice)
     return {}
@@ -49,7 +50,7 @@ export const deactivateAccount = endpoint({
     erase: Type.Optional(Type.Boolean()),
   }),
   async handle(app, { user, body }) {
-    await authenticateInteractively(app, 'm.login.password', { endpoint: 'POST /account/deactivate', body, user })
+    await confirmUser(app, user, { endpoint: 'POST /account/deactivate', body })
     await evacuateUser(app, { userId: user.userId }, () => undefined)
     await deactivate(app, user.userId, body.erase === true)
     return { id_server_unbind_result: 'no-support' }

@@ -4,9 +4,10 @@ import { renameDevice } from '../../actions/rename-device.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type DeviceRow, deviceOf, devicesOf } from '../../store/devices.ts'
+import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { DeviceId, DeviceName } from '../texts.ts'
-import { Auth, authenticateInteractively } from '../uia.ts'
+import { Auth } from '../uia.ts'
 
 /** Most devices deleted at once. */
 const MAX_DELETED = 1_000
@@ -56,8 +57,7 @@ export const deleteDevice = endpoint({
   params: deviceParams,
   body: Type.Object({ auth: Type.Optional(Auth) }),
   async handle(app, { user, params, body }) {
-    const call = { endpoint: `DELETE /devices/${params.deviceId}`, body, user }
-    await authenticateInteractively(app, 'm.login.password', call)
+    await confirmUser(app, user, { endpoint: `DELETE /devices/${params.deviceId}`, body })
     await deleteDevices(app, user.userId, [params.deviceId])
     return {}
   },
@@ -74,7 +74,7 @@ export const deleteManyDevices = endpoint({
     devices: Type.Array(DeviceId, { maxItems: MAX_DELETED }),
   }),
   async handle(app, { user, body }) {
-    await authenticateInteractively(app, 'm.login.password', { endpoint: 'POST /delete_devices', body, user })
+    await confirmUser(app, user, { endpoint: 'POST /delete_devices', body })
     await deleteDevices(app, user.userId, body.devices)
     return {}
   },

@@ -4,6 +4,7 @@ import { type OpenUia, passUiaStage, uiaOfPage } from '../../actions/continue-ui
 import type { App } from '../../app.ts'
 import type { UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import { providersOf } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { formFields, type PageNeeds, readForm, sendPage, withPages } from '../pages.ts'
 import { RegistrationToken } from '../texts.ts'
@@ -38,6 +39,7 @@ export const getFallbackPage = endpoint({
       const stage = stageNamed(params.authType)
       const uia = await openSession(app, query.session)
       if (Object.hasOwn(uia.proofs, stage)) return sendPage(app, reply, 'stage-done', DONE, { script: true })
+      if (stage === 'm.login.sso') return offerProviders(app, reply, uia, query.session)
       await showStage(app, reply, stage)
     }),
 })
@@ -66,6 +68,7 @@ const TITLES: Readonly<Record<PageStage, string>> = {
   'm.login.password': 'Confirm that it is you',
   'm.login.recaptcha': 'Are you human?',
   'm.login.registration_token': 'Registration token',
+  'm.login.sso': 'Confirm that it is you',
   'm.login.terms': 'Terms',
 }
 type PageStage = Stage
@@ -94,6 +97,16 @@ async function showStage(app: App, reply: FastifyReply, stage: PageStage, fault?
   const captcha: PageNeeds = { scripts: captchaSources(script) }
   const needs = { status: fault === undefined ? 200 : 401, ...(stage === 'm.login.recaptcha' ? captcha : {}) }
   await sendPage(app, reply, 'stage', data, needs)
+}
+
+/** Forms may not lead away from this server, links may. */
+async function offerProviders(app: App, reply: FastifyReply, uia: OpenUia, session: string): Promise<void> {
+  const providers = (await providersOf(app, uia.userId ?? '')).map(({ id, name }) => ({
+    name,
+    url: `/_dendrite/client/sso/confirm/${encodeURIComponent(id)}?${new URLSearchParams({ session })}`,
+  }))
+  const text = 'A client that is logged in to your account wants to do something grave. If that is you, go on with:'
+  await sendPage(app, reply, 'sso-providers', { title: TITLES['m.login.sso'], text, providers })
 }
 
 /** Whence the captcha's script and what it loads come. */

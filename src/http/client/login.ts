@@ -8,9 +8,10 @@ import { userOfJwt } from '../../actions/user-of-jwt.ts'
 import type { App } from '../../app.ts'
 import { isValidUserId, userId as makeUserId, type UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { DeviceId, DeviceName, Token, UserName } from '../texts.ts'
-import { Auth, authenticateInteractively } from '../uia.ts'
+import { Auth } from '../uia.ts'
 
 /** What a client says of its device when it logs in or registers. */
 export const DeviceWish = {
@@ -20,6 +21,9 @@ export const DeviceWish = {
 }
 const DeviceWishes = Type.Object(DeviceWish)
 
+/** It begins at `/login/sso/redirect`, and ends with a token. */
+const SSO = 'm.login.sso'
+const TOKEN = 'm.login.token'
 /** A JSON Web Token names the user: what Synapse calls it, and the specification does not know. */
 const JWT = 'org.matrix.login.jwt'
 const JWT_LENGTH_MAX = 16_384
@@ -55,7 +59,7 @@ export const login = endpoint({
 })
 
 async function userLoggingIn(app: App, body: Login): Promise<UserId> {
-  const offered = loginFlows(app).some(({ type }) => type === body.type)
+  const offered = body.type !== SSO && loginFlows(app).some(({ type }) => type === body.type)
   if (!offered) throw new MatrixError('M_UNKNOWN', `Login type ${body.type} is not offered.`)
   if (body.type === 'm.login.password') return userByPassword(app, body)
   if (body.token === undefined) throw new MatrixError('M_MISSING_PARAM', 'A token is needed.')
@@ -79,9 +83,20 @@ async function userByPassword(app: App, body: Login): Promise<UserId> {
 
 function loginFlows(app: App) {
   const { get_login_token: getToken, jwt } = app.config.client_api
+  const providers = [...app.remote.identityProviders.values()].map(({ config }) => config)
+  const sso = {
+    type: SSO,
+    identity_providers: providers.map(({ id, name, icon, brand }) => ({
+      id,
+      name,
+      ...(icon !== '' && { icon }),
+      ...(brand !== '' && { brand }),
+    })),
+  }
   return [
     { type: 'm.login.password' },
-    ...(getToken.enabled ? [{ type: 'm.login.token', get_login_token: true }] : []),
+    ...(providers.length > 0 ? [sso] : []),
+    ...(getToken.enabled ? [{ type: TOKEN, get_login_token: true }] : providers.length > 0 ? [{ type: TOKEN }] : []),
     ...(jwt.enabled ? [{ type: JWT }] : []),
   ]
 }
@@ -96,7 +111,7 @@ export const generateLoginToken = endpoint({
   async handle(app, { user, body }) {
     const { enabled, lifetime } = app.config.client_api.get_login_token
     if (!enabled) throw new MatrixError('M_UNRECOGNIZED', 'Login tokens are not offered.')
-    await authenticateInteractively(app, 'm.login.password', { endpoint: 'POST /login/get_token', body, user })
+    await confirmUser(app, user, { endpoint: 'POST /login/get_token', body })
     return { login_token: await issueLoginToken(app, user.userId, lifetime), expires_in_ms: lifetime }
   },
 })
