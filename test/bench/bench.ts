@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { startPostgres } from '../helpers/postgres.ts'
 import { benchClient, type Client } from './client.ts'
 import { coreFigures } from './core.ts'
+import { federationFigures } from './federation.ts'
 import { largeFigures } from './large.ts'
 import { machineLimit } from './limit.ts'
 
@@ -13,7 +14,7 @@ import { machineLimit } from './limit.ts'
  * `npm run bench [-- --db postgres://…]`: starts the built server, loads it, prints figures as JSON lines.
  * `npm run bench -- postgres`: on a database of its own, started for it.
  * `npm run bench -- core`: the figures of the core alone, without a server; `-- large`: those of an account with many
- * rooms and a room with many members alone.
+ * rooms and a room with many members alone; `-- federation [joins|inbound|dead]`: those between servers alone.
  */
 const CLIENTS = 16
 const SECONDS = 4
@@ -29,6 +30,7 @@ interface Subject {
 
 async function main(): Promise<void> {
   if (process.argv.includes('large')) return largeFigures(report)
+  if (process.argv.includes('federation')) return federationFigures(report)
   coreFigures(report)
   if (process.argv.includes('core')) return
   const at = process.argv.indexOf('--db')
@@ -49,6 +51,7 @@ async function main(): Promise<void> {
     report('memory after the load', { rss_mb: memoryOf(subject.pid) })
     await subject.stop()
     if (database === undefined) await largeFigures(report)
+    if (database === undefined) await federationFigures(report)
   } finally {
     rmSync(dir, { recursive: true, force: true })
     await own?.stop()

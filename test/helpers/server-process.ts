@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const RUN = join(ROOT, 'bin/run.js')
+export const RUN = join(ROOT, 'bin/run.js')
 
 export interface ServerProcess {
   readonly port: number
@@ -17,17 +17,30 @@ export interface ServerProcess {
 /** Writes the configuration for tests and the key into the directory, and answers with the configuration's path. */
 export function prepareServer(dir: string, databaseUri: string | undefined): string {
   mkdirSync(dir, { recursive: true })
-  const database = databaseUri === undefined ? [] : ['--db', databaseUri]
-  const cli = (...args: string[]) => execFileSync(process.execPath, [RUN, ...args], { encoding: 'utf8' })
   const config = join(dir, 'dendrite.yaml')
-  writeFileSync(config, cli('config', 'init', '--print', '--ci', '--dir', dir, ...database))
+  writeFileSync(config, configText(dir, databaseUri))
   cli('generate-keys', '--private-key', join(dir, 'matrix_key.pem'))
   return config
 }
 
+/** The configuration for tests of a server in the directory. */
+export function configText(dir: string, databaseUri: string | undefined): string {
+  const database = databaseUri === undefined ? [] : ['--db', databaseUri]
+  return cli('config', 'init', '--print', '--ci', '--dir', dir, ...database)
+}
+
+function cli(...args: readonly string[]): string {
+  return execFileSync(process.execPath, [RUN, ...args], { encoding: 'utf8' })
+}
+
 /** Starts the built server on a free port and waits until it says that it listens. */
-export function startServerProcess(config: string, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-  const flags = ['--http-bind-address', '127.0.0.1:0', '--really-enable-open-registration', '--log-format', 'json']
+export function startServerProcess(
+  config: string,
+  env: Readonly<Record<string, string>> = {},
+  more: readonly string[] = [],
+): Promise<ServerProcess> {
+  const bind = ['--http-bind-address', '127.0.0.1:0', ...more]
+  const flags = [...bind, '--really-enable-open-registration', '--log-format', 'json']
   const child = spawn(process.execPath, [RUN, 'serve', '--config', config, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },
