@@ -64,6 +64,8 @@ export interface App {
     readonly serverKeys: ServerKeyCache
     /** PDUs on their way into rooms, by room id. */
     readonly inbox: Turns
+    /** Members of rooms that were joined without them, on their way, by room id. */
+    readonly completing: Turns
     readonly destinations: Destinations
     /** How far the index of messages is. */
     readonly searchIndex: CatchingUp

@@ -100,6 +100,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const outbound = outboundOf(config, timers)
   const services = createOutbound({ networks: ANYWHERE, timers, verifyTls: true })
   const inbox = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait'))
+  const completing = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'members of a room wait'))
   return {
     config,
     serverName: config.global.server_name as ServerName,
@@ -130,6 +131,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
       serverKeys: createServerKeyCache(),
       inbox,
+      completing,
       destinations: createDestinations(),
       searchIndex: createCatchingUp(timers),
       taskAlarm,
@@ -138,8 +140,10 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     },
     async close() {
       await stop()
+      const completed = completing.close()
       await inbox.idle()
       await outbound.close()
+      await completed
       await services.close()
       await db.close()
     },

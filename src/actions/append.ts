@@ -3,6 +3,7 @@ import type { Event } from '../core/event.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import type { Batch, CommitOutcome } from '../db/database.ts'
+import { membersOfRoom, RoomIncomplete } from '../live/room-members.ts'
 import { ROOM_WANTED, type RoomTip } from '../live/room-tip.ts'
 import { roomById, roomIsNew } from '../store/rooms.ts'
 import { loadTip, type RoomWriter, roomWriter } from './room-writer.ts'
@@ -42,6 +43,10 @@ export async function append(
       const tip = options.settled === true ? undefined : known
       return queueBatch(app, tip ?? (await loadTip(app, row, version)), compose)
     })
+    if (queued.refusal?.error instanceof RoomIncomplete) {
+      await membersOfRoom(app, row.room)
+      continue
+    }
     const outcome = await settle(app, queued)
     if (outcome.committed) return queued.events
     if (attempt >= PATIENCE) await askForRoom(app, row.room)

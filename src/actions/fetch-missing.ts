@@ -2,14 +2,13 @@ import type { App } from '../app.ts'
 import { authorise } from '../core/auth/authorise.ts'
 import type { EventId, RoomId, ServerName } from '../core/ids.ts'
 import { type JsonObject, type JsonValue, own } from '../core/json.ts'
-import { MatrixError } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { type StateMap, stateMapKey } from '../core/state/map.ts'
 import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
 import { storeOutliers } from './store-outliers.ts'
-import { type VerifiedEvent, verifyPdu } from './verify-pdu.ts'
+import { type VerifiedEvent, verifyPdus } from './verify-pdu.ts'
 
 /** The room for which something is fetched, and the server that has it. */
 export interface Source {
@@ -65,23 +64,18 @@ export async function remoteStateAfter(app: App, source: Source, eventId: EventI
 
 /** The PDUs that verify and are of this room; the others are left out. */
 export async function verifiedIn(app: App, source: Source, pdus: JsonValue): Promise<VerifiedEvent[]> {
-  const verified: VerifiedEvent[] = []
-  for (const pdu of Array.isArray(pdus) ? (pdus as readonly JsonValue[]).slice(0, STATE_EVENTS_MAX) : []) {
-    try {
-      const event = await verifyPdu(app, source.version, pdu)
-      if (event.roomId === source.roomId) verified.push(event)
-    } catch (error) {
-      if (!(error instanceof MatrixError)) throw error
-      app.log.info({ server: source.server, room: source.roomId, reason: error.message }, 'a PDU was left out')
-    }
-  }
-  return verified
+  const given = Array.isArray(pdus) ? (pdus as readonly JsonValue[]).slice(0, STATE_EVENTS_MAX) : []
+  const verified = await verifyPdus(app, source.version, given, ({ message }) =>
+    app.log.info({ server: source.server, room: source.roomId, reason: message }, 'a PDU was left out'),
+  )
+  return verified.filter((event) => event.roomId === source.roomId)
 }
 
 async function fetchEvents(app: App, source: Source, at: EventId, wanted: readonly EventId[]): Promise<void> {
   const known = new Set((await pdusById(app.db, wanted)).map((row) => row.event_id))
   const missing = wanted.filter((id) => !known.has(id))
-  const fetched = missing.length > SINGLE_EVENTS_MAX ? await wholeState(app, source, at) : []
+  const whole = missing.length > SINGLE_EVENTS_MAX ? await wholeState(app, source, at) : undefined
+  const fetched = whole === undefined ? [] : [...whole.chain, ...whole.events]
   const left = missing.filter((id) => !fetched.some((event) => event.eventId === id)).slice(0, SINGLE_EVENTS_MAX)
   for (let start = 0; start < left.length; start += EVENTS_AT_ONCE) {
     const some = left.slice(start, start + EVENTS_AT_ONCE).map((id) => singleEvent(app, source, id))
@@ -90,12 +84,20 @@ async function fetchEvents(app: App, source: Source, at: EventId, wanted: readon
   await storeOutliers(app, source.room, source.version, fetched)
 }
 
-async function wholeState(app: App, source: Source, at: EventId): Promise<VerifiedEvent[]> {
+/**
+ * The state before an event and what it rests on, as the server tells it (Server-Server API, "Retrieving state").
+ * Errors: Unreachable, Refused.
+ */
+export async function wholeState(
+  app: App,
+  source: Source,
+  at: EventId,
+): Promise<{ readonly chain: VerifiedEvent[]; readonly events: VerifiedEvent[] }> {
   const uri = `${federationPath`/v1/state/${source.roomId}`}?event_id=${encodeURIComponent(at)}`
   const limits = { timeoutMs: STATE_TIMEOUT_MS, maxBytes: STATE_BYTES_MAX }
   const answer = await askServer(app, source.server, { method: 'GET', uri, ...limits })
-  const parts = [own(answer, 'auth_chain') ?? [], own(answer, 'pdus') ?? []]
-  return (await Promise.all(parts.map((pdus) => verifiedIn(app, source, pdus)))).flat()
+  const chain = await verifiedIn(app, source, own(answer, 'auth_chain') ?? [])
+  return { chain, events: await verifiedIn(app, source, own(answer, 'pdus') ?? []) }
 }
 
 async function singleEvent(app: App, source: Source, id: EventId): Promise<VerifiedEvent[]> {

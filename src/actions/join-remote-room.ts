@@ -11,6 +11,7 @@ import { serverIsIn } from '../store/room-servers.ts'
 import { knowRoomOutside } from '../store/room-takeover.ts'
 import { roomById } from '../store/rooms.ts'
 import { memberProfile } from './change-membership.ts'
+import { startCompleting } from './complete-room.ts'
 import { type Source, verifiedIn } from './fetch-missing.ts'
 import { placeArrival } from './receive-pdus.ts'
 import { storeOutliers } from './store-outliers.ts'
@@ -28,6 +29,7 @@ export interface RemoteJoin {
 
 /** Servers asked until one lets us in. */
 const SERVERS_MAX = 10
+const SERVERS_IN_ROOM_MAX = 20_000
 const JOIN_TIMEOUT_MS = 120_000
 const JOIN_BYTES_MAX = 104_857_600
 
@@ -75,7 +77,7 @@ async function joinBy(app: App, join: RemoteJoin, server: ServerName): Promise<E
       : {}),
   }
   const event = builtFrom(app, template, join, content)
-  const path = `/send_join/${encodeURIComponent(join.roomId)}/${encodeURIComponent(event.eventId)}`
+  const path = `/send_join/${encodeURIComponent(join.roomId)}/${encodeURIComponent(event.eventId)}?omit_members=true`
   const limits = { timeoutMs: JOIN_TIMEOUT_MS, maxBytes: JOIN_BYTES_MAX }
   const answer = await sendByV2(app, server, path, { content: event.pdu, ...limits })
   await enter(app, { join, server, version: template.version, event, answer, vouched: typeof voucher === 'string' })
@@ -165,7 +167,16 @@ async function enter(app: App, entrance: Entrance): Promise<void> {
     await placeArrival(app, source, event)
     return
   }
-  await takeOverRoom(app, { room, roomId: join.roomId, version, join: event, state: numbers })
+  const servers = own(answer, 'members_omitted') === true ? serversIn(answer, server) : undefined
+  await takeOverRoom(app, { room, roomId: join.roomId, version, join: event, state: numbers, servers })
+  if (servers !== undefined) startCompleting(app, join.roomId)
+}
+
+/** The servers that are in the room with us, as the answer to a join names them. */
+function serversIn(answer: JsonObject, asked: ServerName): ServerName[] {
+  const named = own(answer, 'servers_in_room')
+  const list = Array.isArray(named) ? (named as readonly JsonValue[]).slice(0, SERVERS_IN_ROOM_MAX) : []
+  return [asked, ...list.filter((name) => typeof name === 'string').filter(isServerName)]
 }
 
 async function roomNumber(app: App, roomId: RoomId, version: RoomVersion): Promise<number> {

@@ -55,6 +55,8 @@ export async function takeInStaged(app: App, roomId: string): Promise<void> {
     const room = await roomById(app.db, roomId)
     const version = roomVersion(room?.version ?? '')
     if (room === undefined || version === undefined) return discard(app, rows)
+    // What it rests on may be a member who is not known yet: it waits, and `completeRoom` goes on with it.
+    if (room.partial_state === 1) return
     const arrivals = rows
       .map((row) => ({
         // It was verified before it was staged.
@@ -81,12 +83,24 @@ export async function takeInStaged(app: App, roomId: string): Promise<void> {
  * of it from us. Errors: MatrixError when it cannot be placed.
  */
 export async function placeArrival(app: App, source: Source, event: VerifiedEvent, relay = false): Promise<Merged> {
+  const arrival = { event, server: source.server, relay }
   try {
-    return await place(app, source, { event, server: source.server, relay }, false)
+    return (await followRoom(app, source, arrival)) ?? (await place(app, source, arrival, false))
   } catch (error) {
     if (!(error instanceof MissingEvents || error instanceof Unreachable || error instanceof Refused)) throw error
     throw new MatrixError('M_FORBIDDEN', `The event cannot be placed: ${error.message}`)
   }
+}
+
+/** Nearly always it follows the end of the room, which needs little of its state. */
+async function followRoom(app: App, source: Source, { event, relay }: Arrival): Promise<Merged | undefined> {
+  let merged: Merged | undefined
+  await append(app, source.roomId, async (writer) => {
+    merged = await writer.follow(event)
+    if (relay === true && merged?.outcome === 'accepted')
+      writer.also({ log: [{ kind: RELAY, subject: event.eventId }] })
+  })
+  return merged
 }
 
 /** As many as follow the end of the room one after the other, in one batch. Resolves with their number. */

@@ -5,8 +5,10 @@ import { stateMapKey } from '../core/state/map.ts'
 import { strippedEvent, strippedStateKeys } from '../core/stripped-state.ts'
 import type { Guard, LogRow } from '../db/database.ts'
 import { type LogPosition, logPosition, type Sql } from '../db/sql.ts'
+import { RoomIncomplete } from '../live/room-members.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
 import { authEventOf, insertEvent } from '../store/events.ts'
+import { roomByNumber } from '../store/rooms.ts'
 import { changeState, currentAuthRows, insertSnapshot } from '../store/state.ts'
 import { applyRedaction } from './redact-event.ts'
 import { consequences, type KeyChange, textOf } from './state-consequences.ts'
@@ -29,9 +31,15 @@ export async function entryOf(app: App, draft: Draft, type: string, stateKey: st
   if (known !== undefined) return known ?? undefined
   if (draft.isNew) return undefined
   const [row] = await currentAuthRows(app.db, tip.room, [[type, stateKey]])
+  if (row === undefined && type === 'm.room.member') await membersKnown(app, tip.room)
   const found = row === undefined ? null : { event: row.event, value: authEventOf(row, tip.roomId) }
   tip.state.set(key, found)
   return found ?? undefined
+}
+
+/** A member that a room lacks may only not be known yet. Errors: RoomIncomplete. */
+async function membersKnown(app: App, room: number): Promise<void> {
+  if ((await roomByNumber(app.db, room))?.partial_state === 1) throw new RoomIncomplete()
 }
 
 /** An event that follows all ends of the room. */

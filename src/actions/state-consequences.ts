@@ -24,13 +24,40 @@ export function consequences(room: number, change: KeyChange, position: LogPosit
     const summary = stateKey === '' ? updateSummary(room, type, summaryOf(type, entry)) : undefined
     return summary === undefined ? [] : [summary]
   }
-  const membership = entry === undefined ? 'leave' : (textOf(entry.value.content, 'membership') ?? 'leave')
+  const membership = membershipAfter(change)
   const before = textOf(previous?.value.content, 'membership')
   const count = (kind: string) => (membership === kind ? 1 : 0) - (before === kind ? 1 : 0)
-  const statements = changeMembership({
+  const statements = memberRow(room, change, position)
+  if (membership === before) return statements
+  statements.push(addMembers(room, count('join'), count('invite')))
+  const server = serverNameOf(stateKey)
+  if (membership === 'join') statements.push(serverJoins(room, server, position))
+  if (before === 'join') statements.push(serverLeaves(room, server, position))
+  return statements
+}
+
+/** The rows of many members at once, and of their servers. They are counted together, by `countMembers`. */
+export function memberRows(room: number, members: readonly StateEntry[], position: LogPosition): Sql[] {
+  const changes = members.map((entry) => ({
+    type: 'm.room.member',
+    stateKey: entry.value.stateKey ?? '',
+    entry,
+    previous: undefined,
+  }))
+  const joined = changes.filter((change) => membershipAfter(change) === 'join')
+  const servers = new Set(joined.map(({ stateKey }) => serverNameOf(stateKey)))
+  return [
+    ...changes.flatMap((change) => memberRow(room, change, position)),
+    ...[...servers].map((server) => serverJoins(room, server, position)),
+  ]
+}
+
+function memberRow(room: number, change: KeyChange, position: LogPosition): Sql[] {
+  const { stateKey, entry } = change
+  return changeMembership({
     room,
     userId: stateKey,
-    membership,
+    membership: membershipAfter(change),
     event: entry?.event ?? null,
     sender: entry?.value.sender ?? stateKey,
     position,
@@ -38,12 +65,10 @@ export function consequences(room: number, change: KeyChange, position: LogPosit
     displayname: storable(textOf(entry?.value.content, 'displayname')),
     avatarUrl: storable(textOf(entry?.value.content, 'avatar_url')),
   })
-  if (membership === before) return statements
-  statements.push(addMembers(room, count('join'), count('invite')))
-  const server = serverNameOf(stateKey)
-  if (membership === 'join') statements.push(serverJoins(room, server, position))
-  if (before === 'join') statements.push(serverLeaves(room, server, position))
-  return statements
+}
+
+function membershipAfter({ entry }: KeyChange): string {
+  return entry === undefined ? 'leave' : (textOf(entry.value.content, 'membership') ?? 'leave')
 }
 
 /** An invite shows itself among the state that it comes with: who invites whom, and under what name. */

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { authorise } from '../core/auth/authorise.ts'
-import { type EventId, type RoomId, serverNameOf } from '../core/ids.ts'
+import { type EventId, type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { stateMapKey } from '../core/state/map.ts'
@@ -8,6 +8,7 @@ import { logPosition } from '../db/sql.ts'
 import type { RoomTip, StateEntry } from '../live/room-tip.ts'
 import { insertGap } from '../store/gaps.ts'
 import { type PduRow, pdusByNumber, stateEventOf } from '../store/pdus.ts'
+import { serverJoins } from '../store/room-servers.ts'
 import {
   countMembers,
   knowRoom,
@@ -19,7 +20,7 @@ import {
 import { headsAreStill, headsOf, replaceHeads } from '../store/rooms.ts'
 import { type Draft, extendRoom } from './room-draft.ts'
 import { emptyTip } from './room-writer.ts'
-import { consequences } from './state-consequences.ts'
+import { consequences, memberRows } from './state-consequences.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 import { enqueue } from './write.ts'
 
@@ -31,13 +32,16 @@ export interface Takeover {
   readonly join: VerifiedEvent
   /** Numbers of the stored state events before it. */
   readonly state: readonly number[]
+  /** The servers in the room, where the state lacks most members. */
+  readonly servers?: readonly ServerName[] | undefined
 }
 
 /** The first event of a room that others began: older ones are fetched later, and stand before it. */
 const FIRST_TOPO = 1_000_000_000
 
 /**
- * Enters a room with the state that a server in it told us: from one moment to the next the room is there as a whole.
+ * Enters a room with the state that a server in it told us: from one moment to the next the room is there, as a whole
+ * or without most of its members, whom `completeRoom` fetches then.
  * Errors: M_FORBIDDEN when that state does not allow the join.
  */
 export async function takeOverRoom(app: App, takeover: Takeover): Promise<void> {
@@ -87,7 +91,8 @@ async function drafted(
   const guards = [headsAreStill(room, replaced)]
   const draft: Draft = { isNew: true, tip, writes: [], guards, log: [], events: [] }
   const create = state.get(stateMapKey('m.room.create', ''))
-  draft.writes.push(knowRoom(room, roomId, version.id, create?.event ?? 0, app.clock.now()))
+  const partial = takeover.servers !== undefined
+  draft.writes.push(knowRoom({ room, roomId, version: version.id, partial }, create?.event ?? 0, app.clock.now()))
   draft.writes.push(
     ...takeOverState(
       room,
@@ -97,15 +102,16 @@ async function drafted(
       logPosition(0),
     ),
   )
-  const members: string[] = [join.stateKey ?? '']
-  for (const entry of state.values()) {
-    const { type, stateKey } = entry.value
-    if (type === 'm.room.member') members.push(stateKey ?? '')
-    if (type === 'm.room.member' && stateKey === join.stateKey) continue
-    const change = { type, stateKey: stateKey ?? '', entry, previous: undefined }
+  const entries = [...state.values()].filter(({ value }) => !replaces(join, value))
+  const others = entries.filter(({ value }) => value.type === 'm.room.member')
+  for (const entry of entries.filter(({ value }) => value.type !== 'm.room.member')) {
+    const change = { type: entry.value.type, stateKey: entry.value.stateKey ?? '', entry, previous: undefined }
     draft.writes.push(...consequences(room, change, logPosition(0)))
   }
-  const servers = [...new Set(members.map(serverNameOf))]
+  draft.writes.push(...memberRows(room, others, logPosition(0)))
+  const members = [join.stateKey ?? '', ...others.map(({ value }) => value.stateKey ?? '')]
+  const servers = [...new Set([...members.map(serverNameOf), ...(takeover.servers ?? [])])]
+  for (const server of takeover.servers ?? []) draft.writes.push(serverJoins(room, server, logPosition(0)))
   draft.writes.push(...membersGone(room, members, logPosition(0)), serversGone(room, servers, logPosition(0)))
   const named = join.authEvents.flatMap((id) => numberOf(rows, id))
   await extendRoom(app, draft, { event: join, authEvents: named })
@@ -114,6 +120,10 @@ async function drafted(
   const last = draft.tip.snapshots[0]?.snapshot ?? null
   draft.writes.push(...replaceHeads(room, replaced, ends, last), countMembers(room))
   return draft
+}
+
+function replaces(join: VerifiedEvent, { type, stateKey }: StateEntry['value']): boolean {
+  return type === join.type && stateKey === join.stateKey
 }
 
 function numberOf(rows: readonly PduRow[], id: EventId): number[] {

@@ -6,7 +6,8 @@ import { isObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { redactPdu } from '../core/redact.ts'
 import type { RoomVersion } from '../core/room-version.ts'
-import { pduSignatureHolds, requiredSigners, signaturesOf } from '../core/sign.ts'
+import { pduSignatureCheck, requiredSigners, signaturesOf } from '../core/sign.ts'
+import { signatureHolds } from './check-signature.ts'
 import { serverKey } from './server-keys.ts'
 
 declare const verified: unique symbol
@@ -36,6 +37,32 @@ export async function verifyPdu(app: App, version: RoomVersion, pdu: JsonValue):
   return (contentHashHolds(event.pdu) ? event : parseEvent(version, redactPdu(version, event.pdu))) as VerifiedEvent
 }
 
+/** PDUs checked at the same time. */
+const AT_ONCE = 64
+
+/**
+ * Those of the PDUs that verify, in their order, and `refused` hears of the others. Many are checked side by side, and
+ * the loop goes on with other work between.
+ */
+export async function verifyPdus(
+  app: App,
+  version: RoomVersion,
+  pdus: readonly JsonValue[],
+  refused: (error: MatrixError) => void,
+): Promise<VerifiedEvent[]> {
+  const verified: VerifiedEvent[] = []
+  const check = (pdu: JsonValue) =>
+    verifyPdu(app, version, pdu).catch((error: unknown) => {
+      if (!(error instanceof MatrixError)) throw error
+      refused(error)
+    })
+  for (let start = 0; start < pdus.length; start += AT_ONCE) {
+    const some = await Promise.all(pdus.slice(start, start + AT_ONCE).map(check))
+    verified.push(...some.flatMap((event) => event ?? []))
+  }
+  return verified
+}
+
 /** An event that this server built itself. */
 export function ownEvent(event: Event): VerifiedEvent {
   return event as VerifiedEvent
@@ -46,7 +73,8 @@ async function isSigned(app: App, event: Event, server: ServerName): Promise<boo
   const atMs = event.version.enforceKeyValidity ? event.originServerTs : 'anyTime'
   for (const [keyId] of signaturesOf(event.pdu, server).slice(0, SIGNATURES_MAX)) {
     const publicKey = await serverKey(app, server, keyId, atMs)
-    if (publicKey !== undefined && pduSignatureHolds(event.version, event.pdu, server, keyId, publicKey)) return true
+    const check = publicKey && pduSignatureCheck(event.version, event.pdu, server, keyId, publicKey)
+    if (check && (await signatureHolds(check))) return true
   }
   return false
 }

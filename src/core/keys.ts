@@ -78,12 +78,30 @@ export function writeKeyPem(key: SigningKey): string {
 
 /** Whether the signature is the key's. False for keys and signatures that are malformed. */
 export function verifySignature(publicKey: string, message: string | Uint8Array, signature: string): boolean {
-  const signatureBytes = decoded(signature, SIGNATURE_BYTES)
-  const key = publicKeyObject(publicKey)
-  return signatureBytes !== undefined && key !== undefined && verify(null, bytesOf(message), key, signatureBytes)
+  const check = signatureCheck(publicKey, message, signature)
+  return check !== undefined && verify(null, check.bytes, check.key, check.signature)
 }
 
-/** The key as node:crypto wants it, for checks on the thread pool; undefined if it is malformed. */
+/** A check of a signature as node:crypto takes it, for its thread pool too. */
+export interface SignatureCheck {
+  readonly bytes: Uint8Array
+  readonly key: KeyObject
+  readonly signature: Uint8Array
+}
+
+/** Undefined for keys and signatures that are malformed. */
+export function signatureCheck(
+  publicKey: string,
+  message: string | Uint8Array,
+  signature: string,
+): SignatureCheck | undefined {
+  const signatureBytes = decoded(signature, SIGNATURE_BYTES)
+  const key = publicKeyObject(publicKey)
+  if (signatureBytes === undefined || key === undefined) return undefined
+  return { bytes: bytesOf(message), key, signature: signatureBytes }
+}
+
+/** The key as node:crypto wants it; undefined if it is malformed. */
 export function publicKeyObject(publicKey: string): KeyObject | undefined {
   const known = publicKeys.get(publicKey)
   if (known !== undefined) return known

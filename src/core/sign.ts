@@ -2,7 +2,7 @@ import type { Event } from './event.ts'
 import { signedText, without } from './hash.ts'
 import { isServerName, type ServerName, serverNameOf } from './ids.ts'
 import { canonicalJson, isObject, type JsonObject, type JsonValue, own } from './json.ts'
-import { type SigningKey, verifySignature } from './keys.ts'
+import { type SignatureCheck, type SigningKey, signatureCheck, verifySignature } from './keys.ts'
 import type { RoomVersion } from './room-version.ts'
 
 /** The object with a signature of `name` added (Appendices, "Signing Details"). Other signatures stay. */
@@ -31,6 +31,18 @@ export function pduSignatureHolds(
 ): boolean {
   const signature = signatureOf(pdu, serverName, keyId)
   return signature !== undefined && verifySignature(publicKey, signedText(version, pdu), signature)
+}
+
+/** The same as a check that is still to be made; undefined where nothing could verify. */
+export function pduSignatureCheck(
+  version: RoomVersion,
+  pdu: JsonObject,
+  serverName: string,
+  keyId: string,
+  publicKey: string,
+): SignatureCheck | undefined {
+  const signature = signatureOf(pdu, serverName, keyId)
+  return signature === undefined ? undefined : signatureCheck(publicKey, signedText(version, pdu), signature)
 }
 
 /** The text that the signatures of a JSON object cover. */

@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import { type ServerName, serverNameOf } from '../core/ids.ts'
+import { MEMBERS_KNOWN } from '../live/room-members.ts'
 import { OUTBOUND_EDU, RELAY, SERVER_ALIVE } from '../store/federation-outbox.ts'
 import type { StoredLogRow } from '../store/log.ts'
 import { pdusById } from '../store/pdus.ts'
@@ -36,6 +37,7 @@ export function createAudience(app: App): Audience {
   async function serversOfRow(row: StoredLogRow): Promise<readonly ServerName[]> {
     if (row.kind === RELAY) return serversOfEvent(row.subject ?? '')
     if (row.kind === OUTBOUND_EDU) return [row.subject as ServerName]
+    if (row.kind === MEMBERS_KNOWN && row.room !== null) known.delete(row.room)
     if (row.room === null || (row.kind !== 'event' && row.kind !== 'membership')) return []
     const before = await serversOf(row.room)
     if (row.user_id === null) return before

@@ -3,6 +3,7 @@ import { startFederationSender } from './federation-sender.ts'
 import type { Follower } from './follower.ts'
 import { forwardToSender } from './forward-to-sender.ts'
 import { inOneProcess } from './lease.ts'
+import { startPartialRooms } from './partial-rooms.ts'
 import { startSearchIndex } from './search-index.ts'
 import { startStagedInbox } from './staged-inbox.ts'
 import { fillUserDirectory } from './user-directory.ts'
@@ -24,7 +25,8 @@ export async function startFollowers(app: App): Promise<Follower> {
 async function startFederation(app: App): Promise<readonly Follower[]> {
   if (app.config.global.disable_federation) return []
   const sender = await inOneProcess(app, 'federation-sender', (lease) => startFederationSender(app, lease))
+  const members = await inOneProcess(app, 'partial-rooms', () => startPartialRooms(app))
   const inbox = await inOneProcess(app, 'staged-inbox', () => startStagedInbox(app))
   const stopForwarding = forwardToSender(app, sender.held)
-  return [{ idle: async () => undefined, stop: async () => stopForwarding() }, inbox, sender]
+  return [{ idle: async () => undefined, stop: async () => stopForwarding() }, members, inbox, sender]
 }

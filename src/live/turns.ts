@@ -4,9 +4,13 @@ export interface Turns {
   run(key: string, work: () => Promise<void>): Promise<void>
   /** Resolves when no run is under way. */
   idle(): Promise<void>
+  /** No run begins any more, and those under way are asked to end. Resolves when they did. */
+  close(): Promise<void>
+  readonly closed: boolean
 }
 
 export function createTurns(failed: (key: string, error: unknown) => void): Turns {
+  let closed = false
   const running = new Map<string, { again: boolean; readonly done: Promise<void> }>()
 
   async function repeat(key: string, work: () => Promise<void>): Promise<void> {
@@ -15,12 +19,17 @@ export function createTurns(failed: (key: string, error: unknown) => void): Turn
       await Promise.resolve()
       turn().again = false
       await work().catch((error: unknown) => failed(key, error))
-    } while (turn().again)
+    } while (turn().again && !closed)
     running.delete(key)
+  }
+
+  async function idle(): Promise<void> {
+    while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done))
   }
 
   return {
     run(key, work) {
+      if (closed) return Promise.resolve()
       const now = running.get(key)
       if (now !== undefined) {
         now.again = true
@@ -30,8 +39,13 @@ export function createTurns(failed: (key: string, error: unknown) => void): Turn
       running.set(key, { again: false, done })
       return done
     },
-    async idle() {
-      while (running.size > 0) await Promise.all([...running.values()].map(({ done }) => done))
+    idle,
+    close() {
+      closed = true
+      return idle()
+    },
+    get closed() {
+      return closed
     },
   }
 }

@@ -1,5 +1,8 @@
+import type { EventId, RoomId, ServerName } from '../core/ids.ts'
+import type { Database } from '../db/database.ts'
 import type { LogPosition } from '../db/sql.ts'
 import { intList, type Sql, sql, textList } from '../db/sql.ts'
+import { serverOf } from './server-of.ts'
 
 /**
  * The change number of a state that came whole from another server: what follows it hangs on it, so that its many keys
@@ -49,6 +52,63 @@ export function serversGone(room: number, remaining: readonly string[], position
     WHERE room = ${room} AND to_position IS NULL AND server NOT IN ${textList(remaining)}`
 }
 
+/** A state that came without most of its members. */
+export interface WholeState {
+  readonly snapshot: number
+  /** Our join, which came with it. */
+  readonly join: EventId
+  /** Whose membership is known. */
+  readonly members: ReadonlySet<string>
+}
+
+/** The last state of the room that came from another server; undefined: there is none. */
+export async function wholeStateOf(db: Database, room: number): Promise<WholeState | undefined> {
+  const [found] = await db.read<{ snapshot: number; event_id: EventId }>(sql`SELECT s.snapshot, e.event_id
+    FROM snapshots s JOIN events e ON e.snapshot = s.snapshot AND e.room = s.room AND e.type = 'm.room.member'
+    WHERE s.room = ${room} AND s.number = ${WHOLE_STATE_NUMBER} AND e.position IS NOT NULL
+    ORDER BY e.position DESC LIMIT 1`)
+  if (found === undefined) return undefined
+  const rows = await db.read<{ state_key: string }>(
+    sql`SELECT state_key FROM current_state WHERE room = ${room} AND type = 'm.room.member'`,
+  )
+  return { snapshot: found.snapshot, join: found.event_id, members: new Set(rows.map((row) => row.state_key)) }
+}
+
+/** Adds stored state events to a state that lacked them, below all that changed since. */
+export function addToWholeState(room: number, snapshot: number, events: readonly number[]): Sql[] {
+  return [
+    sql`INSERT INTO snapshot_changes (snapshot, type, state_key, event)
+      SELECT ${snapshot}, type, state_key, event FROM events WHERE event IN ${intList(events)}
+      ON CONFLICT (snapshot, type, state_key) DO NOTHING`,
+    sql`INSERT INTO current_state (room, type, state_key, event)
+      SELECT ${room}, type, state_key, event FROM events WHERE event IN ${intList(events)}
+      ON CONFLICT (room, type, state_key) DO NOTHING`,
+  ]
+}
+
+/** Servers that have members in the room. */
+export async function joinedServers(db: Database, room: number): Promise<ServerName[]> {
+  const rows = await db.read<{ server: ServerName }>(
+    sql`SELECT DISTINCT ${serverOf('user_id')} AS server FROM memberships WHERE room = ${room} AND membership = 'join'`,
+  )
+  return rows.map((row) => row.server)
+}
+
+export function membersAreKnown(room: number): Sql {
+  return sql`UPDATE rooms SET partial_state = 0 WHERE room = ${room}`
+}
+
+/** Rooms that were joined without their members, and still lack some. */
+export async function partialRooms(db: Database): Promise<RoomId[]> {
+  const rows = await db.read<{ room_id: RoomId }>(
+    sql`SELECT room_id FROM rooms WHERE partial_state = 1 ORDER BY room LIMIT ${PARTIAL_ROOMS_MAX}`,
+  )
+  return rows.map((row) => row.room_id)
+}
+
+/** Looked at together; the others come to their turn after these. */
+const PARTIAL_ROOMS_MAX = 1_000
+
 /** Counts the members of the room afresh. */
 export function countMembers(room: number): Sql {
   return sql`UPDATE rooms SET
@@ -57,10 +117,16 @@ export function countMembers(room: number): Sql {
     WHERE room = ${room}`
 }
 
-export function knowRoom(room: number, roomId: string, version: string, createEvent: number, nowMs: number): Sql {
-  return sql`INSERT INTO rooms (room, room_id, version, create_event, last_activity)
-    VALUES (${room}, ${roomId}, ${version}, ${createEvent}, ${nowMs})
-    ON CONFLICT (room_id) DO UPDATE SET version = excluded.version, create_event = excluded.create_event`
+/** `partial`: most members are still to come. */
+export function knowRoom(
+  room: { readonly room: number; readonly roomId: string; readonly version: string; readonly partial: boolean },
+  createEvent: number,
+  nowMs: number,
+): Sql {
+  return sql`INSERT INTO rooms (room, room_id, version, create_event, partial_state, last_activity)
+    VALUES (${room.room}, ${room.roomId}, ${room.version}, ${createEvent}, ${room.partial ? 1 : 0}, ${nowMs})
+    ON CONFLICT (room_id) DO UPDATE SET version = excluded.version, create_event = excluded.create_event,
+      partial_state = excluded.partial_state`
 }
 
 /** A room that is known by an invite alone. */

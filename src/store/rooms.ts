@@ -9,9 +9,11 @@ export interface RoomRow {
   readonly create_event: number | null
   readonly blocked: number
   readonly history_visibility: string | null
+  /** 1: most members are not known yet, see `actions/complete-room.ts`. */
+  readonly partial_state: number
 }
 
-const COLUMNS = sql`room, room_id, version, create_event, blocked, history_visibility`
+const COLUMNS = sql`room, room_id, version, create_event, blocked, history_visibility, partial_state`
 
 export async function roomById(db: Database, roomId: string): Promise<RoomRow | undefined> {
   const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms WHERE room_id = ${roomId}`)

@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { membersOfRoom } from '../live/room-members.ts'
 import { type EventRow, eventsBefore, eventsByNumber } from '../store/events.ts'
 import { currentState, currentStateEvent, type StateWanted, stateAt } from '../store/state.ts'
 import { type ReadableRoom, readableRoom } from './readable-room.ts'
@@ -22,6 +23,7 @@ export interface StateKeys {
 export async function stateFor(app: App, userId: string, roomId: string, keys: StateKeys = {}): Promise<StateShown> {
   const room = await readableRoom(app, userId, roomId)
   if (!room.stateShown) throw new MatrixError('M_FORBIDDEN', 'You are not in this room.')
+  if (keys.type === undefined || keys.type === 'm.room.member') await membersOfRoom(app, room.room)
   const end = room.end?.event == null ? undefined : (await eventsByNumber(app.db, [room.end.event]))[0]
   if (end !== undefined) {
     const events = await stateAfter(app, end, partOf(keys))

@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import { isObject, own, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { membersOfRoom } from '../live/room-members.ts'
 import { type EventRow, eventsNearTime } from '../store/events.ts'
 import { membersOf } from '../store/memberships.ts'
 import { clientEvents, type Viewer } from './client-events.ts'
@@ -61,6 +62,7 @@ function fitsMembership(event: EventRow, { membership, not_membership: not }: Me
 /** Who is joined, with profiles. Errors: M_FORBIDDEN unless the user is joined. */
 export async function joinedMembers(app: App, viewer: Viewer, roomId: string): Promise<unknown> {
   const room = await joinedRoom(app, viewer.userId, roomId)
+  await membersOfRoom(app, room.room)
   const members = await membersOf(app.db, room.room, 'join', MAX_MEMBERS)
   const profiles = members.map((member) => [member.user_id, profileOf(member.displayname, member.avatar_url)] as const)
   return { joined: Object.fromEntries(profiles) }

@@ -73,10 +73,11 @@ async function joins(report: Report, dir: string, authority: TestAuthority): Pro
     const token = await register(b, `bob${index}`)
     const small = await b.client.call('POST', `${V3}/createRoom`, { token, body: {} })
     const watch = watchRequests(b, token, small.body.room_id)
-    const before = performance.now()
+    const [before, cpu] = [performance.now(), cpuMs(b.process.pid)]
     const path = `${V3}/join/${encodeURIComponent(rooms[index]!)}?server_name=${encodeURIComponent(resident.name)}`
     const joined = await b.client.call('POST', path, { token, body: {} })
     const usableMs = Math.round(performance.now() - before)
+    const usableCpuMs = cpuMs(b.process.pid) - cpu
     if (joined.status !== 200) throw new Error(JSON.stringify(joined.body))
     const list = `${V3}/rooms/${encodeURIComponent(rooms[index]!)}/joined_members`
     const all = (await b.client.call('GET', list, { token })).body
@@ -85,7 +86,9 @@ async function joins(report: Report, dir: string, authority: TestAuthority): Pro
     if (known !== members + 2) throw new Error(`${known} members are known: ${JSON.stringify(all).slice(0, 200)}`)
     report(`join a room of ${members} members, ${members * (1 + changes)} state events`, {
       usable_ms: usableMs,
+      usable_cpu_ms: usableCpuMs,
       complete_ms: completeMs,
+      complete_cpu_ms: cpuMs(b.process.pid) - cpu,
       others: await watch.stop(),
       peak_mb: peakMb(b.process.pid),
       peak_mb_of_resident: peakMb(a.process.pid),

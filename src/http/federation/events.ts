@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { pdusById } from '../../store/pdus.ts'
 import { shownTo } from '../../views/federation/history.ts'
-import { roomOfServer } from '../../views/federation/room-access.ts'
+import { roomOfServer, wholeRoomOfServer } from '../../views/federation/room-access.ts'
 import { authChain, stateBefore } from '../../views/federation/room-state.ts'
 import { endpoint } from '../endpoint.ts'
 import { pduArray, textArray } from './json-text.ts'
@@ -33,7 +33,7 @@ export const getRoomState = endpoint({
   auth: 'federation-signature',
   ...AtEvent,
   async handle(app, { origin, params, query }) {
-    const room = await roomOfServer(app, params.roomId, origin)
+    const room = await wholeRoomOfServer(app, params.roomId, origin)
     const { state, authChain } = await stateBefore(app, room, query.event_id)
     return `{"auth_chain":${pduArray(authChain)},"pdus":${pduArray(state)}}`
   },
@@ -45,7 +45,7 @@ export const getRoomStateIds = endpoint({
   auth: 'federation-signature',
   ...AtEvent,
   async handle(app, { origin, params, query }) {
-    const room = await roomOfServer(app, params.roomId, origin)
+    const room = await wholeRoomOfServer(app, params.roomId, origin)
     const { state, authChain } = await stateBefore(app, room, query.event_id)
     const ids = (rows: readonly { event_id: string }[]) => rows.map((row) => row.event_id)
     return { auth_chain_ids: ids(authChain), pdu_ids: ids(state) }

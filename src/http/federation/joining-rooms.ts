@@ -7,7 +7,7 @@ import type { JsonValue } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { serversIn } from '../../store/room-servers.ts'
 import { type KnownRoom, roomForServer } from '../../views/federation/room-access.ts'
-import { stateBefore } from '../../views/federation/room-state.ts'
+import { stateBefore, stateWithoutMembers } from '../../views/federation/room-state.ts'
 import { endpoint } from '../endpoint.ts'
 import { pduArray } from './json-text.ts'
 
@@ -65,18 +65,17 @@ async function sendJoinAnswer(app: App, sent: SentJoin): Promise<string> {
   const room = await roomForServer(app, sent.roomId, sent.origin)
   const claim = { ...sent, room: room.row.room, version: room.version, membership: 'join' as const }
   const event = await acceptMembership(app, claim, sent.content)
-  const { state, authChain } = await stateBefore(app, room, event.eventId)
+  const { state, authChain } = sent.omitMembers
+    ? await stateWithoutMembers(app, room, event)
+    : await stateBefore(app, room, event.eventId)
   const servers = await serversIn(app.db, room.row.room)
-  const kept = sent.omitMembers
-    ? state.filter((row) => row.type !== 'm.room.member' || row.state_key === event.sender)
-    : state
   const parts = [
     `"auth_chain":${pduArray(authChain)}`,
     `"event":${JSON.stringify(event.pdu)}`,
-    `"members_omitted":${kept.length < state.length}`,
+    `"members_omitted":${sent.omitMembers}`,
     `"origin":${JSON.stringify(app.serverName)}`,
     `"servers_in_room":${JSON.stringify(servers)}`,
-    `"state":${pduArray(kept)}`,
+    `"state":${pduArray(state)}`,
   ]
   return `{${parts.join(',')}}`
 }

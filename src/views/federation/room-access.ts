@@ -2,6 +2,7 @@ import type { App } from '../../app.ts'
 import type { ServerName } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../../core/room-version.ts'
+import { RoomIncomplete } from '../../live/room-members.ts'
 import { serverIsIn } from '../../store/room-servers.ts'
 import { type RoomRow, roomById } from '../../store/rooms.ts'
 import { serverAclOf } from '../../store/server-acl.ts'
@@ -12,8 +13,17 @@ export interface KnownRoom {
   readonly version: RoomVersion
 }
 
-/** The room, open to the server by its access list. Errors: M_NOT_FOUND, M_FORBIDDEN. */
+/**
+ * The room, open to the server by its access list, all members known here. Errors: M_NOT_FOUND, M_FORBIDDEN,
+ * RoomIncomplete: another server had better be asked, or we a little later.
+ */
 export async function roomForServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
+  const known = await openRoom(app, roomId, server)
+  if (known.row.partial_state === 1) throw new RoomIncomplete()
+  return known
+}
+
+async function openRoom(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
   const row = await roomById(app.db, roomId)
   const version = row?.version == null ? undefined : roomVersion(row.version)
   if (row === undefined || version === undefined || !(await serverIsIn(app.db, row.room, app.serverName)))
@@ -22,12 +32,21 @@ export async function roomForServer(app: App, roomId: string, server: ServerName
   return { row, version }
 }
 
-/** The same, and the server has users in it. Errors: M_NOT_FOUND, M_FORBIDDEN. */
+/**
+ * A room, open to the server, that has users of it. Some of its members may be unknown here. Errors: M_NOT_FOUND,
+ * M_FORBIDDEN.
+ */
 export async function roomOfServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
-  const known = await roomForServer(app, roomId, server)
+  const known = await openRoom(app, roomId, server)
   if (!(await serverIsIn(app.db, known.row.room, server)))
     throw new MatrixError('M_FORBIDDEN', `${server} is not in the room.`)
   return known
+}
+
+/** The same, all members known here. Errors: those of both. */
+export async function wholeRoomOfServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
+  await roomOfServer(app, roomId, server)
+  return roomForServer(app, roomId, server)
 }
 
 /** Errors: M_FORBIDDEN for a server that the room's `m.room.server_acl` keeps out. */

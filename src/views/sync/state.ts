@@ -1,7 +1,8 @@
 import { type EventFilter, eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
+import { MEMBERS_KNOWN } from '../../live/room-members.ts'
 import { type EventRow, eventsByNumber } from '../../store/events.ts'
 import { currentAmong, currentStateWanted, type StateWanted, stateAt, stateChangesBetween } from '../../store/state.ts'
-import type { Scope, SyncRoom } from './scope.ts'
+import { hasNews, type Scope, type SyncRoom } from './scope.ts'
 import type { Timeline } from './timeline.ts'
 
 /** The state events of one room's part of the answer, by number. */
@@ -57,7 +58,9 @@ async function stateNumbers(scope: Scope, timeline: Timeline, heroes: readonly s
   const members = membersWanted(scope, timeline, heroes)
   if (room.wholeState) return stateBefore(scope, timeline, { members, others: true })
   const changes = await changesUpTo(scope, timeline)
-  if (members === undefined || members.length === 0) return changes
+  // The client has the room from before, without the members who were on their way.
+  const joinedLately = hasNews(scope, room.room, MEMBERS_KNOWN)
+  if (members === undefined ? !joinedLately : members.length === 0) return changes
   const lacking = await stateBefore(scope, timeline, { members, others: false })
   return [...new Set([...changes, ...lacking])]
 }

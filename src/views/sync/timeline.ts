@@ -1,4 +1,5 @@
 import { eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
+import { MEMBERS_KNOWN } from '../../live/room-members.ts'
 import { type EventRow, eventsByPosition, newestEvents } from '../../store/events.ts'
 import { visibleEvents } from '../visible-events.ts'
 import { hasNews, type Scope, type SyncRoom } from './scope.ts'
@@ -119,6 +120,7 @@ function timeline(scope: Scope, room: SyncRoom, { shown, scanned, hiddenState }:
     hiddenState: hiddenState.reverse(),
     hides: shown.length < scanned.length,
     limited,
-    membersChanged: limited || scanned.some((row) => row.type === 'm.room.member'),
+    membersChanged:
+      limited || hasNews(scope, room.room, MEMBERS_KNOWN) || scanned.some((row) => row.type === 'm.room.member'),
   }
 }

@@ -1,0 +1,109 @@
+import type { App } from '../app.ts'
+import type { RoomId, ServerName } from '../core/ids.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { roomVersion } from '../core/room-version.ts'
+import { logPosition } from '../db/sql.ts'
+import { MEMBERS_KNOWN } from '../live/room-members.ts'
+import type { StateEntry } from '../live/room-tip.ts'
+import { Refused } from '../remote/ask-server.ts'
+import { Unreachable } from '../remote/outbound.ts'
+import { type PduRow, pdusByNumber, stateEventOf } from '../store/pdus.ts'
+import { serverIsIn, serversIn } from '../store/room-servers.ts'
+import {
+  addToWholeState,
+  countMembers,
+  joinedServers,
+  membersAreKnown,
+  serversGone,
+  type WholeState,
+  wholeStateOf,
+} from '../store/room-takeover.ts'
+import { type RoomRow, roomById } from '../store/rooms.ts'
+import { type Source, wholeState } from './fetch-missing.ts'
+import { startInbox } from './receive-transaction.ts'
+import { memberRows } from './state-consequences.ts'
+import { storeOutliers } from './store-outliers.ts'
+import { write } from './write.ts'
+
+/** Servers asked until one gives the members. */
+const SERVERS_MAX = 10
+/** Members in one batch, so that no other writer waits long. */
+const BATCH_MEMBERS = 100
+
+/** Begins to fetch the members of a room that was joined without them, unless that is under way. */
+export function startCompleting(app: App, roomId: RoomId): void {
+  void app.live.completing.run(roomId, () => completeRoom(app, roomId))
+}
+
+/**
+ * Fetches the members that a join left out (Server-Server API, "Joining Rooms", `members_omitted`) from one of the
+ * servers in the room, and puts them below everything that happened since. They come in small batches: what is cut off
+ * amid them is begun again, and only the last batch says that the room is whole.
+ */
+export async function completeRoom(app: App, roomId: RoomId): Promise<void> {
+  const room = await roomById(app.db, roomId)
+  const version = roomVersion(room?.version ?? '')
+  if (room === undefined || version === undefined || room.partial_state === 0) return
+  const state = await wholeStateOf(app.db, room.room)
+  // Whoever left again needs no members, and nobody would tell us.
+  const away = state === undefined || !(await serverIsIn(app.db, room.room, app.serverName))
+  if (away || (await fetchMembers(app, room, { room: room.room, roomId, version, server: app.serverName }, state))) {
+    await finish(app, room)
+    startInbox(app, roomId)
+  }
+}
+
+async function fetchMembers(app: App, room: RoomRow, source: Source, state: WholeState): Promise<boolean> {
+  const servers = (await serversIn(app.db, room.room)).filter((server) => server !== app.serverName)
+  for (const server of servers.slice(0, SERVERS_MAX)) {
+    if (app.live.completing.closed) return false
+    try {
+      await addMembers(app, room, state, await membersBy(app, { ...source, server }, state))
+      return !app.live.completing.closed
+    } catch (error) {
+      if (!(error instanceof Unreachable || error instanceof Refused || error instanceof MatrixError)) throw error
+      app.log.info(
+        { room: room.room_id, server, reason: error.message },
+        'a server does not tell the members of a room',
+      )
+    }
+  }
+  return false
+}
+
+/** Numbers of the member events that the server tells and the room lacks. */
+async function membersBy(app: App, source: Source, state: WholeState): Promise<number[]> {
+  const { chain, events } = await wholeState(app, source, state.join)
+  const members = events.filter((event) => event.type === 'm.room.member' && event.stateKey !== null)
+  const numbers = await storeOutliers(app, source.room, source.version, [...chain, ...members])
+  return members.flatMap((event) => numbers.get(event.eventId) ?? [])
+}
+
+async function addMembers(app: App, room: RoomRow, state: WholeState, events: readonly number[]): Promise<void> {
+  for (let start = 0; start < events.length && !app.live.completing.closed; start += BATCH_MEMBERS) {
+    const rows = await pdusByNumber(app.db, events.slice(start, start + BATCH_MEMBERS))
+    const lacking = rows.filter((row) => row.rejected === 0 && !state.members.has(row.state_key ?? ''))
+    const writes = addToWholeState(
+      room.room,
+      state.snapshot,
+      lacking.map((row) => row.event),
+    )
+    writes.push(...memberRows(room.room, lacking.map(entryOfRow), logPosition(0)))
+    await write(app, { guards: [], writes, log: [LOG_ROW] })
+  }
+}
+
+/** Gives the batch a position, and concerns nobody: clients hear of the members when all are there. */
+const LOG_ROW = { kind: 'members_coming' }
+
+function entryOfRow(row: PduRow): StateEntry {
+  return { event: row.event, value: stateEventOf(row) }
+}
+
+/** The room is whole: servers that have no members are not in it, whatever the answer to the join said. */
+async function finish(app: App, { room, room_id: roomId }: RoomRow): Promise<void> {
+  const servers = new Set<ServerName>(await joinedServers(app.db, room))
+  const writes = [serversGone(room, [...servers], logPosition(0)), countMembers(room), membersAreKnown(room)]
+  await write(app, { guards: [], writes, log: [{ kind: MEMBERS_KNOWN, room }] })
+  app.log.info({ room: roomId, servers: servers.size }, 'all members of the room are known')
+}

@@ -1,0 +1,100 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { startCompleting } from '../../../src/actions/complete-room.ts'
+import type { RoomId } from '../../../src/core/ids.ts'
+import { generateSigningKey, writeKeyPem } from '../../../src/core/keys.ts'
+import { systemRandom } from '../../../src/live/time.ts'
+import { eachEngine } from '../../helpers/databases.ts'
+import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
+import type { TestServer } from '../../helpers/server.ts'
+import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
+
+const OTHERS = ['carol', 'dave', 'erin']
+const LAZY = { filter: { room: { state: { lazy_load_members: true } } } }
+const stateOf = (uri: string) => uri.includes('/v1/state/')
+const member = (sync: Json, roomId: string): string[] =>
+  (sync.rooms?.join?.[roomId]?.state.events ?? [])
+    .filter((event: Json) => event.type === 'm.room.member')
+    .map((event: Json) => event.state_key)
+
+eachEngine((engine, fresh) => {
+  /** Bob of b has joined a room of a, which has more members, and does not tell who they are. */
+  async function joinedWithoutMembers(work: (scene: Scene) => Promise<void>): Promise<void> {
+    const network = createTestNetwork()
+    const { options, dir } = await fresh()
+    const uri = engine === 'postgres' ? options.connectionString : `file:${join(dir, 'b.db')}`
+    const keyPem = writeKeyPem(generateSigningKey(systemRandom.bytes))
+    const startB = () => network.start('b.example', uri, { keyPem })
+    try {
+      const [a, b] = [await network.start('a.example'), await startB()]
+      const alice = sessionOf(a, await a.register('alice'))
+      const bob = sessionOf(b, await b.register('bob'))
+      const roomId = await alice.createRoom({ preset: 'public_chat', name: 'Tea' })
+      for (const name of OTHERS) await sessionOf(a, await a.register(name)).join(roomId)
+      network.refuse(stateOf)
+      await bob.post(`/join/${encodeURIComponent(roomId)}?server_name=a.example`)
+      await settled(a, b)
+      await work({ network, a, b, alice, bob, roomId: roomId as RoomId, startB })
+    } finally {
+      await network.stop()
+    }
+  }
+
+  test('a room is there before its members are', () =>
+    joinedWithoutMembers(async ({ network, a, b, alice, bob, roomId }) => {
+      const early = await bob.sync()
+      expect(member(early, roomId)).not.toContain(alice.userId)
+      expect(early.rooms.join[roomId].state.events.map((event: Json) => event.type)).toContain('m.room.name')
+      expect(await bob.state(roomId, 'm.room.name')).toEqual({ name: 'Tea' })
+      // What we say goes out; what rests on members waits, and so does what is asked about them.
+      const said = await bob.send(roomId, 'first')
+      await settled(b, a)
+      expect((await alice.sync()).rooms.join[roomId].timeline.events.at(-1).event_id).toBe(said)
+      const waiting = await alice.send(roomId, 'second')
+      await settled(a, b)
+      expect((await bob.sync()).rooms.join[roomId].timeline.events.at(-1).event_id).toBe(said)
+      const joined = bob.get(`/rooms/${encodeURIComponent(roomId)}/joined_members`)
+      const kicked = bob.call('POST', `/rooms/${encodeURIComponent(roomId)}/kick`, { user_id: alice.userId })
+
+      network.refuse(() => false)
+      startCompleting(b.app, roomId)
+      const everybody = ['alice', ...OTHERS].map((name) => `@${name}:a.example`)
+      expect(Object.keys((await joined).joined).sort()).toEqual([...everybody, bob.userId].sort())
+      expect((await kicked).status).toBe(403)
+      await settled(b)
+      const later = await bob.sync(early)
+      expect(later.rooms.join[roomId].timeline.events.at(-1).event_id).toBe(waiting)
+      // A client that loads all members gets those that came later; one that does not, gets whom it needs.
+      expect(member(later, roomId).sort()).toEqual(expect.arrayContaining(everybody))
+      expect(later.rooms.join[roomId].summary).toMatchObject({ 'm.joined_member_count': everybody.length + 1 })
+      expect(member(await bob.sync(undefined, LAZY), roomId)).toEqual([alice.userId])
+      expect(await b.app.db.read({ strings: ['SELECT COUNT(*) AS n FROM staged_pdus'], holes: [] })).toEqual([{ n: 0 }])
+    }))
+
+  test('the members come after a restart too', () =>
+    joinedWithoutMembers(async ({ network, b, alice, bob, roomId, startB }) => {
+      await b.stop()
+      network.refuse(() => false)
+      const again = await startB()
+      const members = sessionOf(again, bob)
+      const list = await members.get(`/rooms/${encodeURIComponent(roomId)}/members?membership=join`)
+      expect(list.chunk.map((event: Json) => event.state_key)).toContain(alice.userId)
+      expect(list.chunk).toHaveLength(OTHERS.length + 2)
+    }))
+
+  test('who does not know the members says so to other servers', () =>
+    joinedWithoutMembers(async ({ network, a, alice, roomId }) => {
+      const uri = `/_matrix/federation/v1/make_join/${roomId}/${encodeURIComponent(alice.userId)}?ver=12`
+      await expect(network.ask(a, 'b.example', { method: 'GET', uri })).rejects.toMatchObject({ status: 503 })
+    }))
+})
+
+interface Scene {
+  readonly network: TestNetwork
+  readonly a: TestServer
+  readonly b: TestServer
+  readonly alice: Session
+  readonly bob: Session
+  readonly roomId: RoomId
+  startB(): Promise<TestServer>
+}
