@@ -99,8 +99,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   waiters.heard([], db.safePosition(), false)
   const outbound = outboundOf(config, timers)
   const services = createOutbound({ networks: ANYWHERE, timers, verifyTls: true })
-  const inbox = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'events of other servers wait'))
-  const completing = createTurns((roomId, error) => log.error({ room: roomId, err: error }, 'members of a room wait'))
+  const turns = turnsOf(log)
   return {
     config,
     serverName: config.global.server_name as ServerName,
@@ -130,8 +129,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       rateLimiter: rateLimiterOf(config, clock),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
       serverKeys: createServerKeyCache(),
-      inbox,
-      completing,
+      ...turns,
       destinations: createDestinations(),
       searchIndex: createCatchingUp(timers),
       taskAlarm,
@@ -140,14 +138,19 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     },
     async close() {
       await stop()
-      const completed = completing.close()
-      await inbox.idle()
+      const ended = Promise.all([turns.completing.close(), turns.inbox.idle()])
       await outbound.close()
-      await completed
+      await ended
       await services.close()
       await db.close()
     },
   }
+}
+
+/** Work in rooms that goes on behind the requests. */
+function turnsOf(log: Logger): Pick<App['live'], 'inbox' | 'completing'> {
+  const turns = (message: string) => createTurns((room, error) => log.error({ room, err: error }, message))
+  return { inbox: turns('events of other servers wait'), completing: turns('members of a room wait') }
 }
 
 async function openClaimed(
