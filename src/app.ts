@@ -23,6 +23,7 @@ import type { Underway } from './live/underway.ts'
 import type { UnreadCountsCache } from './live/unread-counts.ts'
 import type { Waiters } from './live/waiters.ts'
 import type { IdentityProviders } from './remote/identity-providers.ts'
+import type { Mailer } from './remote/mailer.ts'
 import type { Outbound } from './remote/outbound.ts'
 import type { Transport } from './remote/transport.ts'
 
@@ -46,6 +47,8 @@ export interface App {
     readonly strangers: Outbound
     /** Machines that the configuration has named, wherever they are. */
     readonly services: Outbound
+    /** Undefined where no mail server is configured. */
+    readonly mailer: Mailer | undefined
   }
   readonly live: {
     readonly roomTips: RoomTips
@@ -60,6 +63,8 @@ export interface App {
     /** Client transactions that are being sent. */
     readonly sending: Underway<EventId>
     readonly rateLimiter: RateLimiter
+    /** How much mail one address gets. */
+    readonly mailLimiter: RateLimiter
     readonly passwordHasher: PasswordHasher
     readonly serverKeys: ServerKeyCache
     /** PDUs on their way into rooms, by room id. */

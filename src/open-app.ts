@@ -29,8 +29,9 @@ import { createUnderway } from './live/underway.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
 import { createIdentityProviders } from './remote/identity-providers.ts'
+import { createMailer } from './remote/mailer.ts'
 import { ANYWHERE, createNetworks } from './remote/networks.ts'
-import { createOutbound, type Outbound } from './remote/outbound.ts'
+import { createOutbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
 import { DEVICE_LIST } from './store/device-lists.ts'
 import { logRows } from './store/log.ts'
@@ -72,6 +73,8 @@ export class SigningKeyUnusable extends Error {
 }
 
 const BOOT_BYTES = 6
+/** Nobody's mailbox is filled by others: five mails in a row, then one in ten minutes. */
+const MAILS_TO_AN_ADDRESS = { enabled: true, threshold: 5, cooloffMs: 600_000, exemptUserIds: [] }
 
 /**
  * The composition root: the only place that constructs things. Errors: those of `openDatabase`, WrongServerName,
@@ -97,8 +100,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   }
   const stop = followLog(db, hear, log)
   waiters.heard([], db.safePosition(), false)
-  const outbound = outboundOf(config, timers)
-  const services = createOutbound({ networks: ANYWHERE, timers, verifyTls: true })
+  const remote = remoteOf(options, clock, timers)
   const turns = turnsOf(log)
   return {
     config,
@@ -110,12 +112,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     random,
     timers,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
-    remote: {
-      transport: options.transport ?? createTransport(outbound, clock),
-      strangers: outbound,
-      services,
-      identityProviders: createIdentityProviders(config, services),
-    },
+    remote,
     live: {
       roomTips,
       waiters,
@@ -127,6 +124,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       presence,
       sending: createUnderway(),
       rateLimiter: rateLimiterOf(config, clock),
+      mailLimiter: createRateLimiter(MAILS_TO_AN_ADDRESS, clock),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
       serverKeys: createServerKeyCache(),
       ...turns,
@@ -139,9 +137,9 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     async close() {
       await stop()
       const ended = Promise.all([turns.completing.close(), turns.inbox.idle()])
-      await outbound.close()
+      await remote.strangers.close()
       await ended
-      await services.close()
+      await remote.services.close()
       await db.close()
     },
   }
@@ -184,10 +182,18 @@ function rateLimiterOf(config: Config, clock: Clock): RateLimiter {
   return createRateLimiter({ enabled, threshold, cooloffMs, exemptUserIds }, clock)
 }
 
-function outboundOf(config: Config, timers: Timers): Outbound {
+function remoteOf({ config, transport }: OpenOptions, clock: Clock, timers: Timers): App['remote'] {
   const { deny_networks, allow_networks, disable_tls_validation } = config.federation_api
   const networks = createNetworks(deny_networks, allow_networks)
-  return createOutbound({ networks, timers, verifyTls: !disable_tls_validation })
+  const strangers = createOutbound({ networks, timers, verifyTls: !disable_tls_validation })
+  const services = createOutbound({ networks: ANYWHERE, timers, verifyTls: true })
+  return {
+    transport: transport ?? createTransport(strangers, clock),
+    strangers,
+    services,
+    identityProviders: createIdentityProviders(config, services),
+    mailer: createMailer(config.client_api.email, timers),
+  }
 }
 
 /** Rows read at once when the log has grown. */

@@ -42,7 +42,7 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)
   const kind: UserKind = account.guest === true ? 'guest' : account.admin ? 'admin' : 'user'
   const { external, nonce, proofs = {} } = account
-  const redeemed = redeemProofs(app, userId, proofs)
+  const redeemed = await redeemProofs(app, userId, proofs)
   const nowMs = app.clock.now()
   const written = await write(app, {
     guards: [

@@ -1,12 +1,13 @@
 import type { App } from '../app.ts'
 import { deviceIdsOf, forgetAllDevices } from '../store/devices.ts'
 import { deleteBackupsOf } from '../store/key-backups.ts'
+import { deleteThreepidsOf } from '../store/threepids.ts'
 import { deactivateUser } from '../store/users.ts'
 import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { write } from './write.ts'
 
 /**
- * Closes a local account for ever: no password, no session, no device, no key backup. Rooms are left by
+ * Closes a local account for ever: no password, no session, no device, no key backup, no address. Rooms are left by
  * `evacuateUser`.
  */
 export async function deactivate(app: App, userId: string, erase: boolean): Promise<void> {
@@ -17,7 +18,13 @@ export async function deactivate(app: App, userId: string, erase: boolean): Prom
   const list = deviceListChanges(devicesChanged(userId, await deviceIdsOf(app.db, userId)), log.length)
   await write(app, {
     guards: [],
-    writes: [deactivateUser(userId, erase), ...forgetAllDevices(userId), ...deleteBackupsOf(userId), ...list.writes],
+    writes: [
+      deactivateUser(userId, erase),
+      ...forgetAllDevices(userId),
+      ...deleteBackupsOf(userId),
+      deleteThreepidsOf(userId),
+      ...list.writes,
+    ],
     log: [...log, ...list.log],
   })
 }

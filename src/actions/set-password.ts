@@ -1,16 +1,26 @@
 import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { deviceIdsOf, forgetOtherDevices } from '../store/devices.ts'
+import type { Batch } from '../db/database.ts'
+import { deviceIdsOf, forgetAllDevices, forgetOtherDevices } from '../store/devices.ts'
 import { updatePassword, userById } from '../store/users.ts'
 import { checkPassword } from './create-account.ts'
 import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { write } from './write.ts'
 
+const UNCONDITIONAL = { guards: [], writes: [] }
+
 /**
- * Gives a local account a new password; with `onlyDevice`, all other devices are logged out together with it. Errors:
- * M_NOT_FOUND, M_USER_DEACTIVATED, M_WEAK_PASSWORD.
+ * Gives a local account a new password; with `onlyDevice`, all other devices are logged out together with it, with null
+ * all of them. False when a guard of `condition`, which is written with it, did not hold. Errors: M_NOT_FOUND,
+ * M_USER_DEACTIVATED, M_WEAK_PASSWORD.
  */
-export async function setPassword(app: App, userId: string, password: string, onlyDevice?: string): Promise<void> {
+export async function setPassword(
+  app: App,
+  userId: string,
+  password: string,
+  onlyDevice?: string | null,
+  condition: Pick<Batch, 'guards' | 'writes'> = UNCONDITIONAL,
+): Promise<boolean> {
   checkPassword(password)
   const user = await userById(app.db, userId)
   if (user === undefined) throw new MatrixError('M_NOT_FOUND', `${userId} does not exist.`)
@@ -22,10 +32,15 @@ export async function setPassword(app: App, userId: string, password: string, on
     { kind: 'session', user: userId },
   ]
   const list = deviceListChanges(devicesChanged(userId, gone), log.length)
-  const loggedOut = onlyDevice === undefined ? [] : forgetOtherDevices(userId, onlyDevice)
-  await write(app, {
-    guards: [],
-    writes: [updatePassword(userId, hash), ...loggedOut, ...list.writes],
+  const written = await write(app, {
+    guards: condition.guards,
+    writes: [...condition.writes, updatePassword(userId, hash), ...loggedOut(userId, onlyDevice), ...list.writes],
     log: [...log, ...list.log],
   })
+  return written !== undefined
+}
+
+function loggedOut(userId: string, onlyDevice: string | null | undefined) {
+  if (onlyDevice === undefined) return []
+  return onlyDevice === null ? forgetAllDevices(userId) : forgetOtherDevices(userId, onlyDevice)
 }

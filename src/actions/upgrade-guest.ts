@@ -28,7 +28,7 @@ export async function upgradeGuest(
 ): Promise<void> {
   if (password !== undefined) checkPassword(password)
   const hash = password === undefined ? null : await app.live.passwordHasher.hash(password)
-  const redeemed = redeemProofs(app, userId, proofs)
+  const redeemed = await redeemProofs(app, userId, proofs)
   const written = await write(app, {
     guards: [guestIsStill(userId), ...redeemed.guards],
     writes: [makeFullUser(userId, hash), ...redeemed.writes],

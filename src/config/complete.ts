@@ -158,6 +158,7 @@ function checkMeaning(root: Record<string, unknown>, faults: Fault[]): void {
     faults.push({ path: ['http', 'tls_cert'], message: 'and http.tls_key go together' })
   }
   checkCaptcha(root.client_api, faults)
+  checkEmail(root.client_api, faults)
 }
 
 function checkCaptcha(clientApi: unknown, faults: Fault[]): void {
@@ -179,6 +180,15 @@ function jwtFaults(root: Record<string, unknown>): Fault[] {
   if (String(jwt[key]).length >= JWT_KEY_MIN_LENGTH) return []
   const message = `must have at least ${JWT_KEY_MIN_LENGTH} characters with ${jwt.algorithm}`
   return [{ path: ['client_api', 'jwt', key], message }]
+}
+
+function checkEmail(clientApi: unknown, faults: Fault[]): void {
+  const email = isObject(clientApi) && isObject(clientApi.email) ? clientApi.email : {}
+  const path = ['client_api', 'email']
+  const off = email.smtp_host === ''
+  if (!off && email.from === '') faults.push({ path: [...path, 'from'], message: 'is needed to send mail' })
+  if (off && email.required_to_register === true)
+    faults.push({ path: [...path, 'smtp_host'], message: 'is needed when registering takes an e-mail address' })
 }
 
 function textAt(root: Record<string, unknown>, name: string, key: string): string | undefined {

@@ -32,6 +32,7 @@ export function clientApi() {
     get_login_token: getLoginToken(),
     jwt: jwt(),
     sso: sso(),
+    email: email(),
     turn: section('Relays for calls.', {
       turn_user_lifetime: duration('5m0s', 'How long the credentials are good.'),
       turn_uris: list(Type.String(), [], 'Addresses, `turn:…`; empty: no relay.'),
@@ -45,6 +46,29 @@ export function clientApi() {
       cooloff_ms: number(500, 'Milliseconds after which one more is allowed.', { minimum: 1 }),
       exempt_user_ids: list(Type.String(), [], 'Users without limits.'),
     }),
+  })
+}
+
+function email() {
+  return section('Mail to users: to prove an address, and to set a new password.', {
+    smtp_host: text('', 'Mail server; empty: no mail is sent.'),
+    smtp_port: number(587, 'Its port.', { minimum: 1, maximum: 65_535 }),
+    smtp_security: choice(
+      ['starttls', 'tls', 'none'],
+      'starttls',
+      '`tls` from the start (port 465), or `none` at all.',
+    ),
+    smtp_username: text('', 'User name; empty: nobody logs in.'),
+    smtp_password: secret('', 'Its password.'),
+    smtp_timeout: duration('15s', 'How long somebody waits until the server has taken a mail.'),
+    disable_tls_validation: flag(false, 'Accept any certificate from the mail server. Only for tests.'),
+    from: text('', 'Sender, as `Example <matrix@example.org>`.'),
+    required_to_register: flag(false, 'Registering takes an e-mail address.'),
+    next_link_hosts: list(
+      Type.String(),
+      [],
+      'Hosts to which clients may lead who has confirmed an address; empty: any.',
+    ),
   })
 }
 

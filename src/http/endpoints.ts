@@ -2,9 +2,11 @@ import * as adminRegister from './admin/register.ts'
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import * as admin from './client/admin.ts'
+import * as administrativeContact from './client/administrative-contact.ts'
 import { getCapabilities } from './client/capabilities.ts'
 import * as crossSigning from './client/cross-signing.ts'
 import * as devices from './client/devices.ts'
+import * as emailTokens from './client/email-tokens.ts'
 import { getEventContext } from './client/event-context.ts'
 import * as fallbackPages from './client/fallback-pages.ts'
 import { defineFilter, getFilter } from './client/filters.ts'
@@ -73,6 +75,8 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(ssoSteps),
   getLoginPage,
   ...Object.values(fallbackPages),
+  ...Object.values(emailTokens),
+  ...Object.values(administrativeContact),
   ...Object.values(account),
   ...Object.values(admin),
   requestOpenIdToken,

@@ -19,6 +19,10 @@ export const UserName = text(ID_LENGTH_MAX)
 /** A token or secret that is compared, never stored. */
 export const Token = Type.String({ maxLength: TOKEN_LENGTH_MAX })
 
+/** Client-Server API: the identifiers of sessions in which an address is proved, and their secrets. */
+export const ClientSecret = Type.String({ pattern: '^[0-9a-zA-Z.=_-]+$', maxLength: ID_LENGTH_MAX })
+export const SessionId = ClientSecret
+
 const REGISTRATION_TOKEN_LENGTH_MAX = 64
 /** Client-Server API, "Token-authenticated registration". */
 export const RegistrationToken = Type.String({

@@ -1,16 +1,19 @@
 import { checkCaptcha } from '../actions/check-captcha.ts'
 import { checkCredentials } from '../actions/log-in.ts'
+import { provedThreepid } from '../actions/proved-threepid.ts'
+import type { EmailPurpose } from '../actions/request-email-token.ts'
 import type { App } from '../app.ts'
 import type { Config } from '../config/schema.ts'
 import { isValidUserId, userId as makeUserId } from '../core/ids.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import { registrationTokenIsGood } from '../store/registration-tokens.ts'
-import { foldAscii } from './client/login.ts'
 import type { Requester } from './endpoint.ts'
+import { foldAscii } from './identifiers.ts'
 import type { AuthData } from './uia.ts'
 
 export type Stage =
   | 'm.login.dummy'
+  | 'm.login.email.identity'
   | 'm.login.password'
   | 'm.login.recaptcha'
   | 'm.login.registration_token'
@@ -20,6 +23,7 @@ export type Stage =
 export interface Caller {
   readonly user: Pick<Requester, 'userId'> | undefined
   readonly ip: string | undefined
+  readonly purpose?: EmailPurpose | undefined
 }
 
 /** What is kept of a stage that is passed; or why it is not. */
@@ -28,14 +32,16 @@ type Outcome = { readonly proof: string } | { readonly fault: string; readonly e
 const PASSED: Outcome = { proof: '' }
 
 /** Client-Server API, "Authentication types". Errors: M_FORBIDDEN for the credentials of another user. */
-export async function tryStage(app: App, stage: Stage, auth: AuthData, { user, ip }: Caller): Promise<Outcome> {
+export async function tryStage(app: App, stage: Stage, auth: AuthData, caller: Caller): Promise<Outcome> {
   switch (stage) {
     case 'm.login.dummy':
       return PASSED
+    case 'm.login.email.identity':
+      return tryEmail(app, auth.threepid_creds, caller.purpose)
     case 'm.login.password':
-      return tryPassword(app, auth, user)
+      return tryPassword(app, auth, caller.user)
     case 'm.login.recaptcha':
-      return tryCaptcha(app, auth.response, ip)
+      return tryCaptcha(app, auth.response, caller.ip)
     case 'm.login.registration_token':
       return tryToken(app, auth.token)
     case 'm.login.sso':
@@ -67,6 +73,16 @@ export function termsVersion({ client_api: { terms } }: Config): string {
 async function tryToken(app: App, token: string | undefined): Promise<Outcome> {
   const good = token !== undefined && (await registrationTokenIsGood(app.db, token, app.clock.now()))
   return good ? { proof: token } : { fault: 'The registration token is not known, used up or too old.' }
+}
+
+async function tryEmail(app: App, creds: AuthData['threepid_creds'], purpose?: EmailPurpose): Promise<Outcome> {
+  if (creds === undefined || purpose === undefined) return { fault: 'An e-mail address has to be confirmed.' }
+  try {
+    return { proof: (await provedThreepid(app, creds, purpose)).sid }
+  } catch (error) {
+    if (error instanceof MatrixError) return { fault: error.message, errcode: error.errcode }
+    throw error
+  }
 }
 
 async function tryCaptcha(app: App, response: string | undefined, ip: string | undefined): Promise<Outcome> {

@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { beginUia, type Proofs, type UiaRequest } from '../actions/begin-uia.ts'
 import { continueUia, finishUia, type OpenUia, passUiaStage } from '../actions/continue-uia.ts'
+import type { EmailPurpose } from '../actions/request-email-token.ts'
 import type { App } from '../app.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import type { Requester } from './endpoint.ts'
-import { RegistrationToken, Token } from './texts.ts'
+import { ClientSecret, RegistrationToken, SessionId } from './texts.ts'
 import { paramsOf, type Stage, tryStage } from './uia-stages.ts'
 
 export type { Stage } from './uia-stages.ts'
@@ -20,7 +21,7 @@ export const Auth = Type.Object({
   password: Type.Optional(Type.String({ maxLength: 512 })),
   token: Type.Optional(RegistrationToken),
   response: Type.Optional(Type.String({ maxLength: CAPTCHA_LENGTH_MAX })),
-  threepid_creds: Type.Optional(Type.Object({ sid: Token, client_secret: Token })),
+  threepid_creds: Type.Optional(Type.Object({ sid: SessionId, client_secret: ClientSecret })),
 })
 
 export type AuthData = typeof Auth.static
@@ -31,6 +32,8 @@ interface UiaCall {
   readonly user?: Requester | undefined
   /** The client's address, where a stage tells it to others. */
   readonly ip?: string
+  /** What an address is proved for, where that is a stage. */
+  readonly purpose?: EmailPurpose
 }
 
 /**
@@ -66,12 +69,12 @@ interface Attempt {
 }
 
 async function passStage(app: App, attempt: Attempt, call: UiaCall & { auth: AuthData }): Promise<Proofs> {
-  const { auth, user, ip } = call
+  const { auth, user, ip, purpose } = call
   const stage = attempt.flows.flat().find((offered) => offered === auth.type)
   if (stage === undefined) throw await challenge(app, attempt, { fault: 'This stage is not offered.' })
   // A client that has shown a page may name its stage once more.
   if (Object.hasOwn(attempt.proofs, stage)) return attempt.proofs
-  const outcome = await tryStage(app, stage, auth, { user, ip })
+  const outcome = await tryStage(app, stage, auth, { user, ip, purpose })
   if ('fault' in outcome) throw await challenge(app, attempt, outcome)
   return { ...attempt.proofs, [stage]: outcome.proof }
 }

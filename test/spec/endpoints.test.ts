@@ -32,8 +32,8 @@ const OPEN_TO_GUESTS_TOO = [
   'GET /_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}',
   'PUT /_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}',
 ]
-/** The specification lets a 3PID stand in for the access token here. Without e-mail there is no such way. */
-const TOKEN_NEEDED = ['POST /_matrix/client/v3/account/deactivate', 'POST /_matrix/client/v3/account/password']
+/** The specification lets a 3PID stand in for the access token here. No mail is sent for that. */
+const TOKEN_NEEDED = ['POST /_matrix/client/v3/account/deactivate']
 
 const served = new Map(ENDPOINTS.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, endpoint]))
 const rows = SPEC.filter(({ key }) => served.has(key))

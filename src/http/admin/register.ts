@@ -4,8 +4,9 @@ import { createAccount } from '../../actions/create-account.ts'
 import { offerNonce } from '../../actions/offer-nonce.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { foldAscii, logIn } from '../client/login.ts'
+import { logIn } from '../client/login.ts'
 import { endpoint } from '../endpoint.ts'
+import { foldAscii } from '../identifiers.ts'
 
 /** Registration by shared secret, which works also while registration is closed. */
 export const getRegistrationNonce = endpoint({

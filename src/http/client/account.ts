@@ -2,10 +2,14 @@ import { Type } from '@sinclair/typebox'
 import { checkPassword } from '../../actions/create-account.ts'
 import { deactivate } from '../../actions/deactivate.ts'
 import { evacuateUser } from '../../actions/evacuate-user.ts'
+import { provedBySession } from '../../actions/proved-threepid.ts'
+import { resetPassword } from '../../actions/reset-password.ts'
 import { setPassword } from '../../actions/set-password.ts'
+import type { App } from '../../app.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
-import { Auth } from '../uia.ts'
+import { Auth, authenticateInteractively } from '../uia.ts'
 
 /** Client-Server API, "Current account information". */
 export const getTokenOwner = endpoint({
@@ -17,26 +21,41 @@ export const getTokenOwner = endpoint({
   handle: async (_app, { user }) => ({ user_id: user.userId, device_id: user.deviceId, is_guest: user.guest }),
 })
 
+const PasswordChange = Type.Object({
+  auth: Type.Optional(Auth),
+  new_password: Type.String(),
+  logout_devices: Type.Optional(Type.Boolean()),
+})
+type PasswordChange = typeof PasswordChange.static
+
 /** Client-Server API, "Account registration and management". */
 export const changePassword = endpoint({
   method: 'POST',
   path: '/_matrix/client/v3/account/password',
   aliases: ['r0'],
-  auth: 'access-token',
+  auth: 'access-token-optional',
   rateLimit: 'login',
-  body: Type.Object({
-    auth: Type.Optional(Auth),
-    new_password: Type.String(),
-    logout_devices: Type.Optional(Type.Boolean()),
-  }),
+  body: PasswordChange,
   async handle(app, { user, body }) {
     checkPassword(body.new_password)
-    await confirmUser(app, user, { endpoint: 'POST /account/password', body })
+    const call = { endpoint: 'POST /account/password', body }
+    if (user === undefined) return resetByEmail(app, call)
+    await confirmUser(app, user, call)
     const onlyDevice = body.logout_devices === false ? undefined : user.deviceId
     await setPassword(app, user.userId, body.new_password, onlyDevice)
     return {}
   },
 })
+
+/** Who has forgotten the password proves an address of the account instead. */
+async function resetByEmail(app: App, call: { endpoint: string; body: PasswordChange }): Promise<object> {
+  if (app.remote.mailer === undefined)
+    throw new MatrixError('M_FORBIDDEN', 'Without an access token it takes an e-mail, and this server sends none.')
+  const proofs = await authenticateInteractively(app, 'm.login.email.identity', { ...call, purpose: 'password' })
+  const proved = await provedBySession(app, proofs['m.login.email.identity'] ?? '')
+  await resetPassword(app, proved, call.body.new_password, call.body.logout_devices === false)
+  return {}
+}
 
 export const deactivateAccount = endpoint({
   method: 'POST',

@@ -14,7 +14,7 @@ export const getCapabilities = endpoint({
         available: Object.fromEntries([...ROOM_VERSIONS.keys()].map((id) => [id, 'stable'])),
       },
       'm.change_password': { enabled: true },
-      'm.3pid_changes': { enabled: false },
+      'm.3pid_changes': { enabled: app.remote.mailer !== undefined },
       'm.get_login_token': { enabled: app.config.client_api.get_login_token.enabled },
       'm.profile_fields': { enabled: true },
       'm.set_displayname': { enabled: true },

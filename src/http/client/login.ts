@@ -6,11 +6,12 @@ import type { Tokens } from '../../actions/session-tokens.ts'
 import { spendLoginToken } from '../../actions/spend-login-token.ts'
 import { userOfJwt } from '../../actions/user-of-jwt.ts'
 import type { App } from '../../app.ts'
-import { isValidUserId, userId as makeUserId, type UserId } from '../../core/ids.ts'
+import type { UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
-import { DeviceId, DeviceName, Token, UserName } from '../texts.ts'
+import { accountIn, Identification } from '../identifiers.ts'
+import { DeviceId, DeviceName, Token } from '../texts.ts'
 import { Auth } from '../uia.ts'
 
 /** What a client says of its device when it logs in or registers. */
@@ -30,8 +31,7 @@ const JWT_LENGTH_MAX = 16_384
 
 const Login = Type.Object({
   type: Type.String(),
-  identifier: Type.Optional(Type.Object({ type: Type.String(), user: Type.Optional(UserName) })),
-  user: Type.Optional(UserName),
+  ...Identification,
   password: Type.Optional(Type.String()),
   token: Type.Optional(Type.String({ maxLength: JWT_LENGTH_MAX })),
   ...DeviceWish,
@@ -67,18 +67,12 @@ async function userLoggingIn(app: App, body: Login): Promise<UserId> {
 }
 
 async function userByPassword(app: App, body: Login): Promise<UserId> {
-  if (body.identifier !== undefined && body.identifier.type !== 'm.id.user') {
-    throw new MatrixError('M_UNKNOWN', `Identifier type ${body.identifier.type} is not supported.`)
-  }
-  const name = body.identifier?.user ?? body.user
-  if (name === undefined || body.password === undefined) {
-    throw new MatrixError('M_MISSING_PARAM', 'A user name and a password are needed.')
-  }
-  const userId = accountNamed(app, name)
+  const userId = await accountIn(app, body)
+  if (body.password === undefined) throw new MatrixError('M_MISSING_PARAM', 'A password is needed.')
   // By account too: who guesses has many addresses.
   app.live.rateLimiter.check(userId, 'login')
   await checkCredentials(app, userId, body.password)
-  return userId
+  return userId as UserId
 }
 
 function loginFlows(app: App) {
@@ -168,17 +162,4 @@ function wireTokens({ accessToken, refreshToken, expiresInMs }: Tokens) {
     access_token: accessToken,
     ...(refreshToken !== undefined && { refresh_token: refreshToken, expires_in_ms: expiresInMs }),
   }
-}
-
-/** A localpart or a whole user id. Upper case is folded in ASCII alone, so that no other letter turns into one. */
-function accountNamed(app: App, name: string): UserId {
-  if (name.startsWith('@')) {
-    if (!isValidUserId(name)) throw new MatrixError('M_INVALID_PARAM', 'This is not a user id.')
-    return name
-  }
-  return makeUserId(foldAscii(name), app.serverName)
-}
-
-export function foldAscii(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }

@@ -10,9 +10,10 @@ import { MatrixError } from '../../core/matrix-error.ts'
 import { registrationTokenIsGood } from '../../store/registration-tokens.ts'
 import { userById } from '../../store/users.ts'
 import { endpoint } from '../endpoint.ts'
+import { foldAscii } from '../identifiers.ts'
 import { RegistrationToken, Token } from '../texts.ts'
 import { Auth, authenticateInteractively, type Stage } from '../uia.ts'
-import { DeviceWish, foldAscii, logIn } from './login.ts'
+import { DeviceWish, logIn } from './login.ts'
 
 const NAME_BYTES = 8
 const ENDPOINT = 'POST /register'
@@ -44,7 +45,7 @@ export const register = endpoint({
     const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
     const upgraded = guest ? undefined : await guestToUpgrade(app, body)
     if (!guest && upgraded === undefined) await checkFree(app, localpart)
-    const call = { endpoint: ENDPOINT, body, ip }
+    const call = { endpoint: ENDPOINT, body, ip, purpose: 'register' as const }
     const proofs = guest ? {} : await authenticateInteractively(app, flowsOf(app), call)
     const password = guest ? undefined : body.password
     if (upgraded !== undefined) await upgradeGuest(app, upgraded, password, proofs)
@@ -120,13 +121,16 @@ export const registrationTokenValidity = endpoint({
 })
 
 /** The ways to register: what every one asks for, and then an address, or nothing more. */
-function flowsOf({ config: { client_api: config } }: App): readonly (readonly Stage[])[] {
+function flowsOf({ config: { client_api: config }, remote }: App): readonly (readonly Stage[])[] {
   const always: Stage[] = [
     ...(config.registration_requires_token ? (['m.login.registration_token'] as const) : []),
     ...(config.enable_registration_captcha ? (['m.login.recaptcha'] as const) : []),
     ...(config.terms.length > 0 ? (['m.login.terms'] as const) : []),
   ]
-  return [always.length > 0 ? always : ['m.login.dummy']]
+  if (remote.mailer === undefined) return [always.length > 0 ? always : ['m.login.dummy']]
+  const byEmail: Stage[] = [...always, 'm.login.email.identity']
+  // With a stage of its own, the way without an address is not the beginning of the other.
+  return config.email.required_to_register ? [byEmail] : [[...always, 'm.login.dummy'], byEmail]
 }
 
 function checkOpen(app: App, guest: boolean): void {

@@ -12,10 +12,10 @@ import { isListed, redirectUrl, withLoginToken } from '../../core/redirect-url.t
 import type { Identity } from '../../remote/identity-provider.ts'
 import { userOfExternalId } from '../../store/sso.ts'
 import { endpoint } from '../endpoint.ts'
+import { foldAscii } from '../identifiers.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'
 import { browserOf, callbackOf, goTo, markBrowser, providerNamed, publicUrl } from '../sso.ts'
 import { UserName } from '../texts.ts'
-import { foldAscii } from './login.ts'
 
 /** The specification says five seconds or so; a phone on a slow line takes longer to come back with it. */
 const LOGIN_TOKEN_LIFETIME_MS = 20_000
