@@ -5,6 +5,7 @@ import * as admin from './client/admin.ts'
 import * as administrativeContact from './client/administrative-contact.ts'
 import { getCapabilities } from './client/capabilities.ts'
 import * as crossSigning from './client/cross-signing.ts'
+import * as dehydratedDevice from './client/dehydrated-device.ts'
 import * as devices from './client/devices.ts'
 import * as emailTokens from './client/email-tokens.ts'
 import { getEventContext } from './client/event-context.ts'
@@ -95,6 +96,7 @@ const ALL_BUT_VERSIONS = [
   accountData.deleteRoomTag,
   getCapabilities,
   ...Object.values(devices),
+  ...Object.values(dehydratedDevice),
   ...Object.values(keyBackup),
   ...Object.values(keys),
   ...Object.values(crossSigning),

@@ -1,6 +1,8 @@
+import { Type } from '@sinclair/typebox'
 import type { ClaimedKeys, KeyClaim } from '../actions/claim-keys.ts'
 import type { QueriedKeys } from '../actions/query-keys.ts'
 import type { KeyUsage } from '../core/cross-signing.ts'
+import { type OneTimeKey, readOneTimeKeys } from '../core/device-keys.ts'
 import { isHistoricalUserId } from '../core/ids.ts'
 import { type JsonObject, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
@@ -65,4 +67,32 @@ export function claimedKeys({ keys, failures }: ClaimedKeys) {
 /** Whether anything can be of this name. Others are passed over, like names that nothing has. */
 function isName(name: string): boolean {
   return name.length <= NAME_LENGTH_MAX && !name.includes('\0')
+}
+
+/** One-time keys in one upload: clients send a hundred at most. */
+const ONE_TIME_KEYS_MAX = 500
+/** One an algorithm. */
+const FALLBACK_KEYS_MAX = 10
+const Keys = Type.Optional(Type.Record(Type.String(), Type.Unknown()))
+
+/** The keys of an upload besides those of the device itself. */
+export const OtherKeys = { one_time_keys: Keys, fallback_keys: Keys }
+
+/** Errors: M_INVALID_PARAM. */
+export function readOtherKeys(body: {
+  readonly one_time_keys?: Record<string, unknown>
+  readonly fallback_keys?: Record<string, unknown>
+}): { readonly oneTimeKeys: readonly OneTimeKey[]; readonly fallbackKeys: readonly OneTimeKey[] } {
+  const oneTimeKeys = readKeys(body.one_time_keys, ONE_TIME_KEYS_MAX)
+  const fallbackKeys = readKeys(body.fallback_keys, FALLBACK_KEYS_MAX)
+  if (new Set(fallbackKeys.map((key) => key.algorithm)).size < fallbackKeys.length)
+    throw new MatrixError('M_INVALID_PARAM', 'There is one fallback key an algorithm.')
+  return { oneTimeKeys, fallbackKeys }
+}
+
+function readKeys(keys: Record<string, unknown> | undefined, max: number): readonly OneTimeKey[] {
+  const read = readOneTimeKeys((keys ?? {}) as JsonObject)
+  if (typeof read === 'string') throw new MatrixError('M_INVALID_PARAM', read)
+  if (read.length > max) throw new MatrixError('M_INVALID_PARAM', `An upload holds ${max} keys of a kind.`)
+  return read
 }

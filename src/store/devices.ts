@@ -67,6 +67,7 @@ function forget(which: Sql): Sql[] {
     sql`DELETE FROM pushers WHERE session IN (SELECT session FROM sessions WHERE ${which})`,
     sql`DELETE FROM sessions WHERE ${which}`,
     sql`DELETE FROM devices WHERE ${which}`,
+    sql`DELETE FROM dehydrated_devices WHERE ${which}`,
     sql`DELETE FROM device_keys WHERE ${which}`,
     sql`DELETE FROM one_time_keys WHERE ${which}`,
     sql`DELETE FROM fallback_keys WHERE ${which}`,

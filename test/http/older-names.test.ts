@@ -9,9 +9,9 @@ import { SPEC } from '../spec/table.ts'
 const UNSTABLE = '/_matrix/client/unstable'
 const served = new Set(ENDPOINTS.map(({ method, path }) => `${method} ${path}`))
 
-test('older names stand for endpoints of the specification', () => {
+test('older names stand for endpoints of the specification, or such as are served', () => {
   const names = [...OLDER_PATHS.keys(), ...FEATURES.flatMap(([, endpoints]) => endpoints)]
-  expect(names.filter((key) => !SPEC.some((row) => row.key === key))).toEqual([])
+  expect(names.filter((key) => !served.has(key) && !SPEC.some((row) => row.key === key))).toEqual([])
 })
 
 eachServer({}, (server) => {

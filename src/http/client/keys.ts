@@ -2,20 +2,14 @@ import { Type } from '@sinclair/typebox'
 import { claimKeys as claim } from '../../actions/claim-keys.ts'
 import { queryKeys as query } from '../../actions/query-keys.ts'
 import { uploadKeys as upload } from '../../actions/upload-keys.ts'
-import { deviceKeysFault, type OneTimeKey, readOneTimeKeys } from '../../core/device-keys.ts'
+import { deviceKeysFault } from '../../core/device-keys.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { deviceListsSince } from '../../views/device-lists.ts'
 import { shownCounts } from '../../views/key-counts.ts'
 import { positionOf } from '../../views/tokens.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
-import { claimedKeys, queriedKeys, readClaims, readQuery } from '../wire-keys.ts'
-
-/** One-time keys in one upload: clients send a hundred at most. */
-const ONE_TIME_KEYS_MAX = 500
-/** One an algorithm. */
-const FALLBACK_KEYS_MAX = 10
-const Keys = Type.Record(Type.String(), Type.Unknown())
+import { claimedKeys, OtherKeys, queriedKeys, readClaims, readOtherKeys, readQuery } from '../wire-keys.ts'
 
 /** Client-Server API, "Uploading keys". */
 export const uploadKeys = endpoint({
@@ -28,18 +22,13 @@ export const uploadKeys = endpoint({
   bodyLimitBytes: LARGE_BODY_BYTES,
   body: Type.Object({
     device_keys: Type.Optional(Type.Object({})),
-    one_time_keys: Type.Optional(Keys),
-    fallback_keys: Type.Optional(Keys),
+    ...OtherKeys,
   }),
   async handle(app, { user, body }) {
     const deviceKeys = body.device_keys as JsonObject | undefined
     const fault = deviceKeys === undefined ? undefined : deviceKeysFault(deviceKeys, user.userId, user.deviceId)
     if (fault !== undefined) throw new MatrixError('M_BAD_JSON', fault)
-    const oneTimeKeys = readKeys(body.one_time_keys, ONE_TIME_KEYS_MAX)
-    const fallbackKeys = readKeys(body.fallback_keys, FALLBACK_KEYS_MAX)
-    if (new Set(fallbackKeys.map((key) => key.algorithm)).size < fallbackKeys.length)
-      throw new MatrixError('M_INVALID_PARAM', 'There is one fallback key an algorithm.')
-    return { one_time_key_counts: shownCounts(await upload(app, user, { deviceKeys, oneTimeKeys, fallbackKeys })) }
+    return { one_time_key_counts: shownCounts(await upload(app, user, { deviceKeys, ...readOtherKeys(body) })) }
   },
 })
 
@@ -92,10 +81,3 @@ export const getKeysChanges = endpoint({
     return deviceListsSince(app, user.userId, span)
   },
 })
-
-function readKeys(keys: Record<string, unknown> | undefined, max: number): readonly OneTimeKey[] {
-  const read = readOneTimeKeys((keys ?? {}) as JsonObject)
-  if (typeof read === 'string') throw new MatrixError('M_INVALID_PARAM', read)
-  if (read.length > max) throw new MatrixError('M_INVALID_PARAM', `An upload holds ${max} keys of a kind.`)
-  return read
-}

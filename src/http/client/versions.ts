@@ -74,6 +74,10 @@ export const FEATURES: readonly (readonly [name: string, endpoints: readonly str
   ['org.matrix.msc3440.stable', []],
   ['org.matrix.msc3771', []],
   ['org.matrix.msc3773', []],
+  [
+    'org.matrix.msc3814',
+    ['PUT /_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device', 'POST /_matrix/client/v3/keys/upload'],
+  ],
   ['org.matrix.msc3827.stable', []],
   ['org.matrix.msc3916.stable', [`GET ${MEDIA}/download/{serverName}/{mediaId}`]],
   ['org.matrix.msc3952_intentional_mentions', []],

@@ -3,6 +3,7 @@ import { roomServers } from './0002-room-servers.ts'
 import { eventTimes } from './0003-event-times.ts'
 import { search } from './0004-search.ts'
 import { deviceLists } from './0005-device-lists.ts'
+import { dehydratedDevices } from './0006-dehydrated-devices.ts'
 
 /** Every migration, in order of its number. Forward only. */
-export const MIGRATIONS = [first, roomServers, eventTimes, search, deviceLists]
+export const MIGRATIONS = [first, roomServers, eventTimes, search, deviceLists, dehydratedDevices]

@@ -22,9 +22,9 @@ export async function readToDevice(
   const rows = await waitingToDevice(app.db, request.viewer, after, to, MAX_MESSAGES + 1)
   const shown = rows.slice(0, MAX_MESSAGES)
   const upTo = rows.length > MAX_MESSAGES ? shown.at(-1)?.position : rows.length > 0 ? to : undefined
-  return { texts: shown.map(textOf), upTo }
+  return { texts: shown.map(toDeviceText), upTo }
 }
 
-function textOf({ sender, type, content }: ToDeviceRow): string {
+export function toDeviceText({ sender, type, content }: ToDeviceRow): string {
   return `{"sender":${JSON.stringify(sender)},"type":${JSON.stringify(type)},"content":${content}}`
 }
