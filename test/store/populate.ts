@@ -44,6 +44,7 @@ export async function populate(server: TestServer): Promise<Known> {
   const messages = await talk(server, [alice, bob], tea, MESSAGES)
   await personalise(server, alice, tea)
   await shareKeys(server, alice, bob)
+  await dehydrate(server, bob)
   const taken = await takeBack(server, bob, tea, messages)
   const path = sendPath(newer, 'retried')
   const body = { msgtype: 'm.text', body: 'it\'s "quoted" \\ and\nbroken, 🍵' }
@@ -79,6 +80,7 @@ async function ask(server: TestServer, accounts: readonly Account[], tea: string
     [0, `/user/${alice}/filter/1`],
     [0, '/pushrules/global'],
     [0, `/devices/${accounts[0]!.deviceId}`],
+    [1, DEHYDRATED],
     [0, '/room_keys/version'],
     [0, '/room_keys/keys?version=1'],
     [1, `${teaPath}/state`],
@@ -159,6 +161,14 @@ async function personalise(server: TestServer, user: Account, roomId: string): P
   await must(server, user, 'PUT', `/room_keys/keys/${encodeURIComponent(roomId)}/session?version=1`, key)
 }
 
+const DEHYDRATED = '/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device'
+
+async function dehydrate(server: TestServer, user: Account): Promise<void> {
+  const device_keys = { user_id: user.userId, device_id: 'DRY', algorithms: [], keys: {}, signatures: {} }
+  const device_data = { algorithm: 'org.matrix.msc3814.v2', device_pickle: '🍵' }
+  await must(server, user, 'PUT', DEHYDRATED, { device_id: 'DRY', device_data, device_keys })
+}
+
 async function talk(server: TestServer, users: readonly Account[], roomId: string, count: number): Promise<string[]> {
   const eventIds: string[] = []
   for (let n = 0; n < count; n++) {
@@ -181,9 +191,12 @@ function password({ userId }: Account) {
   return { type: 'm.login.password', identifier: { type: 'm.id.user', user: userId }, password: TEST_PASSWORD }
 }
 
-/** Calls with a path below `/_matrix/client/v3` and answers with the body. Errors: any status but 200. */
+/** Calls with a path, usually below `/_matrix/client/v3`, and answers with the body. Errors: any status but 200. */
 export async function must(server: TestServer, user: Account, method: string, path: string, body?: object) {
-  const reply = await server.call(method, `${V3}${path}`, { token: user.token, body })
+  const reply = await server.call(method, path.startsWith('/_matrix/') ? path : `${V3}${path}`, {
+    token: user.token,
+    body,
+  })
   if (reply.status !== 200) throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
   return reply.body
 }
