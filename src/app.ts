@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from './config/schema.ts'
 import type { EventId, ServerName } from './core/ids.ts'
 import type { SigningKey } from './core/keys.ts'
+import type { LongText } from './core/long-text.ts'
 import type { Database } from './db/database.ts'
 import type { Alarm } from './live/alarm.ts'
 import type { CatchingUp } from './live/catching-up.ts'
@@ -59,7 +60,7 @@ export interface App {
     readonly sightings: Sightings
     readonly unreadCounts: UnreadCountsCache
     /** Equal syncs of one device at the same time. */
-    readonly syncs: Sharing<string>
+    readonly syncs: Sharing<LongText>
     /** Client transactions that are being sent. */
     readonly sending: Underway<EventId>
     readonly rateLimiter: RateLimiter

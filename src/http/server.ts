@@ -1,9 +1,11 @@
 import { setMaxListeners } from 'node:events'
 import { rm } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { App } from '../app.ts'
 import type { ServerName } from '../core/ids.ts'
 import type { JsonValue } from '../core/json.ts'
+import { LongText } from '../core/long-text.ts'
 import { MatrixError, userSuspended } from '../core/matrix-error.ts'
 import { authenticate } from './authenticate.ts'
 import { authenticateServer } from './authenticate-server.ts'
@@ -11,6 +13,7 @@ import { budgetOf } from './budget.ts'
 import type { AnyEndpoint, Endpoint, Requester } from './endpoint.ts'
 import { ENDPOINTS } from './endpoints.ts'
 import { sendError } from './errors.ts'
+import { longReply } from './long-reply.ts'
 import { OLDER_PATHS } from './older-paths.ts'
 import { readBody, readJson, readTexts } from './validate.ts'
 
@@ -200,10 +203,14 @@ function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
       },
     } as never)
     if (reply.sent) return reply
-    // Views answer with JSON text that they spliced themselves.
-    const text = typeof result === 'string' ? result : JSON.stringify(result)
-    return reply.header('Content-Type', 'application/json').send(text)
+    return reply.header('Content-Type', 'application/json').send(textOf(result))
   }
+}
+
+/** Views answer with JSON text that they spliced themselves. */
+function textOf(result: unknown): string | Readable {
+  if (result instanceof LongText) return longReply(result)
+  return typeof result === 'string' ? result : JSON.stringify(result)
 }
 
 /** Aborted when the client hangs up or the server stops. Made when it is asked for: only what waits needs it. */

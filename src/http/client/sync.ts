@@ -3,6 +3,7 @@ import { forgetToDevice } from '../../actions/send-to-device.ts'
 import { noticeAbsence, noticeHiding, noticePresence, type Presence, presenceIsOn } from '../../actions/set-presence.ts'
 import type { App } from '../../app.ts'
 import { type Filter, parseFilter, parseFilterText } from '../../core/filter.ts'
+import type { LongText } from '../../core/long-text.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { storedFilter } from '../../store/filters.ts'
 import { sync as view } from '../../views/sync/sync.ts'
@@ -57,8 +58,8 @@ async function whilePresent(
   app: App,
   userId: string,
   presence: Presence,
-  poll: () => Promise<string>,
-): Promise<string> {
+  poll: () => Promise<LongText>,
+): Promise<LongText> {
   if (!presenceIsOn(app)) return poll()
   if (presence === 'offline') {
     await noticeHiding(app, userId)

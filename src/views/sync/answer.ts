@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts'
 import { type EventFilter, eventFilterMatches } from '../../core/filter.ts'
 import { canonicalJson } from '../../core/json.ts'
+import { LongText } from '../../core/long-text.ts'
 import { pushRulesContent } from '../../core/push-rules.ts'
 import { globalAccountDataSince } from '../../store/account-data.ts'
 import { NEWS_ROWS, newsFor } from '../../store/log.ts'
@@ -17,7 +18,7 @@ import { readToDevice } from './to-device.ts'
 export interface Answer {
   /** Whether there is anything to tell. */
   readonly news: boolean
-  readonly json: string
+  readonly json: LongText
 }
 
 type Span = Pick<Scope, 'token' | 'since' | 'to' | 'initial' | 'typing'>
@@ -33,27 +34,27 @@ export async function answer(
   const toDevice = await readToDevice({ app, request, ...span, news })
   const counts = await readKeyCounts(app, request.viewer)
   if (news?.size === 0 && span.typing.lists.size === 0 && toDevice.texts.length === 0)
-    return { news: false, json: replyJson(app, span, [counts], undefined) }
+    return { news: false, json: replyJson(app, span, [[counts]], undefined) }
   const accountData = await readAccountData(app, request, span)
   const scope: Scope = { app, request, ...span, news, settings: accountData.settings }
   const chosen = await chooseRooms(scope, rooms)
   const parts = await roomParts(scope, chosen.present)
-  const sections = [
-    roomsOf('join', parts.join),
-    roomsOf('invite', strippedRooms(chosen.invited, 'invite_state')),
-    roomsOf('knock', strippedRooms(chosen.knocked, 'knock_state')),
-    roomsOf('leave', parts.leave),
-  ].filter((text) => text !== undefined)
-  const keys: string[] = []
-  if (accountData.texts.length > 0) keys.push(`"account_data":{"events":[${accountData.texts.join(',')}]}`)
-  if (sections.length > 0) keys.push(`"rooms":{${sections.join(',')}}`)
+  const sections = new Map([
+    ...roomsOf('join', parts.join),
+    ...roomsOf('invite', strippedRooms(chosen.invited, 'invite_state')),
+    ...roomsOf('knock', strippedRooms(chosen.knocked, 'knock_state')),
+    ...roomsOf('leave', parts.leave),
+  ])
+  const keys: string[][] = []
+  if (accountData.texts.length > 0) keys.push([`"account_data":{"events":[${accountData.texts.join(',')}]}`])
+  if (sections.size > 0) keys.push(['"rooms":', ...objectOf(sections)])
   const presence = await readPresence(scope, parts.membersChanged)
-  if (presence.length > 0) keys.push(`"presence":{"events":[${presence.join(',')}]}`)
-  if (toDevice.texts.length > 0) keys.push(`"to_device":{"events":[${toDevice.texts.join(',')}]}`)
+  if (presence.length > 0) keys.push([`"presence":{"events":[${presence.join(',')}]}`])
+  if (toDevice.texts.length > 0) keys.push([`"to_device":{"events":[${toDevice.texts.join(',')}]}`])
   const deviceLists = await readDeviceLists(scope)
-  if (deviceLists !== undefined) keys.push(`"device_lists":${deviceLists}`)
+  if (deviceLists !== undefined) keys.push([`"device_lists":${deviceLists}`])
   const isNews = keys.length > 0 || hasNews(scope, null, 'one_time_keys')
-  return { news: isNews, json: replyJson(app, span, [...keys, counts], toDevice.upTo) }
+  return { news: isNews, json: replyJson(app, span, [...keys, [counts]], toDevice.upTo) }
 }
 
 async function newsOf(
@@ -101,15 +102,23 @@ function textOf(row: { readonly type: string; readonly content: string }): strin
   return `{"type":${JSON.stringify(row.type)},"content":${row.content}}`
 }
 
-function replyJson(app: App, span: Span, keys: readonly string[], toDevice: number | undefined): string {
+function replyJson(app: App, span: Span, keys: readonly string[][], toDevice: number | undefined): LongText {
   const nextBatch = `"next_batch":${JSON.stringify(syncToken(app, span.to, span.typing.serial, toDevice))}`
-  return `{${[nextBatch, ...keys].join(',')}}`
+  return new LongText(['{', nextBatch, ...keys.flatMap((key) => [',', ...key]), '}'])
 }
 
-/** One kind of rooms of the reply: `"join":{"!id":…}`, or undefined when there is none. */
-function roomsOf(name: string, rooms: ReadonlyMap<string, string>): string | undefined {
-  if (rooms.size === 0) return undefined
-  return `"${name}":{${[...rooms].map(([roomId, json]) => `${JSON.stringify(roomId)}:${json}`).join(',')}}`
+/** One kind of rooms of the reply, in pieces; nothing when there is none. */
+function roomsOf(name: string, rooms: ReadonlyMap<string, string>): [string, string[]][] {
+  return rooms.size === 0 ? [] : [[name, objectOf(rooms)]]
+}
+
+/** A JSON object in pieces, from the texts of its values. */
+function objectOf(values: ReadonlyMap<string, string | readonly string[]>): string[] {
+  const pieces = [...values].flatMap(([key, value], index) => {
+    const name = `${index === 0 ? '' : ','}${JSON.stringify(key)}:`
+    return typeof value === 'string' ? name + value : [name, ...value]
+  })
+  return ['{', ...pieces, '}']
 }
 
 function strippedRooms(rooms: readonly RoomOfUser[], key: string): Map<string, string> {

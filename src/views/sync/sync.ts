@@ -1,4 +1,5 @@
 import type { App } from '../../app.ts'
+import type { LongText } from '../../core/long-text.ts'
 import { roomsOfUser } from '../../store/memberships.ts'
 import { checkStillIn } from '../still-in.ts'
 import { readSyncToken } from '../tokens.ts'
@@ -11,16 +12,16 @@ export type { SyncRequest } from './scope.ts'
 const MAX_TIMEOUT_MS = 120_000
 
 /**
- * What changed for the user since the token, as JSON text; waits for news up to the timeout (`GET /sync`). Equal
- * requests of a device at the same time get one answer. Errors: M_INVALID_PARAM, and those of `checkStillIn`.
+ * What changed for the user since the token; waits for news up to the timeout (`GET /sync`). Equal requests of a
+ * device at the same time get one answer. Errors: M_INVALID_PARAM, and those of `checkStillIn`.
  */
-export function sync(app: App, request: SyncRequest): Promise<string> {
+export function sync(app: App, request: SyncRequest): Promise<LongText> {
   const { viewer, since, filterText, fullState, stateAfterKey, timeoutMs } = request
   const key = [viewer.userId, viewer.deviceId, since, filterText, fullState, stateAfterKey, timeoutMs]
   return app.live.syncs.run(JSON.stringify(key), request.signal, (signal) => pollOnce(app, { ...request, signal }))
 }
 
-async function pollOnce(app: App, request: SyncRequest): Promise<string> {
+async function pollOnce(app: App, request: SyncRequest): Promise<LongText> {
   const token = request.since === undefined ? undefined : readSyncToken(request.since)
   const since = Math.min(token?.position ?? 0, app.db.safePosition())
   const initial = token === undefined
@@ -36,12 +37,12 @@ async function pollOnce(app: App, request: SyncRequest): Promise<string> {
     const { news, json } = await answer(app, request, { token, since, to, initial, typing }, rooms)
     if (news || wholeAnswer) return json
     const joined = new Set(rooms.filter((room) => room.membership === 'join').map((room) => room.room))
-    // Typing has no row in the log that the waiter could find afterwards.
+    // Typing has no row in the log that the waiter could find afterwards: no pause from here to its wait.
     const typedSince = app.live.typing.changesSince(typing.serial)
     if ([...typedSince.lists.keys()].some((room) => joined.has(room))) continue
-    await checkStillIn(app, request.viewer)
     const timeoutMs = deadline - app.clock.monotonic()
     const wait = { userId, deviceId, rooms: joined, since: to, timeoutMs, signal: request.signal }
     if (!(await app.live.waiters.wait(wait))) return json
+    await checkStillIn(app, request.viewer)
   }
 }
