@@ -1,4 +1,5 @@
 import * as adminRegister from './admin/register.ts'
+import * as registrationTokens from './admin/registration-tokens.ts'
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import * as admin from './client/admin.ts'
@@ -64,6 +65,7 @@ import { sendTransaction } from './federation/transactions.ts'
 const ALL_BUT_VERSIONS = [
   register,
   ...Object.values(adminRegister),
+  ...Object.values(registrationTokens),
   checkUsernameAvailability,
   registrationTokenValidity,
   login.getLoginFlows,

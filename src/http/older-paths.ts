@@ -4,8 +4,12 @@ const V3 = '/_matrix/client/v3'
 const AUTHENTICATED_MEDIA = `${UNSTABLE}/org.matrix.msc3916/media`
 const ADMIN = `${UNSTABLE}/uk.timedout.msc4323/admin`
 
+const TOKENS = '/_synapse/admin/v1/registration_tokens'
+const GO_TOKENS = '/_dendrite/admin/registrationTokens'
+
 /**
- * Paths from before the specification had these endpoints, which clients still use. Each answers as the endpoint does,
+ * Paths from before the specification had these endpoints, which clients still use, and those
+ * of the Go Dendrite. Each answers as the endpoint does,
  * from the day on which that one is served. Other version segments of the same path stand beside the endpoint.
  */
 export const OLDER_PATHS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -44,5 +48,10 @@ export const OLDER_PATHS: ReadonlyMap<string, readonly string[]> = new Map([
     'PUT /_matrix/media/v3/upload/{serverName}/{mediaId}',
     ['/_matrix/media/unstable/fi.mau.msc2246/upload/{serverName}/{mediaId}'],
   ],
+  [`GET ${TOKENS}`, [GO_TOKENS]],
+  [`POST ${TOKENS}/new`, [`${GO_TOKENS}/new`]],
+  [`GET ${TOKENS}/{token}`, [`${GO_TOKENS}/{token}`]],
+  [`PUT ${TOKENS}/{token}`, [`${GO_TOKENS}/{token}`]],
+  [`DELETE ${TOKENS}/{token}`, [`${GO_TOKENS}/{token}`]],
   [`POST ${V1}/appservice/{appserviceId}/ping`, [`${UNSTABLE}/fi.mau.msc2659/appservice/{appserviceId}/ping`]],
 ])
