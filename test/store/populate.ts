@@ -156,7 +156,10 @@ async function personalise(server: TestServer, user: Account, roomId: string): P
   await must(server, user, 'POST', `${own}/filter`, { room: { timeline: { limit: 5 } } })
   await must(server, user, 'PUT', '/pushrules/global/content/tea', rule)
   await must(server, user, 'PUT', `/devices/${user.deviceId}`, { display_name: "Alice's telephone" })
-  await must(server, user, 'POST', '/room_keys/version', { algorithm: 'org.example.sealed', auth_data: { key: 'abc' } })
+  await must(server, user, 'POST', '/room_keys/version', {
+    algorithm: 'm.megolm_backup.v1.curve25519-aes-sha2',
+    auth_data: { key: 'abc' },
+  })
   const key = { first_message_index: 1, forwarded_count: 0, is_verified: true, session_data: { sealed: '🍵' } }
   await must(server, user, 'PUT', `/room_keys/keys/${encodeURIComponent(roomId)}/session?version=1`, key)
 }
