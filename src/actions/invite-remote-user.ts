@@ -5,10 +5,9 @@ import { type JsonObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import { strippedEvent, strippedStateKeys } from '../core/stripped-state.ts'
-import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
+import { askServer, asMatrixError, federationPath, isUnknownEndpoint } from '../remote/ask-server.ts'
 import { roomById } from '../store/rooms.ts'
 import { append } from './append.ts'
-import { asMatrixError } from './join-remote-room.ts'
 import { placeArrival } from './receive-pdus.ts'
 import { verifyPdu } from './verify-pdu.ts'
 
@@ -60,8 +59,7 @@ async function ask(app: App, server: ServerName, event: Event, shown: readonly J
   try {
     return await askServer(app, server, { method: 'PUT', uri, content })
   } catch (error) {
-    const unknown = error instanceof Refused && error.status < 500 && ['', 'M_UNRECOGNIZED'].includes(error.errcode)
-    if (!unknown || event.version.eventIdFormat !== 'server') throw error
+    if (!isUnknownEndpoint(error) || event.version.eventIdFormat !== 'server') throw error
     const older = { ...event.pdu, unsigned: { invite_room_state: shown } }
     const path = federationPath`/v1/invite/${event.roomId}/${event.eventId}`
     return askServer(app, server, { method: 'PUT', uri: path, content: older, wrapped: true })

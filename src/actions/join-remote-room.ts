@@ -1,18 +1,18 @@
 import type { App } from '../app.ts'
-import { buildEvent, type Event, type EventDraft } from '../core/event.ts'
-import { AUTH_EVENTS_MAX, PREV_EVENTS_MAX } from '../core/event-format.ts'
-import { type EventId, isEventId, isServerName, type RoomId, type ServerName, type UserId } from '../core/ids.ts'
-import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
-import { type Errcode, MatrixError } from '../core/matrix-error.ts'
-import { ROOM_VERSIONS, type RoomVersion, roomVersion } from '../core/room-version.ts'
-import { askServer, Refused, sendByV2 } from '../remote/ask-server.ts'
-import { Unreachable } from '../remote/outbound.ts'
+import type { Event } from '../core/event.ts'
+import { type EventId, isServerName, type RoomId, type ServerName, type UserId } from '../core/ids.ts'
+import { type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import type { RoomVersion } from '../core/room-version.ts'
+import { sendByV2 } from '../remote/ask-server.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { knowRoomOutside } from '../store/room-takeover.ts'
 import { roomById } from '../store/rooms.ts'
+import { byServers } from './by-servers.ts'
 import { memberProfile } from './change-membership.ts'
 import { startCompleting } from './complete-room.ts'
 import { type Source, verifiedIn } from './fetch-missing.ts'
+import { builtFrom, membershipTemplate } from './membership-template.ts'
 import { placeArrival } from './receive-pdus.ts'
 import { storeOutliers } from './store-outliers.ts'
 import { takeOverRoom } from './take-over-room.ts'
@@ -27,8 +27,6 @@ export interface RemoteJoin {
   readonly content: JsonObject
 }
 
-/** Servers asked until one lets us in. */
-const SERVERS_MAX = 10
 const SERVERS_IN_ROOM_MAX = 20_000
 const JOIN_TIMEOUT_MS = 120_000
 const JOIN_BYTES_MAX = 104_857_600
@@ -38,109 +36,26 @@ const JOIN_BYTES_MAX = 104_857_600
  * what the last server said, as far as clients know it; M_UNKNOWN (502) when none could be reached.
  */
 export async function joinRemoteRoom(app: App, join: RemoteJoin): Promise<EventId> {
-  let failure = new MatrixError('M_NOT_FOUND', 'No server is known that could be in this room.')
-  const servers = [...new Set(join.servers)].filter((server) => server !== app.serverName && isServerName(server))
-  for (const server of servers.slice(0, SERVERS_MAX)) {
-    try {
-      return await joinBy(app, join, server)
-    } catch (error) {
-      failure = asMatrixError(server, error)
-      app.log.info({ room: join.roomId, server, reason: failure.message }, 'a server did not let us in')
-    }
-  }
-  throw failure
-}
-
-const ERRCODE = /^[A-Za-z0-9_.]{1,100}$/
-
-/** What a client should know of another server's refusal. Errors: what is neither refusal nor silence. */
-export function asMatrixError(server: ServerName, error: unknown): MatrixError {
-  if (error instanceof MatrixError) return error
-  if (error instanceof Unreachable) return new MatrixError('M_UNKNOWN', `${server} cannot be reached.`, {}, 502)
-  if (!(error instanceof Refused)) throw error
-  // Also what only that server knows: clients may know it too.
-  const known = ERRCODE.test(error.errcode) ? (error.errcode as Errcode) : 'M_UNKNOWN'
-  const version = own(error.body, 'room_version')
-  const extra = typeof version === 'string' ? { room_version: version } : {}
-  return new MatrixError(known, `${server}: ${error.message}`, extra, error.status >= 500 ? 502 : error.status)
+  return byServers(app, join.roomId, join.servers, (server) => joinBy(app, join, server))
 }
 
 async function joinBy(app: App, join: RemoteJoin, server: ServerName): Promise<EventId> {
-  const template = await membershipTemplate(app, server, 'join', join.roomId, join.userId)
+  const member = { roomId: join.roomId, userId: join.userId, membership: 'join' as const }
+  const template = await membershipTemplate(app, server, member)
   const voucher = own(template.content, 'join_authorised_via_users_server')
   const content = {
     ...join.content,
     ...(await memberProfile(app, join.userId)),
-    membership: 'join',
     ...(typeof voucher === 'string' && template.version.restricted
       ? { join_authorised_via_users_server: voucher }
       : {}),
   }
-  const event = builtFrom(app, template, join, content)
+  const event = builtFrom(app, template, member, content)
   const path = `/send_join/${encodeURIComponent(join.roomId)}/${encodeURIComponent(event.eventId)}?omit_members=true`
   const limits = { timeoutMs: JOIN_TIMEOUT_MS, maxBytes: JOIN_BYTES_MAX }
   const answer = await sendByV2(app, server, path, { content: event.pdu, ...limits })
   await enter(app, { join, server, version: template.version, event, answer, vouched: typeof voucher === 'string' })
   return event.eventId
-}
-
-/** What a server offers as the frame of a member event. Only these parts of it are ever signed by us. */
-export interface Template {
-  readonly version: RoomVersion
-  readonly content: JsonObject
-  readonly depth: number
-  readonly prevEvents: readonly EventId[]
-  readonly authEvents: readonly EventId[]
-}
-
-/** Asks for a template. Errors: Refused, Unreachable, M_UNSUPPORTED_ROOM_VERSION, M_BAD_JSON. */
-export async function membershipTemplate(
-  app: App,
-  server: ServerName,
-  membership: 'join' | 'leave' | 'knock',
-  roomId: RoomId,
-  userId: UserId,
-): Promise<Template> {
-  const versions = membership === 'leave' ? '' : `?${[...ROOM_VERSIONS.keys()].map((id) => `ver=${id}`).join('&')}`
-  const path = [`make_${membership}`, roomId, userId].map(encodeURIComponent).join('/')
-  const uri = `/_matrix/federation/v1/${path}${versions}`
-  const answer = await askServer(app, server, { method: 'GET', uri })
-  const named = own(answer, 'room_version') ?? '1'
-  const version = typeof named === 'string' ? roomVersion(named) : undefined
-  if (version === undefined)
-    throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `The room has a version that is not known: ${String(named)}`)
-  const event = own(answer, 'event')
-  if (!isObject(event)) throw new MatrixError('M_BAD_JSON', `${server} answers without a template.`)
-  const depth = own(event, 'depth')
-  const content = own(event, 'content')
-  return {
-    version,
-    content: isObject(content) ? content : {},
-    depth: typeof depth === 'number' && depth >= 0 ? Math.floor(depth) : 1,
-    prevEvents: idsIn(own(event, 'prev_events'), PREV_EVENTS_MAX),
-    authEvents: idsIn(own(event, 'auth_events'), AUTH_EVENTS_MAX),
-  }
-}
-
-/** Our own member event in the frame of a template, built from what we wanted: nothing else is signed. */
-export function builtFrom(
-  app: App,
-  template: Template,
-  { roomId, userId }: { readonly roomId: RoomId; readonly userId: UserId },
-  content: JsonObject,
-): Event {
-  const draft: EventDraft = {
-    roomId,
-    type: 'm.room.member',
-    stateKey: userId,
-    sender: userId,
-    content,
-    originServerTs: app.clock.now(),
-    depth: template.depth,
-    prevEvents: template.prevEvents,
-    authEvents: template.authEvents,
-  }
-  return buildEvent(template.version, draft, app.serverName, app.key)
 }
 
 interface Entrance {
@@ -201,11 +116,4 @@ async function joinEvent(app: App, { version, event, answer, vouched }: Entrance
   const signed = await verifyPdu(app, version, returned)
   if (signed.eventId !== event.eventId) throw new MatrixError('M_BAD_JSON', 'The server answers with another event.')
   return signed
-}
-
-/** Event ids, also out of the pairs of room versions 1 and 2. */
-function idsIn(value: JsonValue | undefined, max: number): EventId[] {
-  const list = Array.isArray(value) ? (value as readonly JsonValue[]).slice(0, max) : []
-  const ids = list.map((item) => (Array.isArray(item) ? (item as readonly JsonValue[])[0] : item))
-  return ids.filter((id): id is EventId => typeof id === 'string' && isEventId(id))
 }

@@ -1,22 +1,18 @@
 import type { App } from '../app.ts'
 import { parseEvent } from '../core/event.ts'
 import { type ServerName, serverNameOf, type UserId } from '../core/ids.ts'
-import { canonicalJson, isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { signPdu } from '../core/sign.ts'
 import { pruneStrippedState, strippedEvent } from '../core/stripped-state.ts'
-import { logPosition } from '../db/sql.ts'
-import { changeMembership } from '../store/memberships.ts'
-import { outOfBand } from '../store/out-of-band.ts'
 import { serverIsIn } from '../store/room-servers.ts'
-import { knowRoomOutside } from '../store/room-takeover.ts'
 import { roomById } from '../store/rooms.ts'
+import { serverAclOf } from '../store/server-acl.ts'
 import { userById } from '../store/users.ts'
 import { checkInvitePermission } from './change-membership.ts'
-import { textOf } from './state-consequences.ts'
+import { setMembershipOutside } from './set-membership-outside.ts'
 import { verifyPdu } from './verify-pdu.ts'
-import { write } from './write.ts'
 
 export interface ReceivedInvite {
   readonly origin: ServerName
@@ -38,37 +34,22 @@ export async function receiveInvite(app: App, invite: ReceivedInvite): Promise<J
   const { unsigned: _, ...pdu } = invite.pdu
   const fault = inviteFault(app, invite, parseEvent(invite.version, pdu))
   if (fault !== undefined) throw new MatrixError('M_INVALID_PARAM', fault)
+  const known = await roomById(app.db, invite.roomId)
+  const inRoom = known !== undefined && (await serverIsIn(app.db, known.room, app.serverName))
+  if (inRoom && !(await serverAclOf(app.db, known.room))(invite.origin))
+    throw new MatrixError('M_FORBIDDEN', `The room is closed to ${invite.origin}.`)
   const event = await verifyPdu(app, invite.version, pdu)
   const target = event.stateKey ?? ''
   const user = await userById(app.db, target)
-  if (user === undefined || user.deactivated === 1) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
+  // In a room of ours the invite of nobody leaves no trace here, and who there is stays untold.
+  if (user === undefined ? !inRoom : user.deactivated === 1)
+    throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
   await checkInvitePermission(app, target as UserId)
-  const known = await roomById(app.db, invite.roomId)
   if (known?.blocked === 1) throw new MatrixError('M_FORBIDDEN', 'The room is blocked on this server.')
   // In a room of ours the invite comes as any other event does.
-  if (known === undefined || !(await serverIsIn(app.db, known.room, app.serverName))) {
-    const room = known?.room ?? (await app.db.nextId('room'))
+  if (!inRoom) {
     const itself = strippedEvent({ type: event.type, stateKey: target, sender: event.sender, content: event.content })
-    const change = {
-      room,
-      userId: target,
-      membership: 'invite',
-      event: null,
-      sender: event.sender,
-      position: logPosition(0),
-      strippedState: canonicalJson([...pruneStrippedState(invite.roomState), itself]),
-      displayname: textOf(event.content, 'displayname') ?? null,
-      avatarUrl: textOf(event.content, 'avatar_url') ?? null,
-    }
-    await write(app, {
-      guards: [],
-      writes: [
-        ...(known === undefined ? [knowRoomOutside(room, invite.roomId, invite.version.id)] : []),
-        ...changeMembership(change),
-        outOfBand(room, target),
-      ],
-      log: [{ kind: 'membership', room, user: target, subject: event.eventId }],
-    })
+    await setMembershipOutside(app, event, [...pruneStrippedState(invite.roomState), itself])
   }
   return signPdu(invite.version, event.pdu, app.serverName, app.key)
 }

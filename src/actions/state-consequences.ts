@@ -100,7 +100,7 @@ export function summaryOf(type: string, entry: StateEntry | undefined): string |
 }
 
 /** PostgreSQL keeps no NUL in a text; in the event itself it stands as an escape. */
-function storable(text: string | undefined): string | null {
+export function storable(text: string | undefined): string | null {
   return text?.replaceAll('\0', '') ?? null
 }
 

@@ -45,6 +45,11 @@ export function isValidUserId(id: string): id is UserId {
   return isHistoricalUserId(id) && LOCALPART.test(localpartOf(id))
 }
 
+/** Whether there can be such a user: of this server by today's grammar, of others by any that ever was. */
+export function mayBeUser(id: string, ourName: ServerName): id is UserId {
+  return serverNameOf(id) === ourName ? isValidUserId(id) : isHistoricalUserId(id)
+}
+
 /** Whether events may bear the user id: the localpart may be anything but a colon and NUL, even empty. */
 export function isHistoricalUserId(id: string): id is UserId {
   return id.startsWith('@') && HISTORICAL_LOCALPART.test(localpartOf(id)) && endsInServerName(id)

@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import type { ServerName } from '../core/ids.ts'
 import { canonicalJson, isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
+import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import { authorizationHeader } from '../core/sign.ts'
 import { Unreachable } from './outbound.ts'
 
@@ -77,12 +78,34 @@ export async function sendByV2(
   try {
     return await askServer(app, destination, { ...question, method: 'PUT', uri: `/_matrix/federation/v2${path}` })
   } catch (error) {
-    // A missing endpoint is told by 404 or, by old servers, 400; a missing room has an errcode of its own.
-    const unknown = error instanceof Refused && ['', 'M_UNRECOGNIZED'].includes(error.errcode)
-    if (!unknown || error.status >= 500) throw error
+    if (!isUnknownEndpoint(error)) throw error
     const uri = `/_matrix/federation/v1${path}`
     return askServer(app, destination, { ...question, method: 'PUT', uri, wrapped: true })
   }
+}
+
+/** A missing endpoint is told by 404 or, by old servers, 400; a missing room has an errcode of its own. */
+export function isUnknownEndpoint(error: unknown): boolean {
+  return error instanceof Refused && error.status < 500 && ['', 'M_UNRECOGNIZED'].includes(error.errcode)
+}
+
+/** What ends a session, or stops it. */
+const SESSION_ERRCODES: ReadonlySet<string> = new Set(['M_UNKNOWN_TOKEN', 'M_MISSING_TOKEN', 'M_USER_LOCKED'])
+const ERRCODE = /^[A-Za-z0-9_.]{1,100}$/
+
+/** What a client should know of another server's refusal or silence. Errors: any other failure. */
+export function asMatrixError(server: ServerName, error: unknown): MatrixError {
+  if (error instanceof MatrixError) return error
+  if (error instanceof Unreachable) return new MatrixError('M_UNKNOWN', `${server} cannot be reached.`, {}, 502)
+  if (!(error instanceof Refused)) throw error
+  // Whether a client is logged in is for us to say.
+  if (error.status === 401 || SESSION_ERRCODES.has(error.errcode))
+    return new MatrixError('M_UNKNOWN', `${server}: ${error.message}`, {}, 502)
+  // Also what only that server knows: clients may know it too.
+  const known = ERRCODE.test(error.errcode) ? (error.errcode as Errcode) : 'M_UNKNOWN'
+  const version = own(error.body, 'room_version')
+  const extra = typeof version === 'string' ? { room_version: version } : {}
+  return new MatrixError(known, `${server}: ${error.message}`, extra, error.status >= 500 ? 502 : error.status)
 }
 
 /** `federationPath\`/v1/make_join/${roomId}/${userId}\``: the holes are encoded. */

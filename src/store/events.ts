@@ -165,7 +165,7 @@ export async function placeAfterPosition(db: Database, room: number, position: n
 
 /**
  * For each room the newest `limit` events with positions in (since, to], oldest first, in one query; of a room that
- * the user has left, none after that.
+ * the user has left, none after that. The leave itself is among them where it was made outside of the room.
  */
 export function newestEvents(
   db: Database,
@@ -182,7 +182,8 @@ export function newestEvents(
         AND x.position <= ${to} AND (m.membership NOT IN ('leave', 'ban') OR x.position <= m.position)
         AND x.rejected = 0 AND x.soft_failed = 0 AND x.outlier = 0
         ORDER BY x.position DESC LIMIT 1 OFFSET ${limit}), 0)
-      AND e.rejected = 0 AND e.soft_failed = 0 AND e.outlier = 0
+      AND e.rejected = 0 AND e.soft_failed = 0
+      AND (e.outlier = 0 OR (m.out_of_band = 1 AND e.event = m.event))
     ORDER BY m.room, e.position`)
 }
 

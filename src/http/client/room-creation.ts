@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { createRoom as create, type Preset } from '../../actions/create-room.ts'
-import { isValidUserId, type UserId } from '../../core/ids.ts'
+import { mayBeUser, type UserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
@@ -44,7 +44,7 @@ export const createRoom = endpoint({
   async handle(app, { user, body }) {
     const invite = (body.invite ?? []) as UserId[]
     for (const userId of invite) {
-      if (!isValidUserId(userId)) throw new MatrixError('M_INVALID_PARAM', `${userId} is not a user id.`)
+      if (!mayBeUser(userId, app.serverName)) throw new MatrixError('M_INVALID_PARAM', `${userId} is not a user id.`)
     }
     if (body.invite_3pid !== undefined && body.invite_3pid.length > 0) throw noAddresses()
     const alias = body.room_alias_name

@@ -32,7 +32,7 @@ export async function readTimelines(scope: Scope, rooms: readonly SyncRoom[]): P
   const filter = scope.request.filter.room.timeline
   if (filterExcludesAll(filter)) return rooms.map((room) => nothingShown(scope, room))
   const limit = filter.limit ?? DEFAULT_LIMIT
-  const active = rooms.filter((room) => room.wholeState || hasNews(scope, room.room, 'event'))
+  const active = rooms.filter((room) => room.wholeState || room.outside || hasNews(scope, room.room, 'event'))
   const fresh = active.filter((room) => room.from === 0)
   const known = active.filter((room) => room.from > 0)
   const rows = [...(await newest(scope, fresh, 0, limit)), ...(await newest(scope, known, scope.since, limit))]
