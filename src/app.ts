@@ -11,6 +11,7 @@ import type { PasswordHasher } from './live/password-hasher.ts'
 import type { PresenceWatch } from './live/presence.ts'
 import type { Queues } from './live/queues.ts'
 import type { RateLimiter } from './live/rate-limit.ts'
+import type { RemoteSpaces } from './live/remote-spaces.ts'
 import type { RoomTips } from './live/room-tip.ts'
 import type { SentMembers } from './live/sent-members.ts'
 import type { ServerKeyCache } from './live/server-keys.ts'
@@ -68,6 +69,8 @@ export interface App {
     readonly mailLimiter: RateLimiter
     readonly passwordHasher: PasswordHasher
     readonly serverKeys: ServerKeyCache
+    /** What other servers told of spaces, by room id. */
+    readonly remoteSpaces: RemoteSpaces
     /** PDUs on their way into rooms, by room id. */
     readonly inbox: Turns
     /** Members of rooms that were joined without them, on their way, by room id. */

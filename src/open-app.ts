@@ -16,6 +16,7 @@ import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPresenceWatch } from './live/presence.ts'
 import { createQueues } from './live/queues.ts'
 import { createRateLimiter, type RateLimiter } from './live/rate-limit.ts'
+import { createRemoteSpaces } from './live/remote-spaces.ts'
 import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
 import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
@@ -128,6 +129,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
       serverKeys: createServerKeyCache(),
       ...turns,
+      remoteSpaces: createRemoteSpaces(clock),
       destinations: createDestinations(),
       searchIndex: createCatchingUp(timers),
       taskAlarm,

@@ -61,6 +61,13 @@ export function roomSummaries(db: Database, roomIds: readonly string[]): Promise
   return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE room_id IN ${textList(roomIds)} AND ${KNOWN}`)
 }
 
+/** Those of the rooms that this server has users in. */
+export function roomsWeAreIn(db: Database, ourName: string, roomIds: readonly string[]): Promise<RoomSummary[]> {
+  return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms r WHERE room_id IN ${textList(roomIds)} AND ${KNOWN}
+    AND EXISTS (SELECT 1 FROM room_servers s WHERE s.room = r.room AND s.server = ${ourName}
+      AND s.to_position IS NULL)`)
+}
+
 /** A place in the directory, in which the rooms with most members come first. */
 export interface DirectoryPlace {
   readonly members: number

@@ -1,10 +1,12 @@
 import type { App } from '../app.ts'
-import { isRoomId } from '../core/ids.ts'
-import { type JsonObject, own, parseJson } from '../core/json.ts'
+import type { ServerName } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { type RoomSummary, roomSummaries } from '../store/rooms.ts'
-import { type SpaceChildRow, spaceChildren } from '../store/state.ts'
-import { type Recognised, recogniseAll, summaryOf } from './room-summary.ts'
+import type { RemoteSummary } from '../core/room-summary.ts'
+import { childState, orderedChildren, type SpaceChild } from '../core/space.ts'
+import { roomsWeAreIn } from '../store/rooms.ts'
+import { mayKnowOf, remoteSpace, viaOf } from './remote-spaces.ts'
+import { recogniseAll, summaryOf } from './room-summary.ts'
+import { childrenOf } from './space-children.ts'
 import { breathe } from './sync/scope.ts'
 
 export interface HierarchyRequest {
@@ -19,11 +21,10 @@ export interface HierarchyRequest {
 const DEFAULT_LIMIT = 50
 const MAX_LIMIT = 50
 const DEFAULT_DEPTH = 50
-/** Children read of one space. */
-const MAX_CHILDREN = 1_000
 /** Rooms walked through for one answer, those that the user may not know of included. */
 const MAX_WALKED = 5_000
-const MAX_ORDER_LENGTH = 50
+/** Spaces that other servers are asked about for one answer. */
+const MAX_QUESTIONS = 30
 
 /**
  * A page of the rooms below a space, depth first (Client-Server API, "Discovering rooms within spaces"). The walk
@@ -62,69 +63,90 @@ function skippedBy(request: HierarchyRequest): number {
 }
 
 /** A room that the user may know of. */
-interface Visit extends Recognised {
-  readonly room: RoomSummary
+interface Visit {
+  readonly summary: Record<string, unknown>
+  children(): Promise<readonly SpaceChild[]>
+}
+
+/** A room on the way, and the servers that are named with it. */
+interface Step {
+  readonly roomId: string
+  readonly depth: number
+  readonly via: readonly ServerName[]
 }
 
 async function* walk(app: App, request: HierarchyRequest, maxDepth: number): AsyncGenerator<unknown> {
-  const known = await visitAll(app, request.userId, [request.roomId])
+  // Of rooms that this server is in; undefined: not for this user.
+  const ours = await visitOurs(app, request, [request.roomId])
+  const others: Elsewhere = { told: new Map(), questions: 0 }
   const seen = new Set<string>()
-  const waiting = [{ roomId: request.roomId, depth: 0 }]
+  const waiting: Step[] = [{ roomId: request.roomId, depth: 0, via: [] }]
   for (let walked = 0; walked < MAX_WALKED; walked++) {
     const next = waiting.pop()
     if (next === undefined) return
-    const visit = known.get(next.roomId)
-    if (visit === undefined || seen.has(next.roomId)) continue
+    if (seen.has(next.roomId)) continue
     seen.add(next.roomId)
-    const children = visit.room.room_type === 'm.space' ? await childrenOf(app, visit.room.room, request) : []
-    yield { ...summaryOf(visit.room, visit.allowedRooms), children_state: children.map(childState) }
-    if (children.length === 0 || next.depth === maxDepth) continue
+    const { roomId, depth } = next
+    const visit = ours.has(roomId) ? ours.get(roomId) : await visitElsewhere(app, request, next, others)
+    if (visit === undefined) continue
+    const children = await visit.children()
+    yield { ...visit.summary, children_state: children.map(childState) }
+    if (children.length === 0 || depth === maxDepth) continue
     await breathe()
-    const unknown = children.map((child) => child.state_key).filter((roomId) => !known.has(roomId))
-    for (const [roomId, found] of await visitAll(app, request.userId, unknown)) known.set(roomId, found)
+    const unknown = children.map((child) => child.state_key).filter((id) => !ours.has(id))
+    for (const [id, found] of await visitOurs(app, request, unknown)) ours.set(id, found)
     // The last one in is the next one out.
-    for (const child of children.toReversed()) waiting.push({ roomId: child.state_key, depth: next.depth + 1 })
+    for (const child of children.toReversed())
+      waiting.push({ roomId: child.state_key, depth: depth + 1, via: viaOf(child.content) })
   }
 }
 
-async function visitAll(app: App, userId: string, roomIds: readonly string[]): Promise<Map<string, Visit>> {
-  const rooms = await roomSummaries(app.db, roomIds)
+async function visitOurs(
+  app: App,
+  { userId, suggestedOnly }: HierarchyRequest,
+  roomIds: readonly string[],
+): Promise<Map<string, Visit | undefined>> {
+  const rooms = await roomsWeAreIn(app.db, app.serverName, roomIds)
   const recognised = await recogniseAll(app, userId, rooms)
-  const visits = rooms.flatMap((room): [string, Visit][] => {
+  const visits = rooms.map((room): [string, Visit | undefined] => {
     const found = recognised.get(room.room)
-    return found === undefined ? [] : [[room.room_id, { room, ...found }]]
+    if (found === undefined) return [room.room_id, undefined]
+    const summary = summaryOf(room, found.allowedRooms)
+    return [room.room_id, { summary, children: () => childrenOf(app, room, suggestedOnly) }]
   })
   return new Map(visits)
 }
 
-interface Child extends SpaceChildRow {
-  readonly parsed: JsonObject
+/** What other servers told on this walk. */
+interface Elsewhere {
+  /** Rooms that were described with the spaces above them; undefined: nobody here gets in. */
+  readonly told: Map<string, RemoteSummary | undefined>
+  questions: number
 }
 
-async function childrenOf(app: App, room: number, request: HierarchyRequest): Promise<Child[]> {
-  const rows = await spaceChildren(app.db, room, MAX_CHILDREN)
-  const children = rows.map((row) => ({ ...row, parsed: parseJson(row.content) as JsonObject }))
-  return children
-    .filter(({ state_key: roomId, parsed }) => {
-      const suggested = !request.suggestedOnly || own(parsed, 'suggested') === true
-      return isRoomId(roomId) && Array.isArray(own(parsed, 'via')) && suggested
-    })
-    .sort(inOrder)
+/** A room that this server is not in. Only of a space more is asked than what was told with the space above it. */
+async function visitElsewhere(
+  app: App,
+  { userId, suggestedOnly }: HierarchyRequest,
+  { roomId, via }: Step,
+  others: Elsewhere,
+): Promise<Visit | undefined> {
+  const told = others.told.get(roomId)
+  if (told === undefined && others.told.has(roomId)) return undefined
+  if (told !== undefined && told.room_type !== 'm.space') return visitOf(app, userId, told, [])
+  if (others.questions++ >= MAX_QUESTIONS) return undefined
+  const space = await remoteSpace(app, roomId, suggestedOnly, via)
+  if (space === undefined) return told && visitOf(app, userId, told, [])
+  for (const [id, summary] of space.summaries) others.told.set(id, summary)
+  for (const id of space.inaccessible) others.told.set(id, undefined)
+  return visitOf(app, userId, space.room, orderedChildren(space.children, suggestedOnly))
 }
 
-/** Client-Server API, "Ordering of children within a space". */
-function inOrder(a: Child, b: Child): number {
-  const [first, second] = [orderOf(a), orderOf(b)]
-  if (first !== undefined && second !== undefined && first !== second) return first < second ? -1 : 1
-  if ((first === undefined) !== (second === undefined)) return first === undefined ? 1 : -1
-  return a.origin_server_ts - b.origin_server_ts || (a.state_key < b.state_key ? -1 : 1)
-}
-
-function orderOf({ parsed }: Child): string | undefined {
-  const order = own(parsed, 'order')
-  return typeof order === 'string' && order.length <= MAX_ORDER_LENGTH && /^[ -~]*$/.test(order) ? order : undefined
-}
-
-function childState({ state_key, sender, origin_server_ts, parsed }: Child): unknown {
-  return { type: 'm.space.child', state_key, sender, origin_server_ts, content: parsed }
+async function visitOf(
+  app: App,
+  userId: string,
+  summary: RemoteSummary,
+  children: readonly SpaceChild[],
+): Promise<Visit | undefined> {
+  return (await mayKnowOf(app, userId, summary)) ? { summary, children: async () => children } : undefined
 }

@@ -15,6 +15,8 @@ export interface PublicRoomsRequest {
   readonly searchTerm?: string | undefined
   /** Types of rooms; null stands for rooms without one. undefined: all. */
   readonly roomTypes?: readonly (string | null)[] | undefined
+  /** An instance of a bridged network whose rooms alone are wanted. */
+  readonly network?: string | undefined
 }
 
 const MAX_LIMIT = 100
@@ -27,6 +29,8 @@ const FIRST: DirectoryPlace = { members: Number.MAX_SAFE_INTEGER, room: Number.M
 
 /** A page of the published rooms, the largest first, and the tokens of the pages around it. Errors: M_INVALID_PARAM. */
 export async function publicRooms(app: App, request: PublicRoomsRequest): Promise<Record<string, unknown>> {
+  // No application service has rooms of a network of its own here.
+  if (request.network !== undefined) return { chunk: [], total_room_count_estimate: 0 }
   const limit = Math.min(Math.max(request.limit ?? MAX_LIMIT, 1), MAX_LIMIT)
   const { forwards, place } = startOf(request.since)
   const { rooms, more } = await scan(app, request, { forwards, place, limit })

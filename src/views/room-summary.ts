@@ -66,7 +66,7 @@ export async function recognise(
 }
 
 /** Join rules under which everybody may ask. */
-const OPEN: ReadonlySet<string> = new Set(['public', 'knock', 'knock_restricted'])
+export const OPEN_JOIN_RULES: ReadonlySet<string> = new Set(['public', 'knock', 'knock_restricted'])
 
 /**
  * Which of the rooms a user may know of, by number: who is in a room or invited, and everybody where it is open to
@@ -98,5 +98,5 @@ export async function recogniseAll(
 function mayKnow(room: RoomSummary, membership: string | undefined): boolean {
   if (membership === 'ban') return false
   if (membership === 'join' || membership === 'invite') return true
-  return OPEN.has(room.join_rule ?? '') || room.history_visibility === 'world_readable'
+  return OPEN_JOIN_RULES.has(room.join_rule ?? '') || room.history_visibility === 'world_readable'
 }

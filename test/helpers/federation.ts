@@ -1,8 +1,10 @@
+import { afterAll, beforeAll, describe } from 'vitest'
 import type { ServerName } from '../../src/core/ids.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { askServer, type Question } from '../../src/remote/ask-server.ts'
 import { Unreachable } from '../../src/remote/outbound.ts'
 import type { ServerRequest, Transport } from '../../src/remote/transport.ts'
+import { freshPostgres } from './databases.ts'
 import { startTestServer, type TestFederation, type TestServer } from './server.ts'
 
 /** Servers that reach one another by name, without DNS and TLS. */
@@ -72,4 +74,33 @@ export async function settled(...servers: readonly TestServer[]): Promise<void> 
     }
     quiet = servers.map((server) => server.app.db.safePosition()).join() === before ? quiet + 1 : 0
   }
+}
+
+/** What `eachNetwork` fills in before the first test. */
+export interface NetworkOfServers {
+  network: TestNetwork
+  servers: readonly TestServer[]
+}
+
+/** Runs the tests once per engine, all of them on the same servers of these names. */
+export function eachNetwork(names: readonly string[], tests: (joint: NetworkOfServers) => void): void {
+  const engines = process.env.DENDRITE_TEST_POSTGRES === undefined ? ['sqlite'] : ['sqlite', 'postgres']
+  describe.each(engines)('on %s', (engine) => {
+    const joint = {} as NetworkOfServers
+    const undo: (() => Promise<void>)[] = []
+    beforeAll(async () => {
+      const network = createTestNetwork()
+      const servers: TestServer[] = []
+      for (const name of names) {
+        const uri = engine === 'postgres' ? (await freshPostgres(undo)).options.connectionString : undefined
+        servers.push(await network.start(name, uri))
+      }
+      undo.push(() => network.stop())
+      Object.assign(joint, { network, servers })
+    })
+    afterAll(async () => {
+      for (const step of undo.reverse()) await step()
+    })
+    tests(joint)
+  })
 }

@@ -74,7 +74,7 @@ eachServer({ guests_disabled: false }, (server) => {
       expect([searched.chunk.length, rest.chunk.length, rest.next_batch]).toEqual([4, 3, undefined])
 
       expect((await ben.get('/publicRooms?server=test.example&limit=1')).chunk).toHaveLength(1)
-      expect(await ben.refused('GET', '/publicRooms?server=elsewhere')).toBe('404 M_NOT_FOUND')
+      expect(await ben.refused('GET', '/publicRooms?server=elsewhere.invalid')).toBe('502 M_UNKNOWN')
       expect(await ben.refused('GET', '/publicRooms?since=x')).toBe('400 M_INVALID_PARAM')
       expect((await ben.post('/publicRooms', { third_party_instance_id: 'irc' })).chunk).toEqual([])
       await ada.put(`/directory/list/room/${encodeURIComponent(crowd)}`, { visibility: 'private' })

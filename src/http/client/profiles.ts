@@ -1,11 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { setProfile } from '../../actions/set-profile.ts'
-import type { App } from '../../app.ts'
-import { isValidUserId, serverNameOf } from '../../core/ids.ts'
 import { type JsonObject, own } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { profileOf } from '../../store/profiles.ts'
-import { userById } from '../../store/users.ts'
+import { profile } from '../../views/profile.ts'
 import { endpoint, type Requester } from '../endpoint.ts'
 import { checkOwner } from './account-data.ts'
 
@@ -28,7 +25,7 @@ export const getProfileField = endpoint({
   auth: 'none',
   params: FieldParams,
   async handle(app, { params }) {
-    const value = own(await profile(app, params.userId), params.keyName)
+    const value = own(await profile(app, params.userId, params.keyName), params.keyName)
     if (value === undefined) throw new MatrixError('M_NOT_FOUND', 'The profile has no such field.')
     return { [params.keyName]: value }
   },
@@ -76,11 +73,4 @@ function checkMayChange(user: Requester, { userId, keyName }: { userId: string; 
   if (user.guest && keyName !== 'displayname') {
     throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may change their display name only.')
   }
-}
-
-async function profile(app: App, userId: string): Promise<JsonObject> {
-  if (!isValidUserId(userId)) throw new MatrixError('M_INVALID_PARAM', 'This is not a user id.')
-  const known = serverNameOf(userId) === app.serverName ? await userById(app.db, userId) : undefined
-  if (known === undefined || known.deactivated === 1) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
-  return profileOf(app.db, userId)
 }

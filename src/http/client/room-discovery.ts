@@ -1,14 +1,10 @@
 import { Type } from '@sinclair/typebox'
-import type { App } from '../../app.ts'
-import { MatrixError } from '../../core/matrix-error.ts'
 import { resolveRoom } from '../../views/directory.ts'
 import { hierarchy } from '../../views/hierarchy.ts'
-import { publicRooms } from '../../views/public-rooms.ts'
+import { publicRoomsOf } from '../../views/remote-public-rooms.ts'
 import { summary } from '../../views/room-summary.ts'
 import { endpoint } from '../endpoint.ts'
-
-const MAX_SEARCH_TERM_LENGTH = 1_024
-const MAX_ROOM_TYPES = 100
+import { PublicRoomsBody, PublicRoomsQuery, publicRoomsRequest } from '../public-rooms.ts'
 
 /** Client-Server API, "Published room directory". */
 export const getPublicRooms = endpoint({
@@ -16,15 +12,8 @@ export const getPublicRooms = endpoint({
   path: '/_matrix/client/v3/publicRooms',
   aliases: ['r0'],
   auth: 'none',
-  query: Type.Object({
-    limit: Type.Optional(Type.Integer()),
-    since: Type.Optional(Type.String()),
-    server: Type.Optional(Type.String()),
-  }),
-  async handle(app, { query }) {
-    checkServer(app, query.server)
-    return publicRooms(app, query)
-  },
+  query: Type.Intersect([PublicRoomsQuery, Type.Object({ server: Type.Optional(Type.String()) })]),
+  handle: (app, { query }) => publicRoomsOf(app, query.server, publicRoomsRequest(query)),
 })
 
 export const queryPublicRooms = endpoint({
@@ -33,39 +22,9 @@ export const queryPublicRooms = endpoint({
   aliases: ['r0'],
   auth: 'access-token',
   query: Type.Object({ server: Type.Optional(Type.String()) }),
-  body: Type.Object({
-    limit: Type.Optional(Type.Integer()),
-    since: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-    filter: Type.Optional(
-      Type.Object({
-        generic_search_term: Type.Optional(
-          Type.Union([Type.String({ maxLength: MAX_SEARCH_TERM_LENGTH }), Type.Null()]),
-        ),
-        room_types: Type.Optional(
-          Type.Union([Type.Array(Type.Union([Type.String(), Type.Null()]), { maxItems: MAX_ROOM_TYPES }), Type.Null()]),
-        ),
-      }),
-    ),
-    include_all_networks: Type.Optional(Type.Boolean()),
-    third_party_instance_id: Type.Optional(Type.Union([Type.String(), Type.Null()])),
-  }),
-  async handle(app, { query, body }) {
-    checkServer(app, query.server)
-    // No application service has rooms of a network of its own here.
-    if (typeof body.third_party_instance_id === 'string') return { chunk: [], total_room_count_estimate: 0 }
-    return publicRooms(app, {
-      limit: body.limit,
-      since: body.since ?? undefined,
-      searchTerm: body.filter?.generic_search_term ?? undefined,
-      roomTypes: body.filter?.room_types ?? undefined,
-    })
-  },
+  body: PublicRoomsBody,
+  handle: (app, { query, body }) => publicRoomsOf(app, query.server, publicRoomsRequest(body)),
 })
-
-function checkServer(app: App, server: string | undefined): void {
-  if (server !== undefined && server !== app.serverName)
-    throw new MatrixError('M_NOT_FOUND', `The directory of ${server} cannot be read here.`)
-}
 
 /** Client-Server API, "Spaces". */
 export const getSpaceHierarchy = endpoint({

@@ -1,4 +1,6 @@
 import { Type } from '@sinclair/typebox'
+import { reachTime } from '../../actions/reach-time.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
 import { eventNearTime } from '../../views/room.ts'
 import { endpoint } from '../endpoint.ts'
 
@@ -13,5 +15,15 @@ export const getEventByTimestamp = endpoint({
     ts: Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
     dir: Type.Union([Type.Literal('f'), Type.Literal('b')]),
   }),
-  handle: (app, { user, params, query }) => eventNearTime(app, user, params.roomId, query.ts, query.dir),
+  async handle(app, { user, params, query }) {
+    const look = () => eventNearTime(app, user, params.roomId, query.ts, query.dir)
+    const held = await look().catch(undefinedIfNone)
+    // Where our history has gaps, that of the room may have an event nearer to the time.
+    const more = await reachTime(app, params.roomId, { ...query, nearest: held?.origin_server_ts })
+    return held === undefined || more ? look() : held
+  },
 })
+
+function undefinedIfNone(error: unknown): undefined {
+  if (!(error instanceof MatrixError) || error.errcode !== 'M_NOT_FOUND') throw error
+}

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { pdusById } from '../../store/pdus.ts'
-import { shownTo } from '../../views/federation/history.ts'
+import { eventNearTime, shownTo } from '../../views/federation/history.ts'
 import { roomOfServer, wholeRoomOfServer } from '../../views/federation/room-access.ts'
 import { authChain, stateBefore } from '../../views/federation/room-state.ts'
 import { endpoint } from '../endpoint.ts'
@@ -11,6 +11,11 @@ const AtEvent = {
   params: Type.Object({ roomId: Type.String() }),
   query: Type.Object({ event_id: Type.String() }),
 } as const
+
+const Time = Type.Object({
+  ts: Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
+  dir: Type.Union([Type.Literal('f'), Type.Literal('b')]),
+})
 
 /** Server-Server API, "Retrieving events". */
 export const getEvent = endpoint({
@@ -49,6 +54,19 @@ export const getRoomStateIds = endpoint({
     const { state, authChain } = await stateBefore(app, room, query.event_id)
     const ids = (rows: readonly { event_id: string }[]) => rows.map((row) => row.event_id)
     return { auth_chain_ids: ids(authChain), pdu_ids: ids(state) }
+  },
+})
+
+/** Server-Server API, "Getting the closest event to a timestamp". */
+export const getEventByTimestamp = endpoint({
+  method: 'GET',
+  path: '/_matrix/federation/v1/timestamp_to_event/{roomId}',
+  auth: 'federation-signature',
+  params: Type.Object({ roomId: Type.String() }),
+  query: Time,
+  async handle(app, { origin, params, query }) {
+    const room = await roomOfServer(app, params.roomId, origin)
+    return eventNearTime(app, room, origin, query)
   },
 })
 

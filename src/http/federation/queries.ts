@@ -1,10 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import { serverNameOf } from '../../core/ids.ts'
-import { isObject, own } from '../../core/json.ts'
+import { own } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { profileOf } from '../../store/profiles.ts'
-import { userById } from '../../store/users.ts'
 import { resolveAlias } from '../../views/directory.ts'
+import { localProfile } from '../../views/profile.ts'
 import { endpoint } from '../endpoint.ts'
 
 /** Server-Server API, "Querying for information". */
@@ -26,12 +25,11 @@ export const queryProfile = endpoint({
   auth: 'federation-signature',
   query: Type.Object({ user_id: Type.String(), field: Type.Optional(Type.String()) }),
   async handle(app, { query }) {
-    const local = serverNameOf(query.user_id) === app.serverName
-    const user = local ? await userById(app.db, query.user_id) : undefined
-    if (user === undefined || user.deactivated === 1) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
-    const profile = await profileOf(app.db, query.user_id)
+    if (serverNameOf(query.user_id) !== app.serverName)
+      throw new MatrixError('M_NOT_FOUND', 'The user is not of this server.')
+    const profile = await localProfile(app, query.user_id)
     if (query.field === undefined) return profile
-    const value = isObject(profile) ? own(profile, query.field) : undefined
+    const value = own(profile, query.field)
     return value === undefined ? {} : { [query.field]: value }
   },
 })

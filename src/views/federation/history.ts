@@ -1,12 +1,14 @@
 import type { App } from '../../app.ts'
 import type { EventId, ServerName } from '../../core/ids.ts'
 import { parseJson } from '../../core/json.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
 import { redactPdu } from '../../core/redact.ts'
 import { visibleToServer } from '../../core/visibility.ts'
-import { eventsByNumber } from '../../store/events.ts'
-import { type PduRow, parentsOf, pduOf, pdusById, pduText } from '../../store/pdus.ts'
+import { eventsByNumber, eventsNearTime } from '../../store/events.ts'
+import { type PduRow, parentsOf, pduOf, pdusById, pdusByNumber, pduText } from '../../store/pdus.ts'
 import { membersOfServer } from '../../store/room-servers.ts'
 import { stateIdsAt } from '../../store/state.ts'
+import { erasedUsers } from '../../store/users.ts'
 import type { KnownRoom } from './room-access.ts'
 
 /** Events that one answer holds at the most. */
@@ -70,32 +72,63 @@ async function walkBack(
   return newestFirst.slice(0, limit)
 }
 
-/** As the server may see them: redacted where the history visibility hides the content. */
+/** Events near a time that are looked at for one that the server may see. */
+const NEAR_MAX = 50
+
+/** The event nearest to a time that the server may see. Errors: M_NOT_FOUND. */
+export async function eventNearTime(
+  app: App,
+  room: KnownRoom,
+  server: ServerName,
+  { ts, dir }: { readonly ts: number; readonly dir: 'b' | 'f' },
+): Promise<{ event_id: EventId; origin_server_ts: number }> {
+  const near = await eventsNearTime(app.db, room.row.room, ts, dir, app.db.safePosition(), NEAR_MAX, 0)
+  const rows = await pdusByNumber(
+    app.db,
+    near.map((row) => row.event),
+  )
+  const seen = await seenBy(app, room, server, rows)
+  const nearest = near.find((row) => seen.has(row.event))
+  if (nearest === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no event that near.')
+  return { event_id: nearest.event_id, origin_server_ts: nearest.origin_server_ts }
+}
+
+/** As the server may see them: redacted where it may not see the content. */
 export async function shownTo(
   app: App,
   room: KnownRoom,
   server: ServerName,
   rows: readonly PduRow[],
 ): Promise<string[]> {
+  const seen = await seenBy(app, room, server, rows)
+  return rows.map((row) => (seen.has(row.event) ? pduText(row) : JSON.stringify(redactPdu(room.version, pduOf(row)))))
+}
+
+/**
+ * The numbers of those that the history visibility shows to the server, without what users said who asked for it to be
+ * forgotten.
+ */
+async function seenBy(
+  app: App,
+  room: KnownRoom,
+  server: ServerName,
+  rows: readonly PduRow[],
+): Promise<ReadonlySet<number>> {
+  if (rows.length === 0) return new Set()
   const members = await membersOfServer(app.db, room.row.room, server)
   const joinedNow = members.some((member) => member.membership === 'join')
-  const settings = new Map(
-    (
-      await eventsByNumber(
-        app.db,
-        rows.map((row) => row.event),
-      )
-    ).map((row) => [row.event, row.history_visibility]),
-  )
-  const texts: string[] = []
+  const numbers = rows.map((row) => row.event)
+  const settings = new Map((await eventsByNumber(app.db, numbers)).map((row) => [row.event, row.history_visibility]))
+  const erased = await erasedUsers(app.db, [...new Set(rows.map((row) => row.sender))])
+  const seen = new Set<number>()
   for (const row of rows) {
+    if (erased.has(row.sender)) continue
     const visibility = settings.get(row.event) ?? 'shared'
     const easy = visibility === 'shared' || visibility === 'world_readable' || row.snapshot === null
     const memberships = easy ? [] : await membershipsAt(app, row.snapshot!, server)
-    const visible = visibleToServer({ visibility, memberships, joinedSince: joinedNow })
-    texts.push(visible ? pduText(row) : JSON.stringify(redactPdu(room.version, pduOf(row))))
+    if (visibleToServer({ visibility, memberships, joinedSince: joinedNow })) seen.add(row.event)
   }
-  return texts
+  return seen
 }
 
 async function membershipsAt(app: App, snapshot: number, server: ServerName): Promise<string[]> {
