@@ -58,8 +58,11 @@ import * as serverKeys from './federation/keys.ts'
 import * as knockingRooms from './federation/knocking-rooms.ts'
 import * as leavingRooms from './federation/leaving-rooms.ts'
 import { exchangeOpenIdToken } from './federation/openid.ts'
+import * as federationPublicRooms from './federation/public-rooms.ts'
 import * as federationQueries from './federation/queries.ts'
 import * as serverInfo from './federation/server-info.ts'
+import * as federationSpaces from './federation/spaces.ts'
+import * as thirdPartyInvites from './federation/third-party-invites.ts'
 import { sendTransaction } from './federation/transactions.ts'
 
 const ALL_BUT_VERSIONS = [
@@ -131,6 +134,8 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(serverInfo),
   ...Object.values(serverKeys),
   ...Object.values(federationQueries),
+  ...Object.values(federationPublicRooms),
+  ...Object.values(federationSpaces),
   ...Object.values(federationEvents),
   ...Object.values(federationBackfill),
   joiningRooms.makeJoin,
@@ -139,6 +144,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(inviting),
   ...Object.values(leavingRooms),
   ...Object.values(knockingRooms),
+  ...Object.values(thirdPartyInvites),
   sendTransaction,
 ] as unknown as readonly AnyEndpoint[]
 

@@ -14,6 +14,8 @@ import { ROOT, readTested, rowOf, SPEC } from './table.ts'
 /** Paths of older versions of the specification that others still ask for. */
 const OLDER = [
   'GET /_matrix/key/v2/server/{keyId}',
+  'GET /_matrix/key/v2/query/{serverName}/{keyId}',
+  'POST /_matrix/federation/v1/3pid/onbind',
   'PUT /_matrix/federation/v1/send_join/{roomId}/{eventId}',
   'PUT /_matrix/federation/v1/send_leave/{roomId}/{eventId}',
 ]

@@ -1,10 +1,12 @@
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { changeMembership, type Membership } from '../../actions/change-membership.ts'
 import { forgetRoom as forgetAction } from '../../actions/forget-room.ts'
 import { join } from '../../actions/join.ts'
 import { knock } from '../../actions/knock.ts'
 import { leave } from '../../actions/leave.ts'
-import { isHistoricalUserId, isServerName, isValidUserId, type ServerName, type UserId } from '../../core/ids.ts'
+import { redeemInvite } from '../../actions/redeem-invite.ts'
+import type { App } from '../../app.ts'
+import { isHistoricalUserId, isServerName, mayBeUser, type ServerName, type UserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { joinedRooms } from '../../store/memberships.ts'
@@ -20,6 +22,15 @@ const Via = Type.Object({ via: servers, server_name: servers })
 const MAX_REASON_LENGTH = 2_000
 const reason = Type.Optional(Type.String({ maxLength: MAX_REASON_LENGTH }))
 const Reason = Type.Object({ reason })
+const Id = Type.String({ maxLength: 255 })
+/** `third_party_signed`: an invite to an address of the user, as the identity server signed it. */
+const Join = Type.Object({
+  reason,
+  third_party_signed: Type.Optional(
+    Type.Object({ sender: Id, mxid: Id, token: Id, signatures: Type.Record(Type.String(), Type.Unknown()) }),
+  ),
+})
+type JoinBody = Static<typeof Join>
 /** `medium` is that of an invite to an address. */
 const Target = Type.Object({ user_id: Type.Optional(Type.String()), medium: Type.Optional(Type.String()), reason })
 
@@ -45,8 +56,9 @@ export const joinRoomById = endpoint({
   guest: true,
   rateLimit: 'join',
   params: RoomParams,
-  body: Reason,
+  body: Join,
   async handle(app, { user, params, body }) {
+    await redeem(app, user, params.roomId, body.third_party_signed)
     await join(app, { ...own(user, params.roomId, 'join'), content: entering(body) })
     return { room_id: params.roomId }
   },
@@ -62,9 +74,10 @@ export const joinRoom = endpoint({
   rateLimit: 'join',
   params: RoomOrAlias,
   query: Via,
-  body: Reason,
+  body: Join,
   async handle(app, { user, params, query, body }) {
     const { roomId, servers } = await resolveRoom(app, params.roomIdOrAlias)
+    await redeem(app, user, roomId, body.third_party_signed)
     await join(app, { ...own(user, roomId, 'join'), content: entering(body) }, [...viaIn(query), ...servers])
     return { room_id: roomId }
   },
@@ -140,7 +153,7 @@ function onTarget({ verb, membership, rateLimit = 'other', from }: Decision) {
     body: Target,
     async handle(app, { user, params, body }) {
       const { roomId } = params
-      const target = targetOf(body, membership)
+      const target = targetOf(app, body, membership)
       const wish = { roomId, sender: user.userId, target, membership, reason: body.reason }
       await changeMembership(app, from === undefined ? wish : { ...wish, from })
       return {}
@@ -148,13 +161,12 @@ function onTarget({ verb, membership, rateLimit = 'other', from }: Decision) {
   })
 }
 
-function targetOf(body: { user_id?: string; medium?: string }, membership: Membership): UserId {
+function targetOf(app: App, body: { user_id?: string; medium?: string }, membership: Membership): UserId {
   const { user_id: target } = body
   if (target === undefined && body.medium !== undefined) throw noAddresses()
   if (target === undefined) throw new MatrixError('M_MISSING_PARAM', 'The body has no user_id.')
-  const isUser = membership === 'invite' ? isValidUserId : isHistoricalUserId
-  if (!isUser(target)) throw new MatrixError('M_INVALID_PARAM', `${target} is not a user id.`)
-  return target
+  if (isHistoricalUserId(target) && (membership !== 'invite' || mayBeUser(target, app.serverName))) return target
+  throw new MatrixError('M_INVALID_PARAM', `${target} is not a user id.`)
 }
 
 function own({ userId, guest }: Requester, roomId: string, membership: Membership) {
@@ -163,6 +175,13 @@ function own({ userId, guest }: Requester, roomId: string, membership: Membershi
 
 function viaIn(query: { via?: string | string[]; server_name?: string | string[] }): ServerName[] {
   return [query.via ?? [], query.server_name ?? []].flat().filter(isServerName)
+}
+
+/** With an invite to an address the user is invited first. */
+async function redeem(app: App, user: Requester, roomId: string, signed: JoinBody['third_party_signed']) {
+  if (signed === undefined) return
+  if (!isHistoricalUserId(signed.sender)) throw new MatrixError('M_INVALID_PARAM', 'The sender is not a user id.')
+  await redeemInvite(app, { roomId, sender: signed.sender, target: user.userId, signed: signed as JsonObject })
 }
 
 /** Further keys of the body go into the member event, as clients have come to expect. */

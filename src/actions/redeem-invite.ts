@@ -1,0 +1,71 @@
+import type { App } from '../app.ts'
+import { serverNameOf, type UserId } from '../core/ids.ts'
+import { type JsonObject, own } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { askServer, asMatrixError, federationPath } from '../remote/ask-server.ts'
+import { serverIsIn } from '../store/room-servers.ts'
+import { roomById } from '../store/rooms.ts'
+import { currentContent } from '../store/state.ts'
+import { append } from './append.ts'
+import { checkInvitePermission } from './change-membership.ts'
+import { inviteRemoteUser } from './invite-remote-user.ts'
+import { textOf } from './state-consequences.ts'
+
+/** An invite to an address, redeemed by the user to whom the address turned out to belong. */
+export interface RedeemedInvite {
+  readonly roomId: string
+  /** Who invited the address. */
+  readonly sender: UserId
+  readonly target: UserId
+  /** What the identity server signed: `mxid`, `token`, `signatures`. */
+  readonly signed: JsonObject
+}
+
+/**
+ * Turns an invite to an address into one of a user (Server-Server API, "Third-party invites"): in the room, or by way
+ * of the server of who invited where this one is not in it. Errors: M_FORBIDDEN by the room's rules, which check the
+ * signature of the identity server; M_NOT_FOUND; M_INVITE_BLOCKED; those of `inviteRemoteUser`.
+ */
+export async function redeemInvite(app: App, invite: RedeemedInvite): Promise<void> {
+  const room = await roomById(app.db, invite.roomId)
+  if (room !== undefined && (await serverIsIn(app.db, room.room, app.serverName))) return issue(app, invite)
+  const server = serverNameOf(invite.sender)
+  if (server === app.serverName) throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
+  const { roomId, sender, target } = invite
+  const member = { type: 'm.room.member', room_id: roomId, sender, state_key: target }
+  const content = { ...member, content: contentOf(invite, target) }
+  const uri = federationPath`/v1/exchange_third_party_invite/${roomId}`
+  await askServer(app, server, { method: 'PUT', uri, content }).catch((error: unknown) => {
+    throw asMatrixError(server, error)
+  })
+}
+
+/** The invite as an event of the room: of a user of another server once that has signed it. */
+async function issue(app: App, invite: RedeemedInvite): Promise<void> {
+  const { roomId, sender, target } = invite
+  if (serverNameOf(sender) !== app.serverName)
+    throw new MatrixError('M_FORBIDDEN', `The invite is for ${serverNameOf(sender)} to redeem.`)
+  // The name under which the room knows the address, which need not be the address.
+  const pending = await currentContent(app.db, roomId, 'm.room.third_party_invite', tokenOf(invite))
+  const content = contentOf(invite, textOf(pending, 'display_name') ?? target)
+  if (serverNameOf(target) !== app.serverName) {
+    await inviteRemoteUser(app, { roomId, sender, target, content })
+    return
+  }
+  await checkInvitePermission(app, target)
+  await append(app, roomId, async (writer) => {
+    const current = (await writer.state('m.room.member', target))?.value.content
+    const membership = textOf(current, 'membership')
+    if (membership === 'join' || membership === 'invite') return
+    await writer.add({ type: 'm.room.member', stateKey: target, sender, content })
+  })
+}
+
+function contentOf({ signed }: RedeemedInvite, displayName: string): JsonObject {
+  return { membership: 'invite', third_party_invite: { display_name: displayName, signed } }
+}
+
+function tokenOf({ signed }: RedeemedInvite): string {
+  const token = own(signed, 'token')
+  return typeof token === 'string' ? token : ''
+}
