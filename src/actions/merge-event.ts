@@ -10,7 +10,7 @@ import type { RoomTip } from '../live/room-tip.ts'
 import { eventIsStill, insertEvent } from '../store/events.ts'
 import { childrenOf, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
 import { insertSnapshot, type SnapshotLink, snapshotChain } from '../store/state.ts'
-import { applyRedaction } from './redact-event.ts'
+import { applyEarlierRedactions, applyRedaction } from './redact-event.ts'
 import { changeRoomState, type Draft, entryOf, extendRoom, logRowOf } from './room-draft.ts'
 import { differences, resolveStates, stateAfter, stateAtSnapshot, stateEntries } from './room-states.ts'
 import { textOf } from './state-consequences.ts'
@@ -57,6 +57,7 @@ export async function followEvent(app: App, draft: Draft, event: VerifiedEvent):
   draft.guards.push(eventIsStill(event.eventId, outlier))
   if (!now.allowed) return setAside(app, draft, { event, authority, snapshot: tip.snapshots, topo: tip.topo + 1 }, now)
   await extendRoom(app, draft, { event, authEvents: authority.numbers, outlier })
+  await applyEarlierRedactions(app, draft, event, draft.tip.heads[0]!.event)
   return { outcome: 'accepted' }
 }
 
@@ -208,6 +209,7 @@ async function accept(app: App, draft: Draft, placing: Placing, before: StateMap
   const after = new Map(before)
   if (event.stateKey !== null) after.set(stateMapKey(event.type, event.stateKey), event.eventId)
   await moveEnds(app, draft, { event, number: place.event, topo, after })
+  await applyEarlierRedactions(app, draft, event, place.event)
 }
 
 interface NewEnd {

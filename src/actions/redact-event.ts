@@ -6,7 +6,7 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { type PowerLevels, powerLevelsOf } from '../core/power-levels.ts'
 import { redactPdu } from '../core/redact.ts'
 import { stateMapKey } from '../core/state/map.ts'
-import { forgetProfileIn, type RedactableRow, redactableEvent, redactEvent } from '../store/redactions.ts'
+import { forgetProfileIn, type RedactableRow, redactableEvent, redactEvent, redactionsOf } from '../store/redactions.ts'
 import { updateSummary } from '../store/rooms.ts'
 import { type Draft, entryOf } from './room-draft.ts'
 import { summaryOf } from './state-consequences.ts'
@@ -37,17 +37,35 @@ export async function checkRedaction(app: App, draft: Draft, redaction: Event): 
  */
 export async function applyRedaction(app: App, draft: Draft, redaction: Event, by: number): Promise<void> {
   const target = redaction.redacts && (await redactableEvent(app.db, redaction.redacts))
-  if (!target || target.room !== draft.tip.room || NEVER_REDACTED.has(target.type)) return
+  if (target) await applyTo(app, draft, { sender: redaction.sender, event: by }, target)
+}
+
+/** Redacts an event that comes after its redaction, in the batch that brings it. `number` is its own. */
+export async function applyEarlierRedactions(app: App, draft: Draft, event: Event, number: number): Promise<void> {
+  const earlier = await redactionsOf(app.db, draft.tip.room, event.eventId)
+  if (earlier.length === 0) return
+  const { type, stateKey, sender } = event
+  const { content, ...envelope } = event.pdu as Record<string, JsonObject>
+  const texts = { content: canonicalJson(content!), envelope: canonicalJson(envelope) }
+  const target = { event: number, room: draft.tip.room, type, state_key: stateKey, sender, ...texts }
+  for (const redaction of earlier) await applyTo(app, draft, redaction, target)
+}
+
+/** Who redacts, and the number of the redaction. */
+type Redactor = Pick<RedactableRow, 'sender' | 'event'>
+
+async function applyTo(app: App, draft: Draft, redaction: Redactor, target: RedactableRow): Promise<void> {
+  if (target.room !== draft.tip.room || NEVER_REDACTED.has(target.type)) return
   if (!(await takesEffect(app, draft, redaction, target))) return
   const pdu = { ...(parseJson(target.envelope) as JsonObject), content: parseJson(target.content) }
   const { content, ...envelope } = redactPdu(draft.tip.version, pdu) as Record<string, JsonObject>
   const left = { content: canonicalJson(content!), envelope: canonicalJson(envelope) }
-  draft.writes.push(...redactEvent(target.event, by, left, app.clock.now()))
+  draft.writes.push(...redactEvent(target.event, redaction.event, left, app.clock.now()))
   if (target.state_key !== null) await redactState(app, draft, target, content!)
 }
 
 /** Room version 3, "Handling redactions". In versions 1 and 2 the authorisation rules have decided. */
-async function takesEffect(app: App, draft: Draft, redaction: Event, target: RedactableRow): Promise<boolean> {
+async function takesEffect(app: App, draft: Draft, redaction: Redactor, target: RedactableRow): Promise<boolean> {
   if (draft.tip.version.redactionInAuth) return true
   if (serverNameOf(redaction.sender) === serverNameOf(target.sender)) return true
   const levels = await levelsOf(app, draft)

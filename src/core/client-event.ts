@@ -28,6 +28,7 @@ export interface UnsignedFacts {
   readonly replacesState?: string | null | undefined
   /** The asking user's membership at the event, its own change included (v1.11): `leave` without a member event. */
   readonly membership?: string | null | undefined
+  readonly redactedBy?: string | null | undefined
   /** The redaction as a client event, from `clientEventJson` without room id. */
   readonly redactedBecauseText?: string | null | undefined
   /** Bundled aggregations, the object under `m.relations`. */
@@ -64,6 +65,8 @@ export function unsignedJson(facts: UnsignedFacts): string | undefined {
   if (facts.relationsText != null) parts.push(`"m.relations":${facts.relationsText}`)
   if (facts.membership != null) parts.push(`"membership":${JSON.stringify(facts.membership)}`)
   if (facts.prevContentText != null) parts.push(`"prev_content":${facts.prevContentText}`)
+  // The older name of what `redacted_because` says in full.
+  if (facts.redactedBy != null) parts.push(`"redacted_by":${JSON.stringify(facts.redactedBy)}`)
   if (facts.redactedBecauseText != null) parts.push(`"redacted_because":${facts.redactedBecauseText}`)
   if (facts.replacesState != null) parts.push(`"replaces_state":${JSON.stringify(facts.replacesState)}`)
   if (facts.transactionId != null) parts.push(`"transaction_id":${JSON.stringify(facts.transactionId)}`)

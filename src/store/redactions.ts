@@ -1,7 +1,10 @@
 import type { EventId, UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
-import { type Sql, sql } from '../db/sql.ts'
+import { intList, type Sql, sql } from '../db/sql.ts'
 import { unindexEvent } from './search-index.ts'
+
+/** Redactions of one event that are looked at. */
+const REDACTIONS_MAX = 20
 
 /** What a redaction needs to know of the event it redacts. Both texts together are the PDU. */
 export interface RedactableRow {
@@ -18,6 +21,32 @@ export async function redactableEvent(db: Database, eventId: EventId): Promise<R
   const rows = await db.read<RedactableRow>(sql`SELECT event, room, type, state_key, sender, content, envelope
     FROM events WHERE event_id = ${eventId}`)
   return rows[0]
+}
+
+/** What each of these redactions names, as far as it is known. */
+export interface RedactionTarget {
+  readonly redaction: number
+  /** Of the redaction's room. */
+  readonly version: string | null
+  readonly room: number | null
+  readonly sender: UserId | null
+  readonly redacted_by: number | null
+}
+
+export function targetsOf(db: Database, redactions: readonly number[]): Promise<RedactionTarget[]> {
+  return db.read(sql`SELECT e.event AS redaction, r.version, t.room, t.sender, t.redacted_by
+    FROM events e JOIN rooms r ON r.room = e.room LEFT JOIN events t ON t.event_id = e.redacts AND t.outlier = 0
+    WHERE e.event IN ${intList(redactions)}`)
+}
+
+/** Accepted redactions of the room that name the event, oldest first. */
+export function redactionsOf(
+  db: Database,
+  room: number,
+  eventId: EventId,
+): Promise<{ event: number; sender: UserId }[]> {
+  return db.read(sql`SELECT event, sender FROM events WHERE redacts = ${eventId} AND room = ${room}
+    AND rejected = 0 AND soft_failed = 0 AND outlier = 0 ORDER BY event LIMIT ${REDACTIONS_MAX}`)
 }
 
 /**

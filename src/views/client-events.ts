@@ -61,6 +61,7 @@ export async function clientEvents(
       membership: sight.membershipAt(row),
       prevContentText: previous !== undefined && sight.sees(previous) ? previous.content : undefined,
       replacesState: previous?.event_id,
+      redactedBy: redaction?.event_id,
       redactedBecauseText: redaction && sight.sees(redaction) ? shownEvent(redaction, room, undefined) : undefined,
       relationsText: bundled.get(row.event_id),
     })

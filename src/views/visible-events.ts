@@ -1,9 +1,12 @@
 import type { App } from '../app.ts'
 import { membershipAtEvent } from '../core/client-event.ts'
+import { serverNameOf } from '../core/ids.ts'
 import { isObject, parseJson } from '../core/json.ts'
+import { roomVersion } from '../core/room-version.ts'
 import { historyVisibilityOf, visibleTo } from '../core/visibility.ts'
 import type { EventRow } from '../store/events.ts'
 import { membershipHistory } from '../store/memberships.ts'
+import { targetsOf } from '../store/redactions.ts'
 
 /**
  * Those of the events that the user may see. The one door to history: every answer with events passes here
@@ -11,7 +14,32 @@ import { membershipHistory } from '../store/memberships.ts'
  */
 export async function visibleEvents(app: App, userId: string, rows: readonly EventRow[]): Promise<EventRow[]> {
   const sight = await sightOf(app, userId, rows)
-  return rows.filter((row) => sight.sees(row))
+  const idle = await idleRedactions(app, rows)
+  return rows.filter((row) => sight.sees(row) && !idle.has(row))
+}
+
+/**
+ * Redactions that redact nothing: what they name is not here, or of another room, or they may not (room version 3,
+ * "Handling redactions"). In versions 1 and 2 the rules of the room have decided, and of history from before our time
+ * the servers that gave it.
+ */
+async function idleRedactions(app: App, rows: readonly EventRow[]): Promise<ReadonlySet<EventRow>> {
+  const redactions = rows.filter((row) => row.type === 'm.room.redaction')
+  if (redactions.length === 0) return new Set()
+  const targets = await targetsOf(
+    app.db,
+    redactions.map((row) => row.event),
+  )
+  const byRedaction = new Map(targets.map((target) => [target.redaction, target]))
+  return new Set(
+    redactions.filter((row) => {
+      const target = byRedaction.get(row.event)
+      if (target === undefined || roomVersion(target.version ?? '')?.redactionInAuth === true) return false
+      if (target.room !== row.room || target.sender === null) return true
+      const applies = target.redacted_by === row.event || serverNameOf(target.sender) === serverNameOf(row.sender)
+      return !applies && row.position !== null
+    }),
+  )
 }
 
 /** What of an event decides who sees it. */
