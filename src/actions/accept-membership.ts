@@ -26,9 +26,14 @@ export interface MembershipClaim {
  */
 export async function acceptMembership(app: App, claim: MembershipClaim, pdu: JsonValue | undefined): Promise<Event> {
   if (!isObject(pdu)) throw new MatrixError('M_BAD_JSON', 'The body is not an event.')
+  // The template as it was, with nothing added, is an event that nobody signed.
+  if (!isObject(own(pdu, 'hashes')) || !isObject(own(pdu, 'signatures')))
+    throw new MatrixError('M_FORBIDDEN', 'The event bears no hashes or no signatures.')
   const asked = parseEvent(claim.version, pdu)
   const fault = claimFault(claim, asked)
   if (fault !== undefined) throw new MatrixError('M_INVALID_PARAM', fault)
+  if (serverNameOf(asked.sender) !== claim.origin)
+    throw new MatrixError('M_FORBIDDEN', `The sender is not of ${claim.origin}.`)
   const event = await verifyPdu(app, claim.version, vouchedFor(app, asked))
   const source = { room: claim.room, roomId: event.roomId, version: claim.version, server: claim.origin }
   const merged = await placeArrival(app, source, event, true)
@@ -42,7 +47,6 @@ function claimFault(claim: MembershipClaim, event: Event): string | undefined {
   if (event.type !== 'm.room.member') return 'The event is not a membership.'
   if (own(event.content, 'membership') !== claim.membership) return `The membership is not ${claim.membership}.`
   if (event.stateKey !== event.sender) return 'The membership is of somebody else than the sender.'
-  if (serverNameOf(event.sender) !== claim.origin) return `The sender is not of ${claim.origin}.`
   if (event.roomId !== claim.roomId) return 'The event is of another room.'
   return event.eventId === claim.eventId ? undefined : 'The event has another id than the path says.'
 }

@@ -22,8 +22,6 @@ import { write } from './write.ts'
 const STAGED_AT_ONCE = 100
 /** An event waits so long for its sender to come back. */
 const WAIT_MAX_MS = 3_600_000
-/** Questions asked until an event can be placed. */
-const TRIES_MAX = 4
 
 /** A verified event on its way into a room, and who sent it. */
 interface Arrival {
@@ -142,16 +140,16 @@ async function placeOrDrop(app: App, source: Source, arrival: StagedArrival): Pr
 }
 
 /**
-      app.log.info({ room: source.roomId, event: eventId, reason: error.message }, 'an event waits for its sender')
- * in between; the state before the oldest of them is then taken from another server. Servers that show nothing of what
- * stands between the room and an event are not believed the state there.
+ * Puts one event where it belongs, and fetches what it rests on. `gapKnown`: it is itself one of those that were
+ * fetched in between; the state before the oldest of them is then taken from another server. Servers that show nothing
+ * of what stands between the room and an event are not believed the state there.
  */
 async function place(app: App, source: Source, arrival: Arrival, gapKnown: boolean): Promise<Merged> {
   const { event } = arrival
   let statesBefore: readonly StateMap[] = []
-  let missing: MissingEvents | undefined
-  let asked = false
-  for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+  const asked = { gap: false, authChain: false }
+  for (;;) {
+    let missing: MissingEvents
     try {
       return await merge(app, source, arrival, statesBefore)
     } catch (error) {
@@ -159,22 +157,24 @@ async function place(app: App, source: Source, arrival: Arrival, gapKnown: boole
       missing = error
     }
     const sources = await sourcesFor(app, source)
-    if (missing.authEvents.length > 0) await fromAny(sources, (one) => fetchAuthChain(app, one, event.eventId))
-    if (missing.prevEvents.length === 0) continue
-    // Others rest on it already: it stands before what we hold of the room, and comes when somebody reads so far back.
-    if (await isOutlier(app, event)) break
-    if (gapKnown) {
-      const after = (id: EventId) => fromAny(sources, (one) => remoteStateAfter(app, one, id))
-      statesBefore = await Promise.all(missing.prevEvents.map(after))
-      continue
-    }
-    if (asked) break
-    asked = true
-    for (const earlier of await missingBetween(app, sources, event)) {
-      await placeOrDropEarlier(app, source, earlier)
-    }
+    // Predecessors first: with them come most events that authorise this one.
+    if (missing.prevEvents.length > 0 && !asked.gap) {
+      asked.gap = true
+      // Others rest on it already: it stands before what we hold of the room, and comes when somebody reads that far.
+      if (await isOutlier(app, event)) throw missing
+      if (gapKnown) {
+        const after = (id: EventId) => fromAny(sources, (one) => remoteStateAfter(app, one, id))
+        statesBefore = await Promise.all(missing.prevEvents.map(after))
+      } else await fillGap(app, source, sources, event)
+    } else if (missing.authEvents.length > 0 && !asked.authChain) {
+      asked.authChain = true
+      await fromAny(sources, (one) => fetchAuthChain(app, one, event.eventId))
+    } else throw missing
   }
-  throw missing!
+}
+
+async function fillGap(app: App, source: Source, sources: readonly Source[], event: VerifiedEvent): Promise<void> {
+  for (const earlier of await missingBetween(app, sources, event)) await placeOrDropEarlier(app, source, earlier)
 }
 
 async function isOutlier(app: App, event: VerifiedEvent): Promise<boolean> {

@@ -12,7 +12,7 @@ const HEADERS_MAX = 10
 
 /**
  * Which server sends the request (Server-Server API, "Request Authentication"). `content`: the body, or undefined
- * without one. Errors: M_UNAUTHORIZED.
+ * without one. Errors: M_UNAUTHORIZED, M_INVALID_PARAM for a header that is malformed.
  */
 export async function authenticateServer(
   app: App,
@@ -21,7 +21,7 @@ export async function authenticateServer(
 ): Promise<ServerName> {
   const signatures = signaturesIn(request)
   const [first] = signatures
-  if (first === undefined) throw new MatrixError('M_UNAUTHORIZED', 'The request bears no X-Matrix signature.')
+  if (first === undefined) throw withoutSignature(request)
   for (const signature of signatures) {
     // Signed by one server for several keys: all of one origin.
     if (signature.origin !== first.origin) throw new MatrixError('M_UNAUTHORIZED', 'The request has several origins.')
@@ -31,6 +31,13 @@ export async function authenticateServer(
     if (await holds(app, request, content, signature)) return first.origin
   }
   throw new MatrixError('M_UNAUTHORIZED', `The request bears no signature of ${first.origin} that verifies.`)
+}
+
+/** A header that cannot be read is a fault of the request; without one the request is nobody's. */
+function withoutSignature(request: FastifyRequest): MatrixError {
+  return /^X-Matrix\b/i.test(request.headers.authorization ?? '')
+    ? new MatrixError('M_INVALID_PARAM', 'The X-Matrix header is malformed.')
+    : new MatrixError('M_UNAUTHORIZED', 'The request bears no X-Matrix signature.')
 }
 
 async function holds(

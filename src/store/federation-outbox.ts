@@ -60,8 +60,9 @@ const SENDER = serverOf('e.sender')
 const TARGET = serverOf('e.state_key')
 
 /**
- * Our events, and those that we relay, with log rows in (since, to] that concern the server, oldest first: of rooms
- * that it was in at the event, or, for a membership of its user, by that event alone.
+ * Our events, and those of third servers that we relay, with log rows in (since, to] that concern the server, oldest
+ * first: of rooms that it was in at the event, and of others the end of an invite or of a knock of its user. Invites
+ * themselves were agreed on with it.
  */
 export function pdusFor(
   db: Database,
@@ -74,11 +75,14 @@ export function pdusFor(
   return db.read(sql`SELECT l.position, e.event_id, e.content, e.envelope
     FROM log l JOIN events e ON e.event_id = l.subject
     WHERE l.position > ${since} AND l.position <= ${to}
-      AND (l.kind = ${RELAY} OR (l.kind = 'event' AND e.position = l.position AND ${SENDER} = ${ourName}))
+      AND ((l.kind = ${RELAY} AND ${SENDER} <> ${server})
+        OR (l.kind = 'event' AND e.position = l.position AND ${SENDER} = ${ourName}))
       AND e.soft_failed = 0 AND e.rejected = 0
       AND (EXISTS (SELECT 1 FROM room_servers s WHERE s.room = e.room AND s.server = ${server}
           AND s.from_position <= e.position AND (s.to_position IS NULL OR s.to_position >= e.position))
-        OR (e.type = 'm.room.member' AND ${TARGET} = ${server}))
+        OR (e.type = 'm.room.member' AND ${TARGET} = ${server} AND EXISTS (SELECT 1 FROM membership_history h
+          WHERE h.room = e.room AND h.user_id = e.state_key AND h.position = e.position
+          AND h.membership IN ('leave', 'ban'))))
     ORDER BY l.position LIMIT ${limit}`)
 }
 

@@ -25,10 +25,10 @@ export async function keysOfServer(db: Database, server: string): Promise<Server
   }))
 }
 
-/** The answer, as JSON text, in which a server's current keys came: a notary hands it on. */
-export async function keyAnswersOf(db: Database, server: string): Promise<{ response: string; fetched_ts: number }[]> {
+/** The answers, as JSON texts, in which a server's keys came last, the newest first: a notary hands them on. */
+export function keyAnswersOf(db: Database, server: string, limit: number): Promise<{ response: string }[]> {
   return db.read(sql`SELECT response, MAX(fetched_ts) AS fetched_ts FROM server_keys
-    WHERE server = ${server} AND response IS NOT NULL GROUP BY response ORDER BY 2 DESC LIMIT 1`)
+    WHERE server = ${server} AND response IS NOT NULL GROUP BY response ORDER BY 2 DESC LIMIT ${limit}`)
 }
 
 /** Keeps a key; what the server said last counts. */

@@ -29,16 +29,16 @@ export const getMissingEvents = endpoint({
   auth: 'federation-signature',
   params: RoomParams,
   body: Type.Object({
-    earliest_events: EventIds,
-    latest_events: EventIds,
+    earliest_events: Type.Optional(EventIds),
+    latest_events: Type.Optional(EventIds),
     limit: Type.Optional(Type.Integer({ minimum: 0 })),
     min_depth: Type.Optional(Type.Integer({ minimum: 0 })),
   }),
   async handle(app, { origin, params, body }) {
     const room = await roomOfServer(app, params.roomId, origin)
     const gap = {
-      earliest: body.earliest_events as EventId[],
-      latest: body.latest_events as EventId[],
+      earliest: (body.earliest_events ?? []) as EventId[],
+      latest: (body.latest_events ?? []) as EventId[],
       limit: body.limit ?? 10,
       minDepth: body.min_depth ?? 0,
     }

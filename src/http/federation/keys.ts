@@ -10,6 +10,10 @@ import { endpoint } from '../endpoint.ts'
 
 /** Servers asked about in one request. */
 const SERVERS_MAX = 50
+/** Answers of one server that are handed on. */
+const ANSWERS_MAX = 10
+
+const MinimumValidity = Type.Object({ minimum_valid_until_ts: Type.Optional(Type.Integer()) })
 
 /** Server-Server API, "Publishing Keys". */
 export const getServerKey = endpoint({
@@ -33,9 +37,22 @@ export const perspectivesKeyQuery = endpoint({
   path: '/_matrix/key/v2/query/{serverName}',
   auth: 'none',
   params: Type.Object({ serverName: Type.String() }),
-  query: Type.Object({ minimum_valid_until_ts: Type.Optional(Type.Integer()) }),
+  query: MinimumValidity,
   async handle(app, { params, query }) {
     return { server_keys: await keysAbout(app, params.serverName, query.minimum_valid_until_ts ?? app.clock.now()) }
+  },
+})
+
+/** Old servers name the key they want. */
+export const perspectivesKeyQueryById = endpoint({
+  method: 'GET',
+  path: '/_matrix/key/v2/query/{serverName}/{keyId}',
+  auth: 'none',
+  params: Type.Object({ serverName: Type.String(), keyId: Type.String() }),
+  query: MinimumValidity,
+  async handle(app, { params, query }) {
+    const untilTs = query.minimum_valid_until_ts ?? app.clock.now()
+    return { server_keys: await keysAbout(app, params.serverName, untilTs, [params.keyId]) }
   },
 })
 
@@ -44,16 +61,13 @@ export const bulkPerspectivesKeyQuery = endpoint({
   path: '/_matrix/key/v2/query',
   auth: 'none',
   body: Type.Object({
-    server_keys: Type.Record(
-      Type.String(),
-      Type.Record(Type.String(), Type.Object({ minimum_valid_until_ts: Type.Optional(Type.Integer()) })),
-    ),
+    server_keys: Type.Record(Type.String(), Type.Record(Type.String(), MinimumValidity)),
   }),
   async handle(app, { body }) {
     const wanted = Object.entries(body.server_keys).slice(0, SERVERS_MAX)
     const answers = wanted.map(([server, keys]) => {
       const times = Object.values(keys).map((key) => key.minimum_valid_until_ts ?? app.clock.now())
-      return keysAbout(app, server, Math.max(app.clock.now(), ...times))
+      return keysAbout(app, server, Math.max(app.clock.now(), ...times), Object.keys(keys))
     })
     return { server_keys: (await Promise.all(answers)).flat() }
   },
@@ -64,19 +78,34 @@ function ownKeys(app: App): JsonObject {
   return publishedKeys(app.serverName, app.key, oldKeys(app), until)
 }
 
-/** The newest answer of that server, with our signature added; asked for again when it does not reach far enough. */
-async function keysAbout(app: App, server: string, untilTs: number): Promise<readonly JsonObject[]> {
+/**
+ * What that server said of its keys, with our signature added: the newest answer, or those that name a key that is
+ * asked for, the newest first. It is asked again when the newest does not reach far enough.
+ */
+async function keysAbout(
+  app: App,
+  server: string,
+  untilTs: number,
+  keyIds: readonly string[] = [],
+): Promise<readonly JsonObject[]> {
   if (!isServerName(server)) return []
   if (server === app.serverName) return [ownKeys(app)]
-  const known = await storedAnswer(app, server)
-  const reach = known === undefined ? undefined : own(known, 'valid_until_ts')
+  const [newest] = await storedAnswers(app, server)
+  const reach = newest === undefined ? undefined : own(newest, 'valid_until_ts')
   if (typeof reach !== 'number' || reach < untilTs) await askForKeys(app, server)
-  const answer = (await storedAnswer(app, server)) ?? known
-  return answer === undefined ? [] : [signJson(answer, app.serverName, app.key)]
+  const answers = await storedAnswers(app, server)
+  const naming = answers.filter((answer) => keyIds.some((keyId) => names(answer, keyId)))
+  return (naming.length > 0 ? naming : answers.slice(0, 1)).map((answer) => signJson(answer, app.serverName, app.key))
 }
 
-async function storedAnswer(app: App, server: ServerName): Promise<JsonObject | undefined> {
-  const [newest] = await keyAnswersOf(app.db, server)
-  const answer = newest === undefined ? undefined : parseJson(newest.response)
-  return isObject(answer) ? answer : undefined
+function names(answer: JsonObject, keyId: string): boolean {
+  return ['verify_keys', 'old_verify_keys'].some((list) => {
+    const keys = own(answer, list)
+    return isObject(keys) && own(keys, keyId) !== undefined
+  })
+}
+
+async function storedAnswers(app: App, server: ServerName): Promise<readonly JsonObject[]> {
+  const answers = await keyAnswersOf(app.db, server, ANSWERS_MAX)
+  return answers.map(({ response }) => parseJson(response)).filter(isObject)
 }

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { serverKey } from '../../../src/actions/server-keys.ts'
+import { write } from '../../../src/actions/write.ts'
 import type { ServerName } from '../../../src/core/ids.ts'
 import { canonicalJson, type JsonObject } from '../../../src/core/json.ts'
 import { generateSigningKey } from '../../../src/core/keys.ts'
 import { KEY_AGE_MAX_MS, keyCountsAt, publishedKeys, readServerKeys } from '../../../src/core/server-keys.ts'
 import { authorizationHeader, jsonSignatureHolds, signJson } from '../../../src/core/sign.ts'
 import { systemRandom } from '../../../src/live/time.ts'
+import { keepServerKey } from '../../../src/store/server-keys.ts'
 import { createTestNetwork, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
 
@@ -52,6 +54,23 @@ describe('published keys', () => {
     network.cut('a.example', false)
     expect(await serverKey(b.app, name, a.app.key.keyId, 'anyTime')).toBeUndefined()
     expect(keyRequests()).toBe(0)
+  })
+
+  test('a notary hands on what it was told of a key that its server has forgotten', async () => {
+    const old = a.app.key.keyId
+    const path = `/_matrix/key/v2/query/a.example/${encodeURIComponent(old)}`
+    expect((await b.call('GET', path)).body.server_keys).toHaveLength(1)
+    // From now on the server has another key.
+    const key = generateSigningKey(systemRandom.bytes)
+    const answer = publishedKeys('a.example', key, [], Date.now() + 3_600_000)
+    const [fresh] = readServerKeys(answer, 'a.example', Date.now())!
+    await write(b.app, { guards: [], writes: [keepServerKey(fresh!, canonicalJson(answer))], log: [] })
+    const named = async (keyId: string) => {
+      const body = { server_keys: { 'a.example': { [keyId]: {} } } }
+      const reply = await b.call('POST', '/_matrix/key/v2/query', { body })
+      return (reply.body.server_keys as JsonObject[]).map((keys) => Object.keys(keys.verify_keys as object))
+    }
+    expect([await named(old), await named(key.keyId)]).toEqual([[[old]], [[key.keyId]]])
   })
 
   test('a notary hands them on with its signature', async () => {
@@ -125,6 +144,11 @@ describe('a signed request', () => {
     ['without a signature', () => ({}), 401],
     ['for another server', (header) => ({ authorization: header.replace('"b.example"', '"c.example"') }), 401],
     ['in the name of another', (header) => ({ authorization: header.replace('"a.example"', '"c.example"') }), 401],
+    [
+      'in the name of no server',
+      (header) => ({ authorization: header.replace('"a.example"', '"a.example:http"') }),
+      400,
+    ],
     ['in our own name', (header) => ({ authorization: header.replace('"a.example"', '"b.example"') }), 401],
     ['with another key', (header) => ({ authorization: header.replace(/key="[^"]*"/, 'key="ed25519:x"') }), 401],
     ['with a forged signature', (header) => ({ authorization: header.replace(/sig="..../, 'sig="AAAA') }), 401],
