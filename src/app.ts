@@ -82,6 +82,10 @@ export interface App {
     readonly taskAlarm: Alarm
     /** Claims of one-time keys, by device. */
     readonly keyClaims: Queues
+    /** Device lists of other servers that are being read, by user. */
+    readonly deviceLists: Underway<void>
+    /** Rings when a device list of another server has to be read afresh. */
+    readonly staleListAlarm: Alarm
     /** Changes with every start: a token of an earlier one is told from ours. */
     readonly boot: string
   }

@@ -37,6 +37,7 @@ import { createTransport, type Transport } from './remote/transport.ts'
 import { DEVICE_LIST } from './store/device-lists.ts'
 import { logRows } from './store/log.ts'
 import { roomsOfUsers } from './store/presence.ts'
+import { STALE_LIST } from './store/remote-device-lists.ts'
 import { TASK } from './store/tasks.ts'
 
 export interface OpenOptions {
@@ -91,11 +92,13 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const boot = random.bytes(BOOT_BYTES).toString('hex')
   const presence = createPresenceWatch(timers)
   const taskAlarm = createAlarm()
+  const staleListAlarm = createAlarm()
   const hear = async (rows: readonly SeenRow[], position: number) => {
     for (const row of rows) {
       if (row.kind === ROOM_WANTED && row.subject !== boot) roomTips.giveWay(row.room ?? 0)
       if (row.kind === 'presence') presence.forget(row.subject ?? '')
       if (row.kind === TASK) taskAlarm.ring()
+      if (row.kind === STALE_LIST) staleListAlarm.ring()
     }
     waiters.heard(await withAudience(db, rows), position, true)
   }
@@ -134,6 +137,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       searchIndex: createCatchingUp(timers),
       taskAlarm,
       keyClaims: createQueues(),
+      deviceLists: createUnderway(),
+      staleListAlarm,
       boot,
     },
     async close() {

@@ -1,5 +1,9 @@
 import type { App } from '../app.ts'
+import { readOneTimeKeys } from '../core/device-keys.ts'
+import { isServerName, type ServerName, serverNameOf } from '../core/ids.ts'
+import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { askServer, federationPath } from '../remote/ask-server.ts'
 import type { DeviceName } from '../store/device-keys.ts'
 import {
   claimOneTimeKey,
@@ -9,6 +13,8 @@ import {
   oneTimeKeyIsFree,
   type StoredOneTimeKey,
 } from '../store/one-time-keys.ts'
+import { askServers, byServer } from './ask-servers.ts'
+import type { Patience } from './resync-device-list.ts'
 import { ONE_TIME_KEYS } from './upload-keys.ts'
 import { write } from './write.ts'
 
@@ -28,9 +34,52 @@ export interface ClaimedKeys {
   readonly failures: readonly string[]
 }
 
+const ANSWER_BYTES_MAX = 16 * 1_024 * 1_024
+
 /** Claims keys of devices, whichever server they are of (Client-Server API, `/keys/claim`). */
-export async function claimKeys(app: App, claims: readonly KeyClaim[]): Promise<ClaimedKeys> {
-  return { keys: await claimLocalKeys(app, claims), failures: [] }
+export async function claimKeys(
+  app: App,
+  claims: readonly KeyClaim[],
+  timeoutMs: number | undefined,
+): Promise<ClaimedKeys> {
+  const groups = byServer(app, claims, ({ userId }) => serverNameOf(userId))
+  for (const server of groups.keys()) if (!isServerName(server)) groups.delete(server)
+  const keys: ClaimedKey[] = []
+  const [local, failures] = await Promise.all([
+    claimLocalKeys(
+      app,
+      claims.filter(({ userId }) => serverNameOf(userId) === app.serverName),
+    ),
+    askServers(app, groups, timeoutMs, async (server, wanted, patience) => {
+      keys.push(...(await claimOfServer(app, server, wanted, patience)))
+    }),
+  ])
+  return { keys: [...local, ...keys], failures }
+}
+
+/** Server-Server API, `/user/keys/claim`. Keys that were not asked for are passed over. */
+async function claimOfServer(
+  app: App,
+  server: ServerName,
+  claims: readonly KeyClaim[],
+  patience: Patience,
+): Promise<ClaimedKey[]> {
+  const wanted = new Map<string, JsonObject>()
+  for (const { userId, deviceId, algorithm } of claims)
+    wanted.set(userId, { ...wanted.get(userId), [deviceId]: algorithm })
+  const content = { one_time_keys: Object.fromEntries(wanted) }
+  const uri = federationPath`/v1/user/keys/claim`
+  const answer = await askServer(app, server, { method: 'POST', uri, content, maxBytes: ANSWER_BYTES_MAX, ...patience })
+  return claims.flatMap((claim) => {
+    const ofDevice = within(within(within(answer, 'one_time_keys'), claim.userId), claim.deviceId)
+    const read = readOneTimeKeys(isObject(ofDevice) ? ofDevice : {})
+    const key = typeof read === 'string' ? undefined : read.find(({ algorithm }) => algorithm === claim.algorithm)
+    return key === undefined ? [] : [{ ...claim, name: `${key.algorithm}:${key.keyId}`, key: key.key }]
+  })
+}
+
+function within(value: JsonValue | undefined, key: string): JsonValue | undefined {
+  return isObject(value) ? own(value, key) : undefined
 }
 
 /** Tries when other processes claim keys of the same device at the same time. */

@@ -4,6 +4,7 @@ import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { eventsById } from '../store/events.ts'
 import { membershipOf } from '../store/memberships.ts'
 import { roomById } from '../store/rooms.ts'
+import { receiveDeviceListUpdate, receiveSigningKeyUpdate } from './receive-device-lists.ts'
 import { receiveToDevice } from './send-to-device.ts'
 import { notePresence } from './set-presence.ts'
 import { setReceipts } from './set-receipts.ts'
@@ -16,6 +17,8 @@ const RECEIVERS: ReadonlyMap<string, Receive> = new Map([
   ['m.receipt', receiveReceipts],
   ['m.presence', receivePresence],
   ['m.direct_to_device', receiveToDeviceMessages],
+  ['m.device_list_update', receiveDeviceListUpdate],
+  ['m.signing_key_update', receiveSigningKeyUpdate],
 ])
 
 /** Users, rooms and events in one EDU that are looked at. */

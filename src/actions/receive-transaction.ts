@@ -4,6 +4,7 @@ import { type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { canonicalJson, isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
+import { DatabaseUnavailable } from '../db/database.ts'
 import type { Sql } from '../db/sql.ts'
 import { answerToTransaction, keepAnswer, transactionIsNewOf } from '../store/federation-inbox.ts'
 import { knownInHistory, stagePdu } from '../store/pdus.ts'
@@ -42,6 +43,8 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
     if (staged.write !== undefined) writes.push(staged.write)
     if (staged.roomId !== undefined) touched.add(staged.roomId)
   }
+  // Before the answer is kept, or a crash would lose them. Taken in twice, they change nothing.
+  for (const edu of transaction.edus) await takeInEdu(app, origin, edu)
   const answer = canonicalJson({ pdus: Object.fromEntries(results) })
   const done = await write(app, {
     guards: [transactionIsNewOf(origin, txnId)],
@@ -50,10 +53,17 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
   })
   if (done === undefined) return (await answerToTransaction(app.db, origin, txnId)) ?? answer
   for (const roomId of touched) startInbox(app, roomId)
-  for (const edu of transaction.edus) {
-    await receiveEdu(app, origin, edu).catch((error: unknown) => app.log.info({ origin, err: error }, 'an EDU failed'))
-  }
   return answer
+}
+
+/** One that fails harms no other, unless nothing can be stored now: then the server sends all of it again. */
+async function takeInEdu(app: App, origin: ServerName, edu: JsonValue): Promise<void> {
+  try {
+    await receiveEdu(app, origin, edu)
+  } catch (error) {
+    if (error instanceof DatabaseUnavailable) throw error
+    app.log.info({ origin, err: error }, 'an EDU failed')
+  }
 }
 
 /** Begins to take in what is staged for the room, unless that is under way. */

@@ -1,10 +1,11 @@
 import type { App } from '../app.ts'
 import { type ServerName, serverNameOf } from '../core/ids.ts'
 import { MEMBERS_KNOWN } from '../live/room-members.ts'
+import { DEVICE_LIST } from '../store/device-lists.ts'
 import { OUTBOUND_EDU, RELAY, SERVER_ALIVE } from '../store/federation-outbox.ts'
 import type { StoredLogRow } from '../store/log.ts'
 import { pdusById } from '../store/pdus.ts'
-import { serversIn } from '../store/room-servers.ts'
+import { serversIn, serversSharing } from '../store/room-servers.ts'
 
 /** Which other servers something in the log concerns. */
 export interface Audience {
@@ -34,8 +35,14 @@ export function createAudience(app: App): Audience {
     return event === undefined ? [] : serversOf(event.room)
   }
 
+  async function serversOfList({ subject, user_id: told }: StoredLogRow): Promise<readonly ServerName[]> {
+    const isOurs = subject !== null && serverNameOf(subject) === app.serverName
+    return isOurs && told === null ? serversSharing(app.db, subject) : []
+  }
+
   async function serversOfRow(row: StoredLogRow): Promise<readonly ServerName[]> {
     if (row.kind === RELAY) return serversOfEvent(row.subject ?? '')
+    if (row.kind === DEVICE_LIST) return serversOfList(row)
     if (row.kind === OUTBOUND_EDU) return [row.subject as ServerName]
     if (row.kind === MEMBERS_KNOWN && row.room !== null) known.delete(row.room)
     if (row.room === null || (row.kind !== 'event' && row.kind !== 'membership')) return []

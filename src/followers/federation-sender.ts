@@ -4,6 +4,7 @@ import type { ServerName } from '../core/ids.ts'
 import { type JsonObject, parseJson } from '../core/json.ts'
 import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
+import { listChangesFor } from '../store/device-lists.ts'
 import {
   type DestinationRow,
   destinations,
@@ -18,6 +19,7 @@ import { logRows } from '../store/log.ts'
 import { pduOf } from '../store/pdus.ts'
 import { neighbours } from '../store/room-servers.ts'
 import { type Audience, createAudience } from './audience.ts'
+import { deviceListEdus } from './device-list-edus.ts'
 import type { Follower } from './follower.ts'
 import type { Lease } from './lease.ts'
 
@@ -194,6 +196,8 @@ async function sendAll(app: App, state: State, destination: Destination): Promis
 
 interface Parcel {
   readonly pdus: readonly JsonObject[]
+  /** EDUs of device lists, made from what the lists are now. */
+  readonly lists: readonly JsonObject[]
   readonly edus: readonly { readonly id: number; readonly edu: string }[]
   readonly passing: readonly (readonly [key: string, edu: JsonObject])[]
   /** Where the server is when it has taken it. */
@@ -203,7 +207,7 @@ interface Parcel {
 /** Sends one transaction. Resolves with whether there may be more to send now. */
 async function sendSome(app: App, state: State, destination: Destination): Promise<boolean> {
   const parcel = await nextParcel(app, destination)
-  if (parcel.pdus.length + parcel.edus.length + parcel.passing.length === 0) {
+  if (parcel.pdus.length + parcel.lists.length + parcel.edus.length + parcel.passing.length === 0) {
     moveTo(app, state, destination, parcel.position)
     return false
   }
@@ -222,20 +226,30 @@ async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
   const to = app.db.safePosition()
   const { server, position, size } = destination
   const rows = await pdusFor(app.db, server, app.serverName, position, to, size)
-  const edus = await edusFor(app.db, server, Math.min(size * 2, EDUS_MAX))
-  const passing = app.live.destinations.waiting(server, EDUS_MAX - edus.length)
-  const last = rows.at(-1)
+  const changes = await listChangesFor(app.db, server, app.serverName, position, to, size)
+  const edus = await edusFor(app.db, server, Math.min(size * 2, EDUS_MAX - changes.length))
+  const passing = app.live.destinations.waiting(server, EDUS_MAX - changes.length - edus.length)
+  const reached = Math.min(endOf(rows, size, to), endOf(changes, size, to))
   return {
-    pdus: rows.map(pduOf),
+    pdus: rows.filter((row) => row.position <= reached).map(pduOf),
+    lists: await deviceListEdus(
+      app,
+      changes.filter((row) => row.position <= reached),
+    ),
     edus,
     passing,
-    position: rows.length === size && last !== undefined ? last.position : to,
+    position: reached,
   }
+}
+
+/** Up to where the rows are all there are: there may be more after as many as were asked for. */
+function endOf(rows: readonly { readonly position: number }[], limit: number, to: number): number {
+  return rows.length < limit ? to : (rows.at(-1)?.position ?? to)
 }
 
 async function send(app: App, state: State, server: ServerName, txnId: string, parcel: Parcel): Promise<void> {
   const content = {
-    edus: [...parcel.edus.map(({ edu }) => parseJson(edu)), ...parcel.passing.map(([, edu]) => edu)],
+    edus: [...parcel.lists, ...parcel.edus.map(({ edu }) => parseJson(edu)), ...parcel.passing.map(([, edu]) => edu)],
     origin: app.serverName,
     origin_server_ts: app.clock.now(),
     pdus: parcel.pdus,

@@ -6,6 +6,7 @@ import { inOneProcess } from './lease.ts'
 import { startPartialRooms } from './partial-rooms.ts'
 import { startSearchIndex } from './search-index.ts'
 import { startStagedInbox } from './staged-inbox.ts'
+import { startStaleDeviceLists } from './stale-device-lists.ts'
 import { fillUserDirectory } from './user-directory.ts'
 
 /** Starts what carries the log onwards, and goes on with what a restart interrupted. */
@@ -27,6 +28,7 @@ async function startFederation(app: App): Promise<readonly Follower[]> {
   const sender = await inOneProcess(app, 'federation-sender', (lease) => startFederationSender(app, lease))
   const members = await inOneProcess(app, 'partial-rooms', () => startPartialRooms(app))
   const inbox = await inOneProcess(app, 'staged-inbox', () => startStagedInbox(app))
+  const lists = await inOneProcess(app, 'stale-device-lists', () => startStaleDeviceLists(app))
   const stopForwarding = forwardToSender(app, sender.held)
-  return [{ idle: async () => undefined, stop: async () => stopForwarding() }, members, inbox, sender]
+  return [{ idle: async () => undefined, stop: async () => stopForwarding() }, members, inbox, sender, lists]
 }

@@ -64,6 +64,8 @@ import * as serverInfo from './federation/server-info.ts'
 import * as federationSpaces from './federation/spaces.ts'
 import * as thirdPartyInvites from './federation/third-party-invites.ts'
 import { sendTransaction } from './federation/transactions.ts'
+import { getUserDevices } from './federation/user-devices.ts'
+import * as userKeys from './federation/user-keys.ts'
 
 const ALL_BUT_VERSIONS = [
   register,
@@ -146,6 +148,8 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(knockingRooms),
   ...Object.values(thirdPartyInvites),
   sendTransaction,
+  getUserDevices,
+  ...Object.values(userKeys),
 ] as unknown as readonly AnyEndpoint[]
 
 const served = new Set(ALL_BUT_VERSIONS.map(({ method, path }) => `${method} ${path}`))

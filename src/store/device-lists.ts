@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+import { serverOf } from './server-of.ts'
 
 /** The log row of a change: `subject` is whose list it is, `user` who alone is told. */
 export const DEVICE_LIST = 'device_list'
@@ -86,4 +87,47 @@ export function membersToKnow(db: Database, rooms: readonly number[]): Promise<{
 export function membersSince(db: Database, rooms: readonly number[], since: number): Promise<{ user_id: string }[]> {
   return db.read(sql`SELECT DISTINCT user_id FROM memberships WHERE room IN ${intList(rooms)}
     AND (membership = 'join' OR (membership IN ('leave', 'ban') AND position > ${since})) LIMIT ${MAX_USERS}`)
+}
+
+const SERVER = serverOf('c.user_id')
+
+export interface OutboundListChange {
+  readonly position: number
+  readonly user_id: string
+  /** null: the cross-signing keys. */
+  readonly device_id: string | null
+  /** The change of a device of this user before this one; null: there was none. */
+  readonly previous: number | null
+  /** The device is there no more. */
+  readonly gone: number
+}
+
+/**
+ * Changes of lists of our users in (since, to] that another server is to hear of, oldest first: it shares a room with
+ * the user now.
+ */
+export function listChangesFor(
+  db: Database,
+  server: string,
+  ourName: string,
+  since: number,
+  to: number,
+  limit: number,
+): Promise<OutboundListChange[]> {
+  return db.read(sql`SELECT c.position, c.user_id, c.device_id, CASE WHEN d.device_id IS NULL THEN 1 ELSE 0 END AS gone,
+      (SELECT MAX(p.position) FROM device_list_changes p WHERE p.user_id = c.user_id AND p.position < c.position
+        AND p.device_id IS NOT NULL) AS previous
+    FROM device_list_changes c LEFT JOIN devices d ON d.user_id = c.user_id AND d.device_id = c.device_id
+    WHERE c.room = ${ALL_ROOMS} AND c.position > ${since} AND c.position <= ${to} AND c.told IS NULL
+      AND ${SERVER} = ${ourName} AND EXISTS (SELECT 1 FROM memberships m
+        JOIN room_servers s ON s.room = m.room AND s.server = ${server} AND s.to_position IS NULL
+        WHERE m.user_id = c.user_id AND m.membership = 'join')
+    ORDER BY c.position LIMIT ${limit}`)
+}
+
+/** The number of the user's device list as other servers know it: of the last change of a device. */
+export async function streamIdOf(db: Database, userId: string): Promise<number> {
+  const rows = await db.read<{ position: number | null }>(sql`SELECT MAX(position) AS position
+    FROM device_list_changes WHERE user_id = ${userId} AND device_id IS NOT NULL`)
+  return rows[0]?.position ?? 0
 }

@@ -18,6 +18,9 @@ export interface KeyViewer {
   readonly names: boolean
 }
 
+/** Another server sees what the users themselves signed, and no names. */
+export const FOR_SERVERS: KeyViewer = { userId: undefined, names: false }
+
 /**
  * What the database has of the keys of these users, whichever server they are of: device and cross-signing keys, with
  * the signatures that their users made of them and those of the viewer. User-signing keys are shown to their user.

@@ -46,7 +46,8 @@ export const queryKeys = endpoint({
   }),
   async handle(app, { user, body }) {
     const devices = readQuery(body.device_keys)
-    const found = await query(app, { userId: user.userId, users: [...devices.keys()] })
+    const asking = { userId: user.userId, users: [...devices.keys()], timeoutMs: body.timeout }
+    const found = await query(app, asking)
     return queriedKeys(found, devices)
   },
 })
@@ -64,7 +65,7 @@ export const claimKeys = endpoint({
     one_time_keys: Type.Record(Type.String(), Type.Record(Type.String(), Type.String())),
   }),
   async handle(app, { body }) {
-    return claimedKeys(await claim(app, readClaims(body.one_time_keys)))
+    return claimedKeys(await claim(app, readClaims(body.one_time_keys), body.timeout))
   },
 })
 
