@@ -15,9 +15,11 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     reply.header('Retry-After', String(RETRY_AFTER_S))
     return sendJson(reply, 503, { errcode: 'M_UNKNOWN', error: 'The database cannot take requests now; try again.' })
   }
-  const { statusCode } = error as { statusCode?: unknown }
+  const { statusCode, code } = error as { statusCode?: unknown; code?: unknown }
   if (statusCode === 413)
     return sendJson(reply, 413, { errcode: 'M_TOO_LARGE', error: 'The request body is too large.' })
+  if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_MAX_PARAM_LENGTH')
+    return sendJson(reply, 400, { errcode: 'M_INVALID_PARAM', error: 'The path cannot be read.' })
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return sendJson(reply, statusCode, { errcode: 'M_UNKNOWN', error: 'The request cannot be read.' })
   }

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { App } from '../app.ts'
@@ -92,6 +93,8 @@ export function buildServer(app: App, stopping: AbortSignal, transport: object):
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
+    clientErrorHandler: refuseUnread,
+    frameworkErrors: (error, request, reply) => report(app, error, request, reply),
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: PARAM_LIMIT },
   }) as unknown as FastifyInstance
@@ -114,11 +117,29 @@ export function buildServer(app: App, stopping: AbortSignal, transport: object):
 }
 
 function report(app: App, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const unexpected = !(error instanceof MatrixError)
-  if (unexpected)
+  const { statusCode } = error as { statusCode?: unknown }
+  const refused = error instanceof MatrixError || (typeof statusCode === 'number' && statusCode < 500)
+  if (!refused)
     app.log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed')
   return sendError(error, request, reply)
 }
+
+/** What is no HTTP, or has too long headers, or takes too long with them, never becomes a request. */
+function refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status = UNREAD_STATUS.get(error.code ?? '') ?? '400 Bad Request'
+  const body = '{"errcode":"M_UNKNOWN","error":"The request cannot be read."}'
+  const head = `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`
+  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`)
+}
+
+const UNREAD_STATUS: ReadonlyMap<string, string> = new Map([
+  ['HPE_HEADER_OVERFLOW', '431 Request Header Fields Too Large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout'],
+])
 
 /** Client-Server API, "Web browser clients". */
 function allowOrigins(request: FastifyRequest, reply: FastifyReply, done: () => void): void {

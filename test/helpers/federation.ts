@@ -46,7 +46,7 @@ export function createTestNetwork(): TestNetwork {
     transport,
     carried,
     async start(serverName, connectionString, more = {}) {
-      const server = await startTestServer({}, connectionString, { ...more, serverName, transport })
+      const server = await startTestServer(more.clientApi ?? {}, connectionString, { ...more, serverName, transport })
       servers.set(serverName, server)
       started.push(server)
       return server

@@ -73,9 +73,14 @@ function withOrigin(key: string, body: unknown): unknown {
   return Array.isArray(body) ? [body[0], lent] : lent
 }
 
+const TOKEN_REFUSED: ReadonlySet<string> = new Set(['M_MISSING_TOKEN', 'M_UNKNOWN_TOKEN', 'M_USER_LOCKED'])
+
 /** What is wrong with the body of an answer; undefined when it is as the specification says. */
 export function replyFault(key: string, status: number, body: unknown): string | undefined {
-  const validate = schemas?.(key, status)
+  const { errcode } = (body ?? {}) as { errcode?: unknown }
+  // A 401 that offers stages has a schema; the specification means no other by it.
+  const refusesToken = status === 401 && TOKEN_REFUSED.has(String(errcode))
+  const validate = refusesToken ? undefined : schemas?.(key, status)
   if (validate !== undefined && !validate(withOrigin(key, body))) {
     // An event is also "any object": where the specification's alternatives overlap, two of them may fit.
     const faults = (validate.errors ?? []).filter(({ params }) => params.passingSchemas == null)
@@ -83,7 +88,6 @@ export function replyFault(key: string, status: number, body: unknown): string |
     const errors = faults.map(({ instancePath, message }) => `${instancePath} ${message}`)
     return `${key} answered ${status} with a body that its schema forbids: ${errors.join('; ')}`
   }
-  const { errcode } = (body ?? {}) as { errcode?: unknown }
   return status >= 400 && typeof errcode !== 'string' ? `${key} answered ${status} without an errcode` : undefined
 }
 

@@ -39,6 +39,7 @@ export interface TestServer {
 
 /** For servers that meet others. */
 export interface TestFederation {
+  readonly clientApi?: Record<string, unknown>
   /** More of the configuration's section `global`. */
   readonly global?: Record<string, unknown>
   readonly http?: Record<string, unknown>

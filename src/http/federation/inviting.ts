@@ -32,7 +32,7 @@ export const sendInviteV2 = endpoint({
     const version = typeof named === 'string' ? roomVersion(named) : undefined
     if (version === undefined)
       throw new MatrixError('M_INCOMPATIBLE_ROOM_VERSION', 'The room version is not known.', {
-        room_version: `${named}`,
+        ...(typeof named === 'string' && { room_version: named }),
       })
     const roomState = own(content, 'invite_room_state')
     return { event: await receiveInvite(app, { ...params, origin, version, pdu: own(content, 'event'), roomState }) }
