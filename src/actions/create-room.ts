@@ -170,11 +170,13 @@ function checkInitialAliases(initial: readonly InitialEvent[], alias: string | u
 
 function presetState(wish: RoomWish): [type: string, content: JsonObject][] {
   const preset = PRESETS[wish.preset ?? (wish.visibility === 'public' ? 'public_chat' : 'private_chat')]
-  return [
+  const state: [type: string, content: JsonObject][] = [
     ['m.room.join_rules', { join_rule: preset.joinRule }],
     ['m.room.history_visibility', { history_visibility: preset.historyVisibility }],
-    ['m.room.guest_access', { guest_access: preset.guestAccess }],
   ]
+  // A room without the event takes no guests: saying so would be one event more in every public room.
+  if (preset.guestAccess !== 'forbidden') state.push(['m.room.guest_access', { guest_access: preset.guestAccess }])
+  return state
 }
 
 function inviteOf(wish: RoomWish, target: UserId): Omit<MembershipWish, 'roomId'> & { content: JsonObject } {

@@ -218,12 +218,14 @@ eachEngine((engine, fresh) => {
 async function pageBack(
   user: Session,
   roomId: string,
-  start: string,
+  start: string | undefined,
   stop: string,
   sizes: readonly number[],
   filter: object,
 ): Promise<string[]> {
   const found: string[] = []
+  // The timeline reaches back to the beginning of the room.
+  if (start === undefined) return found
   let from = start
   for (let page = 0; ; page++) {
     const query = `dir=b&from=${from}${stop}&limit=${sizes[page % sizes.length]}`

@@ -27,7 +27,8 @@ export const getRoomEvents = endpoint({
       viewer: user,
       roomId: params.roomId,
       dir: query.dir,
-      from: query.from,
+      // Clients that have no token may send an empty one.
+      from: query.from === '' ? undefined : query.from,
       to: query.to,
       limit: Math.min(Math.max(query.limit ?? DEFAULT_LIMIT, 1), MAX_LIMIT),
       filter: query.filter === undefined ? parseEventFilter(undefined) : parseEventFilterText(query.filter),

@@ -150,7 +150,9 @@ function roomJson(
   const oldest = timeline.scanned[0]
   const events = (texts: readonly string[]) => `{"events":[${texts.join(',')}]}`
   const prevBatch = oldest === undefined ? syncToken(scope.app, room.until) : placeToken(oldest)
-  const bounds = `"limited":${limited},"prev_batch":${JSON.stringify(prevBatch)}`
+  // Nothing comes before the creation: who wants to page back from there is not sent to find that out.
+  const earlier = oldest?.type === 'm.room.create' ? '' : `,"prev_batch":${JSON.stringify(prevBatch)}`
+  const bounds = `"limited":${limited}${earlier}`
   const keys = [
     `"timeline":{"events":[${parts.timeline.join(',')}],${bounds}}`,
     `${JSON.stringify(scope.request.stateAfterKey ?? 'state')}:${events(parts.state)}`,
