@@ -3,6 +3,7 @@ import ConfigInit from './config/init.ts'
 import ConfigShow from './config/show.ts'
 import CreateAccount from './create-account.ts'
 import EvacuateUser from './evacuate-user.ts'
+import FederationCheck from './federation/check.ts'
 import GenerateKeys from './generate-keys.ts'
 import Migrate from './migrate/index.ts'
 import MigrateStatus from './migrate/status.ts'
@@ -14,6 +15,7 @@ export const COMMANDS = {
   'create-account': CreateAccount,
   'evacuate-user': EvacuateUser,
   'generate-keys': GenerateKeys,
+  'federation:check': FederationCheck,
   migrate: Migrate,
   'migrate:status': MigrateStatus,
   'config:init': ConfigInit,

@@ -3,6 +3,7 @@ import type { Config } from './config/schema.ts'
 import type { EventId, ServerName } from './core/ids.ts'
 import type { SigningKey } from './core/keys.ts'
 import type { LongText } from './core/long-text.ts'
+import type { OldKey } from './core/server-keys.ts'
 import type { Database } from './db/database.ts'
 import type { Alarm } from './live/alarm.ts'
 import type { CatchingUp } from './live/catching-up.ts'
@@ -36,6 +37,8 @@ export interface App {
   readonly log: Logger
   readonly db: Database
   readonly key: SigningKey
+  /** Those that signed before this one. */
+  readonly oldKeys: readonly OldKey[]
   readonly clock: Clock
   readonly random: Random
   readonly timers: Timers

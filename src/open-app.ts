@@ -6,6 +6,7 @@ import type { App } from './app.ts'
 import type { Config } from './config/schema.ts'
 import type { ServerName } from './core/ids.ts'
 import { readKeyPem, type SigningKey } from './core/keys.ts'
+import type { OldKey } from './core/server-keys.ts'
 import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import type { Time } from './db/sqlite.ts'
@@ -85,7 +86,7 @@ const MAILS_TO_AN_ADDRESS = { enabled: true, threshold: 5, cooloffMs: 600_000, e
 export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { config, dir, log } = options
   const { clock, random, timers } = options.world ?? SYSTEM
-  const key = await readSigningKey(resolve(dir, config.global.private_key))
+  const keys = await readKeys(config, dir)
   const db = await openClaimed(options, { clock, timers })
   const waiters = createWaiters(timers)
   const roomTips = createRoomTips(timers)
@@ -111,7 +112,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     serverName: config.global.server_name as ServerName,
     log,
     db,
-    key,
+    ...keys,
     clock,
     random,
     timers,
@@ -143,7 +144,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     },
     async close() {
       await stop()
-      const ended = Promise.all([turns.completing.close(), turns.inbox.idle()])
+      const ended = turns.completing.close()
+      await turns.inbox.idle()
       await remote.strangers.close()
       await ended
       await remote.services.close()
@@ -175,10 +177,10 @@ async function openClaimed(
 }
 
 /** Errors: SigningKeyUnusable, and those of reading. */
-export async function readSigningKey(path: string): Promise<SigningKey> {
+export async function readSigningKey(path: string, use: 'current' | 'old' = 'current'): Promise<SigningKey> {
   const text = await readFile(path, 'utf8')
   try {
-    return readKeyPem(text)
+    return readKeyPem(text, use)
   } catch (error) {
     throw new SigningKeyUnusable(`The signing key ${path}: ${(error as Error).message}`, { cause: error })
   }
@@ -187,6 +189,22 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
 function rateLimiterOf(config: Config, clock: Clock): RateLimiter {
   const { enabled, threshold, cooloff_ms: cooloffMs, exempt_user_ids: exemptUserIds } = config.client_api.rate_limiting
   return createRateLimiter({ enabled, threshold, cooloffMs, exemptUserIds }, clock)
+}
+
+/** Keys that were replaced are read from their files, or told of. Errors: those of `readSigningKey`. */
+async function readKeys(config: Config, dir: string): Promise<Pick<App, 'key' | 'oldKeys'>> {
+  const oldKeys: OldKey[] = []
+  for (const old of config.global.old_private_keys) {
+    const { private_key: path, key_id: keyId, public_key: publicKey, expired_at: expiredTs } = old
+    if (path !== undefined) oldKeys.push(replaced(await readSigningKey(resolve(dir, path), 'old'), expiredTs))
+    else if (keyId !== undefined && publicKey !== undefined) oldKeys.push({ keyId, publicKey, expiredTs })
+    else throw new SigningKeyUnusable('global.old_private_keys has a key without private_key, or key_id and public_key')
+  }
+  return { key: await readSigningKey(resolve(dir, config.global.private_key)), oldKeys }
+}
+
+function replaced({ keyId, publicKey }: SigningKey, expiredTs: number): OldKey {
+  return { keyId, publicKey, expiredTs }
 }
 
 function remoteOf({ config, transport }: OpenOptions, clock: Clock, timers: Timers): App['remote'] {

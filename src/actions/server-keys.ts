@@ -30,17 +30,9 @@ export async function serverKey(
   return found?.publicKey
 }
 
-/** The keys that this server used before, as the configuration names them. */
-export function oldKeys(app: App): readonly { keyId: string; publicKey: string; expiredTs: number }[] {
-  return app.config.global.old_private_keys.flatMap(
-    ({ key_id: keyId, public_key: publicKey, expired_at: expiredTs }) =>
-      keyId === undefined || publicKey === undefined ? [] : [{ keyId, publicKey, expiredTs }],
-  )
-}
-
 function ownKey(app: App, keyId: string, atMs: number | 'anyTime'): string | undefined {
   if (keyId === app.key.keyId) return app.key.publicKey
-  const old = oldKeys(app).find((key) => key.keyId === keyId)
+  const old = app.oldKeys.find((key) => key.keyId === keyId)
   return old !== undefined && (atMs === 'anyTime' || atMs <= old.expiredTs) ? old.publicKey : undefined
 }
 

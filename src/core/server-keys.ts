@@ -16,6 +16,15 @@ export interface ServerKey {
   readonly fetchedTs: number
 }
 
+/** A key of our own that was replaced. */
+export interface OldKey {
+  readonly keyId: string
+  /** Unpadded base64. */
+  readonly publicKey: string
+  /** When it was last used, in milliseconds since 1970. */
+  readonly expiredTs: number
+}
+
 /** No promise of a server is believed for longer than this after it was made. */
 export const KEY_AGE_MAX_MS = 7 * 24 * 3_600_000
 /** Keys read from one answer, current and old. */
@@ -52,7 +61,7 @@ export function readServerKeys(answer: JsonValue, server: string, nowMs: number)
 export function publishedKeys(
   server: string,
   key: SigningKey,
-  old: readonly { readonly keyId: string; readonly publicKey: string; readonly expiredTs: number }[],
+  old: readonly OldKey[],
   validUntilTs: number,
 ): JsonObject {
   const oldKeys = old.map(({ keyId, publicKey, expiredTs }) => [keyId, { expired_ts: expiredTs, key: publicKey }])

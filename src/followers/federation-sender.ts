@@ -12,6 +12,8 @@ import {
   edusFor,
   firstPosition,
   keepDestination,
+  moreThanFor,
+  newestPdusFor,
   pdusFor,
   serversWithEdus,
 } from '../store/federation-outbox.ts'
@@ -29,6 +31,8 @@ const EDUS_MAX = 100
 /** Rows of the log read at once. */
 const LOG_ROWS = 1_000
 const TIMEOUT_MS = 60_000
+/** Events that a server missed; of more than that, only the newest of each room. */
+const FAR_BEHIND = 1_000
 /** A server that does not answer is left alone for a time that doubles up to this. */
 const PAUSE_FIRST_MS = 1_000
 const PAUSE_MAX_MS = 3_600_000
@@ -45,6 +49,8 @@ interface Destination {
   retryAt: number
   /** Items of the next transaction; less than all after a refusal. */
   size: number
+  /** So much waits for it that it gets the newest of each room only, and asks for the rest; undefined: to be seen. */
+  farBehind: boolean | undefined
   refusals: number
   changed: boolean
   running: Promise<void> | undefined
@@ -131,6 +137,7 @@ function destinationOf(row: DestinationRow): Destination {
     failures: row.failures,
     retryAt: row.retry_at ?? 0,
     size: PDUS_MAX,
+    farBehind: undefined,
     refusals: 0,
     changed: false,
     running: undefined,
@@ -224,8 +231,13 @@ async function sendSome(app: App, state: State, destination: Destination): Promi
 
 async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
   const to = app.db.safePosition()
-  const { server, position, size } = destination
-  const rows = await pdusFor(app.db, server, app.serverName, position, to, size)
+  const { server, position, failures } = destination
+  const span = { server, ourName: app.serverName, since: position, to }
+  // Whoever failed is asked by little, which is cheap to try again; then it is known how much it missed.
+  const size = failures > 0 ? 1 : destination.size
+  if (failures === 0) destination.farBehind ??= await moreThanFor(app.db, span, FAR_BEHIND)
+  const rows = await (destination.farBehind === true ? newestPdusFor : pdusFor)(app.db, span, size)
+  if (rows.length < size) destination.farBehind = false
   const changes = await listChangesFor(app.db, server, app.serverName, position, to, size)
   const edus = await edusFor(app.db, server, Math.min(size * 2, EDUS_MAX - changes.length))
   const passing = app.live.destinations.waiting(server, EDUS_MAX - changes.length - edus.length)
@@ -262,6 +274,7 @@ async function delivered(app: App, state: State, destination: Destination, parce
   const { edus, passing, position } = parcel
   app.live.destinations.sent(destination.server, passing)
   moveTo(app, state, destination, position)
+  if (destination.failures > 0) destination.farBehind = undefined
   destination.failures = 0
   destination.retryAt = 0
   destination.refusals = 0

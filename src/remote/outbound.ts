@@ -1,5 +1,6 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { isIP } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import type { Agent, buildConnector, Dispatcher } from 'undici'
 import type { Timers } from '../live/time.ts'
 import type { Networks } from './networks.ts'
@@ -59,6 +60,8 @@ export function createOutbound(options: OutboundOptions): Outbound {
     const undici = await import('undici')
     const connector = undici.buildConnector({
       rejectUnauthorized: options.verifyTls,
+      // One for all connections: each would read the authorities anew.
+      secureContext: createSecureContext(),
       timeout: CONNECT_TIMEOUT_MS,
       lookup: allowedLookup(options.networks),
     } as buildConnector.BuildOptions)

@@ -59,21 +59,21 @@ export interface OutboundPdu {
 const SENDER = serverOf('e.sender')
 const TARGET = serverOf('e.state_key')
 
+/** What a server is to be told of: everything that concerns it in (since, to]. */
+export interface OutboundSpan {
+  readonly server: string
+  readonly ourName: string
+  readonly since: number
+  readonly to: number
+}
+
 /**
- * Our events, and those of third servers that we relay, with log rows in (since, to] that concern the server, oldest
- * first: of rooms that it was in at the event, and of others the end of an invite or of a knock of its user. Invites
- * themselves were agreed on with it.
+ * Our events, and those of third servers that we relay, with log rows in the span that concern the server: of
+ * rooms that it was in at the event, and of others the end of an invite or of a knock of its user. Invites themselves
+ * were agreed on with it.
  */
-export function pdusFor(
-  db: Database,
-  server: string,
-  ourName: string,
-  since: number,
-  to: number,
-  limit: number,
-): Promise<OutboundPdu[]> {
-  return db.read(sql`SELECT l.position, e.event_id, e.content, e.envelope
-    FROM log l JOIN events e ON e.event_id = l.subject
+function outbound({ server, ourName, since, to }: OutboundSpan): Sql {
+  return sql`FROM log l JOIN events e ON e.event_id = l.subject
     WHERE l.position > ${since} AND l.position <= ${to}
       AND ((l.kind = ${RELAY} AND ${SENDER} <> ${server})
         OR (l.kind = 'event' AND e.position = l.position AND ${SENDER} = ${ourName}))
@@ -82,8 +82,27 @@ export function pdusFor(
           AND s.from_position <= e.position AND (s.to_position IS NULL OR s.to_position >= e.position))
         OR (e.type = 'm.room.member' AND ${TARGET} = ${server} AND EXISTS (SELECT 1 FROM membership_history h
           WHERE h.room = e.room AND h.user_id = e.state_key AND h.position = e.position
-          AND h.membership IN ('leave', 'ban'))))
+          AND h.membership IN ('leave', 'ban'))))`
+}
+
+/** The oldest first. */
+export function pdusFor(db: Database, span: OutboundSpan, limit: number): Promise<OutboundPdu[]> {
+  return db.read(sql`SELECT l.position, e.event_id, e.content, e.envelope ${outbound(span)}
     ORDER BY l.position LIMIT ${limit}`)
+}
+
+/** The newest of each room, those rooms first that have been quiet for longest. */
+export function newestPdusFor(db: Database, span: OutboundSpan, limit: number): Promise<OutboundPdu[]> {
+  return db.read(sql`SELECT position, event_id, content, envelope FROM (
+      SELECT l.position, e.event_id, e.content, e.envelope,
+        ROW_NUMBER() OVER (PARTITION BY e.room ORDER BY l.position DESC) AS place ${outbound(span)}) AS numbered
+    WHERE place = 1 ORDER BY position LIMIT ${limit}`)
+}
+
+/** Whether more than so many wait. */
+export async function moreThanFor(db: Database, span: OutboundSpan, count: number): Promise<boolean> {
+  const rows = await db.read(sql`SELECT l.position ${outbound(span)} ORDER BY l.position LIMIT 1 OFFSET ${count}`)
+  return rows.length > 0
 }
 
 export function edusFor(db: Database, server: string, limit: number): Promise<{ id: number; edu: string }[]> {

@@ -253,7 +253,7 @@ async function deadServers(report: Report, dir: string, authority: TestAuthority
   if (sent.status !== 200) throw new Error(JSON.stringify(sent.body))
   while (received.size < DESTINATIONS - DEAD) await new Promise((resolve) => setTimeout(resolve, 20))
   const reachedMs = Math.round(performance.now() - before)
-  await new Promise((resolve) => setTimeout(resolve, WATCH_MS))
+  await new Promise((resolve) => setTimeout(resolve, 60_000))
   const [cpuBefore, memoryBefore] = [cpuMs(pid), rssMb(pid)]
   await new Promise((resolve) => setTimeout(resolve, WATCH_MS))
   report(`a message to ${DESTINATIONS} servers, ${DEAD} of them dead`, {

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { askForKeys, oldKeys } from '../../actions/server-keys.ts'
+import { askForKeys } from '../../actions/server-keys.ts'
 import type { App } from '../../app.ts'
 import { isServerName, type ServerName } from '../../core/ids.ts'
 import { isObject, type JsonObject, own, parseJson } from '../../core/json.ts'
@@ -75,7 +75,7 @@ export const bulkPerspectivesKeyQuery = endpoint({
 
 function ownKeys(app: App): JsonObject {
   const until = app.clock.now() + app.config.global.key_validity_period
-  return publishedKeys(app.serverName, app.key, oldKeys(app), until)
+  return publishedKeys(app.serverName, app.key, app.oldKeys, until)
 }
 
 /**
