@@ -20,9 +20,11 @@ export interface Hints {
   readonly changes: boolean
   /** Rooms in which somebody may have come or gone; undefined: nobody did. */
   readonly moved: ((room: number) => boolean) | undefined
+  /** Rooms whose members became known only now, after a join by way of another server. */
+  readonly completed: (room: number) => boolean
 }
 
-const NO_HINTS: Hints = { changes: true, moved: () => true }
+const NO_HINTS: Hints = { changes: true, moved: () => true, completed: () => false }
 
 /**
  * Whose devices a client has to ask for anew, and whose it may forget (Client-Server API, "Tracking the device list
@@ -69,7 +71,8 @@ async function roomsOf(db: App['db'], viewer: string, since: number, to: number,
     const before = steps === undefined ? membership : steps.findLast((step) => step.position <= since)?.membership
     const isIn = (between.at(-1)?.membership ?? before) === 'join'
     const wasIn = before === 'join'
-    if (wasIn && isIn && between.every((step) => step.membership === 'join')) rooms.stayed.push(room)
+    const unbroken = wasIn && between.every((step) => step.membership === 'join')
+    if (isIn && unbroken && !hints.completed(room)) rooms.stayed.push(room)
     else if (isIn) rooms.entered.push(room)
     else if (wasIn) rooms.left.push(room)
   }
