@@ -91,7 +91,7 @@ eachServer({}, (server) => {
     let [a, b] = [await alice.sync(), await bob.sync()]
     await alice.post(UPLOAD, { master_key, self_signing_key })
     ;[a, b] = [await alice.sync(a), await bob.sync(b)]
-    const changed = { changed: [alice.userId], left: [] }
+    const changed = { changed: [alice.userId] }
     expect([a.device_lists, b.device_lists]).toEqual([changed, changed])
     await alice.post(UPLOAD, { user_signing_key, auth: password(alice) })
     ;[a, b] = [await alice.sync(a), await bob.sync(b)]
@@ -121,7 +121,7 @@ eachServer({}, (server) => {
     expect(await sign(signed)).toEqual({ failures: {} })
     const lists = (await alice.user.sync(a)).device_lists
     expect(lists.changed.sort()).toEqual([userId, bob.user.userId].sort())
-    expect((await bob.user.sync(b)).device_lists).toEqual({ changed: [userId], left: [] })
+    expect((await bob.user.sync(b)).device_lists).toEqual({ changed: [userId] })
     for (const { user } of [alice, bob]) {
       const found = await query(user, alice.user)
       expect(found.device_keys[userId][deviceId].signatures).toEqual(device.signatures)

@@ -36,7 +36,7 @@ eachServer({}, (server) => {
       since = await poll
       return since.device_lists
     }
-    const bobChanged = { changed: [bob.userId], left: [] }
+    const bobChanged = { changed: [bob.userId] }
     let phone = bob
     const arrives = async () => {
       phone = await logIn(bob)
@@ -59,7 +59,7 @@ eachServer({}, (server) => {
     expect((await alice.sync(since)).device_lists).toBeUndefined()
     const own = await bob.sync()
     await logIn(bob)
-    expect((await bob.sync(own)).device_lists).toEqual({ changed: [bob.userId], left: [] })
+    expect((await bob.sync(own)).device_lists).toEqual({ changed: [bob.userId] })
   })
 
   test('passwords that end sessions, and accounts that end, are heard of', async () => {
@@ -69,10 +69,10 @@ eachServer({}, (server) => {
     const auth = { type: 'm.login.password', user: bob.userId, password: TEST_PASSWORD }
     await bob.post('/account/password', { new_password: TEST_PASSWORD, auth })
     since = await alice.sync(since)
-    expect(since.device_lists).toEqual({ changed: [bob.userId], left: [] })
+    expect(since.device_lists).toEqual({ changed: [bob.userId] })
     await bob.post('/account/deactivate', { auth })
     since = await alice.sync(since)
-    expect(since.device_lists).toEqual({ changed: [], left: [bob.userId] })
+    expect(since.device_lists).toEqual({ left: [bob.userId] })
   })
 
   test('who comes is met, on both sides, and who shares the last room no more has left', async () => {
@@ -81,20 +81,17 @@ eachServer({}, (server) => {
     const [a0, c0] = [await alice.sync(), await carol.sync()]
     await carol.join(roomId)
     const [a1, c1] = [await alice.sync(a0), await carol.sync(c0)]
-    expect(a1.device_lists).toEqual({ changed: [carol.userId], left: [] })
-    expect([c1.device_lists.changed.sort(), c1.device_lists.left]).toEqual([[alice.userId, bob.userId], []])
+    expect(a1.device_lists).toEqual({ changed: [carol.userId] })
+    expect([c1.device_lists.changed.sort(), c1.device_lists.left]).toEqual([[alice.userId, bob.userId], undefined])
     await carol.join(second)
     await carol.post(`${inRoom(roomId)}/leave`)
     const [a2, c2] = [await alice.sync(a1), await carol.sync(c1)]
-    expect(a2.device_lists?.left ?? []).toEqual([])
+    expect(a2.device_lists).toEqual({ changed: [carol.userId] })
     expect(c2.device_lists.left).toEqual([bob.userId])
     await carol.post(`${inRoom(second)}/leave`)
     await carol.post(`${inRoom(second)}/forget`)
     const [a3, c3] = [await alice.sync(a2), await carol.sync(c2)]
-    expect([a3.device_lists, c3.device_lists]).toEqual([
-      { changed: [], left: [carol.userId] },
-      { changed: [], left: [alice.userId] },
-    ])
+    expect([a3.device_lists, c3.device_lists]).toEqual([{ left: [carol.userId] }, { left: [alice.userId] }])
     expect((await alice.sync(a3)).device_lists).toBeUndefined()
   })
 
@@ -110,7 +107,7 @@ eachServer({}, (server) => {
     const hidden = { filter: { room: { rooms: [], timeline: { limit: 1 } } } }
     for (const options of [{}, hidden]) {
       const lists = (await alice.sync(a0, options)).device_lists
-      expect([lists.changed.sort(), lists.left]).toEqual([[bob.userId, carol.userId], []])
+      expect([lists.changed.sort(), lists.left]).toEqual([[bob.userId, carol.userId], undefined])
     }
     // A new name is no new device.
     expect((await bob.sync(b0)).device_lists.changed.sort()).toEqual([alice.userId, bob.userId, carol.userId])

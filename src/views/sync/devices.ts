@@ -20,7 +20,8 @@ export async function readDeviceLists(scope: Scope): Promise<string | undefined>
   const completed = (room: number) => hasNews(scope, room, MEMBERS_KNOWN)
   const hints = { changes, moved: moved ? movedIn : undefined, completed }
   const lists = await deviceListsSince(app, request.viewer.userId, { since, to }, hints)
-  return lists.changed.length + lists.left.length === 0 ? undefined : JSON.stringify(lists)
+  const told = Object.entries(lists).filter(([, users]) => users.length > 0)
+  return told.length === 0 ? undefined : JSON.stringify(Object.fromEntries(told))
 }
 
 /** How many keys the device has left here (Client-Server API, "Extensions to /sync" of end-to-end encryption). */
