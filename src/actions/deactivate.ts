@@ -1,14 +1,16 @@
 import type { App } from '../app.ts'
 import { deviceIdsOf, forgetAllDevices } from '../store/devices.ts'
 import { deleteBackupsOf } from '../store/key-backups.ts'
+import { deleteExternalIds } from '../store/sso.ts'
 import { deleteThreepidsOf } from '../store/threepids.ts'
-import { deactivateUser } from '../store/users.ts'
+import { deactivateUser, erasePersonalData } from '../store/users.ts'
 import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { write } from './write.ts'
 
 /**
- * Closes a local account for ever: no password, no session, no device, no key backup, no address. Rooms are left by
- * `evacuateUser`.
+ * Closes a local account for ever: no password, no session, no device, no key backup, no address, no login elsewhere.
+ * With `erase`, who comes into its rooms later reads nothing of it, and its profile and settings are gone. Rooms are
+ * left by `evacuateUser`.
  */
 export async function deactivate(app: App, userId: string, erase: boolean): Promise<void> {
   const log = [
@@ -23,6 +25,8 @@ export async function deactivate(app: App, userId: string, erase: boolean): Prom
       ...forgetAllDevices(userId),
       ...deleteBackupsOf(userId),
       deleteThreepidsOf(userId),
+      deleteExternalIds(userId),
+      ...(erase ? erasePersonalData(userId) : []),
       ...list.writes,
     ],
     log: [...log, ...list.log],

@@ -28,6 +28,10 @@ export function forgetOld(ages: Ages, limit: number): readonly Sql[] {
       SELECT session FROM uia_sessions WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
     sql`DELETE FROM openid_tokens WHERE token_hash IN (
       SELECT token_hash FROM openid_tokens WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    sql`DELETE FROM login_tokens WHERE token_hash IN (
+      SELECT token_hash FROM login_tokens WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    sql`DELETE FROM sso_sessions WHERE session IN (
+      SELECT session FROM sso_sessions WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
     sql`DELETE FROM registration_nonces WHERE nonce IN (
       SELECT nonce FROM registration_nonces WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
   ]

@@ -62,6 +62,17 @@ export function deactivateUser(userId: string, erase: boolean): Sql {
     WHERE user_id = ${userId}`
 }
 
+/** What is known of a user beside what they said in rooms: profile, settings, presence, words that lead to them. */
+export function erasePersonalData(userId: string): Sql[] {
+  return [
+    sql`DELETE FROM profiles WHERE user_id = ${userId}`,
+    sql`DELETE FROM account_data WHERE user_id = ${userId}`,
+    sql`DELETE FROM filters WHERE user_id = ${userId}`,
+    sql`DELETE FROM presence WHERE user_id = ${userId}`,
+    sql`DELETE FROM user_words WHERE user_id = ${userId}`,
+  ]
+}
+
 /** Those of the users who left and asked that what they said be hidden. */
 export async function erasedUsers(db: Database, userIds: readonly string[]): Promise<ReadonlySet<string>> {
   const rows = await db.read<{ user_id: string }>(sql`SELECT user_id FROM users

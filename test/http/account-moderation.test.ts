@@ -1,7 +1,8 @@
 import { expect, test, vi } from 'vitest'
+import { sql } from '../../src/db/sql.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import { TEST_PASSWORD } from '../helpers/server.ts'
-import { enter, enterAsAdmin, inRoom, logIn } from '../helpers/session.ts'
+import { enter, enterAsAdmin, inRoom, type Json, logIn } from '../helpers/session.ts'
 
 const path = (what: 'lock' | 'suspend', userId: string) =>
   `/_matrix/client/v1/admin/${what}/${encodeURIComponent(userId)}`
@@ -30,6 +31,34 @@ eachServer({}, (server) => {
     await admin.put(path('lock', alice.userId), { locked: false })
     expect((await alice.get('/account/whoami')).user_id).toBe(alice.userId)
     expect(await phone.refusal('GET', '/account/whoami')).toBe('401 M_UNKNOWN_TOKEN')
+  })
+
+  test('who erases the account leaves nothing but what others have read', async () => {
+    const [gone, there, later] = [
+      await enter(server, 'gone'),
+      await enter(server, 'there'),
+      await enter(server, 'later'),
+    ]
+    const roomId = await there.createRoom({ preset: 'public_chat' })
+    await gone.join(roomId)
+    await gone.send(roomId, 'my secret')
+    await gone.put(`/user/${gone.userId}/account_data/org.example`, { secret: 1 })
+    const auth = { type: 'm.login.password', password: TEST_PASSWORD }
+    expect(await gone.post('/account/deactivate', { auth, erase: true })).toEqual({
+      id_server_unbind_result: 'success',
+    })
+    await later.join(roomId)
+    const bodies = async (who: typeof there) =>
+      (await who.get(`${inRoom(roomId)}/messages?dir=b&limit=50`)).chunk.flatMap(
+        (event: Json) => event.content.body ?? [],
+      )
+    expect([await bodies(there), await bodies(later)]).toEqual([['my secret'], []])
+    expect(await there.membership(roomId, gone.userId)).toBe('leave')
+    expect(await later.refusal('GET', `/profile/${gone.userId}`)).toBe('404 M_NOT_FOUND')
+    const left = await server.app.db.read(sql`SELECT user_id FROM profiles WHERE user_id = ${gone.userId}
+      UNION ALL SELECT user_id FROM account_data WHERE user_id = ${gone.userId}
+      UNION ALL SELECT user_id FROM user_words WHERE user_id = ${gone.userId}`)
+    expect(left).toEqual([])
   })
 
   test('the poll of a device that is logged out ends', async () => {

@@ -94,7 +94,7 @@ eachServer({}, (server) => {
     const path = `${v3}/account/deactivate`
     expect((await server.call('POST', path, { token: frank.token, body: {} })).status).toBe(401)
     const done = await server.call('POST', path, { token: frank.token, body: { auth, erase: true } })
-    expect([done.status, done.body]).toEqual([200, { id_server_unbind_result: 'no-support' }])
+    expect([done.status, done.body]).toEqual([200, { id_server_unbind_result: 'success' }])
     expect([await tokenStatus(frank.token), (await secondDevice(frank)).status]).toEqual([401, 403])
   })
 

@@ -7,6 +7,7 @@ import { resetPassword } from '../../actions/reset-password.ts'
 import { setPassword } from '../../actions/set-password.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import { threepidsOf } from '../../store/threepids.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { Auth, authenticateInteractively } from '../uia.ts'
@@ -70,8 +71,10 @@ export const deactivateAccount = endpoint({
   }),
   async handle(app, { user, body }) {
     await confirmUser(app, user, { endpoint: 'POST /account/deactivate', body })
+    const addresses = await threepidsOf(app.db, user.userId)
     await evacuateUser(app, { userId: user.userId }, () => undefined)
     await deactivate(app, user.userId, body.erase === true)
-    return { id_server_unbind_result: 'no-support' }
+    // Identity servers are not asked: what they know of an address, they keep.
+    return { id_server_unbind_result: addresses.length === 0 ? 'success' : 'no-support' }
   },
 })
