@@ -67,6 +67,8 @@ export interface App {
     readonly syncs: Sharing<LongText>
     /** Client transactions that are being sent. */
     readonly sending: Underway<EventId>
+    /** What server notices need, being made: the sender, a user's room. */
+    readonly preparing: Underway<string>
     readonly rateLimiter: RateLimiter
     /** How much mail one address gets. */
     readonly mailLimiter: RateLimiter

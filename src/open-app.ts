@@ -121,24 +121,17 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     live: {
       roomTips,
       waiters,
-      sentMembers: createSentMembers(),
-      sightings: createSightings(),
-      unreadCounts: createUnreadCountsCache(),
-      syncs: createSharing(),
       typing: createTyping(timers, (room) => waiters.stir(room)),
       presence,
-      sending: createUnderway(),
       rateLimiter: rateLimiterOf(config, clock),
       mailLimiter: createRateLimiter(MAILS_TO_AN_ADDRESS, clock),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
-      serverKeys: createServerKeyCache(),
       ...turns,
+      ...remembered(),
       remoteSpaces: createRemoteSpaces(clock),
       destinations: createDestinations(),
       searchIndex: createCatchingUp(timers),
       taskAlarm,
-      keyClaims: createQueues(),
-      deviceLists: createUnderway(),
       staleListAlarm,
       boot,
     },
@@ -151,6 +144,24 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await remote.services.close()
       await db.close()
     },
+  }
+}
+
+type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys'
+type UnderWay = 'syncs' | 'sending' | 'preparing' | 'keyClaims' | 'deviceLists'
+
+/** What was read or sent lately, and requests that others may share. */
+function remembered(): Pick<App['live'], Remembered | UnderWay> {
+  return {
+    sentMembers: createSentMembers(),
+    sightings: createSightings(),
+    unreadCounts: createUnreadCountsCache(),
+    serverKeys: createServerKeyCache(),
+    syncs: createSharing(),
+    sending: createUnderway(),
+    preparing: createUnderway(),
+    keyClaims: createQueues(),
+    deviceLists: createUnderway(),
   }
 }
 

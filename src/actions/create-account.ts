@@ -31,12 +31,15 @@ export const PASSWORD_MAX_LENGTH = 512
 
 /**
  * Makes a local account. Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_WEAK_PASSWORD, M_UNKNOWN for the nonce,
- * M_FORBIDDEN for the proofs.
+ * M_FORBIDDEN for the proofs, M_EXCLUSIVE for the name in which the server speaks.
  */
 export async function createAccount(app: App, account: NewAccount): Promise<{ userId: UserId; created: boolean }> {
   const fault = localpartFault(account.localpart)
   if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
   const userId = makeUserId(account.localpart, app.serverName)
+  const { enabled, local_part: reserved } = app.config.global.server_notices
+  if (enabled && account.localpart === reserved && account.password !== undefined)
+    throw new MatrixError('M_EXCLUSIVE', `${userId} is the server itself.`)
   if (!isValidUserId(userId)) throw new MatrixError('M_INVALID_USERNAME', 'The user name is too long.')
   if (account.password !== undefined) checkPassword(account.password)
   const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)

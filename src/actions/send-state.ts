@@ -8,6 +8,7 @@ import { currentContent } from '../store/state.ts'
 import { changeMembership, type Membership } from './change-membership.ts'
 import { expelGuests } from './expel-guests.ts'
 import { join } from './join.ts'
+import { checkMayReject } from './notices-sender.ts'
 import { sendEvent } from './send-event.ts'
 import { textOf } from './state-consequences.ts'
 
@@ -41,6 +42,7 @@ async function setMember(app: App, { roomId, sender, guest, stateKey, content }:
   const membership = textOf(content, 'membership')
   if (!MEMBERSHIPS.has(membership)) throw new MatrixError('M_BAD_JSON', 'membership is not one of the specification.')
   if (!isHistoricalUserId(stateKey)) throw new MatrixError('M_INVALID_PARAM', `${stateKey} is not a user id.`)
+  if (membership === 'leave' && sender === stateKey) await checkMayReject(app, sender, roomId)
   const wish = { roomId, sender, target: stateKey, membership: membership as Membership, content, guest }
   return membership === 'join' && sender === stateKey ? join(app, wish) : changeMembership(app, wish)
 }

@@ -1,5 +1,7 @@
 import * as adminRegister from './admin/register.ts'
 import * as registrationTokens from './admin/registration-tokens.ts'
+import * as reports from './admin/reports.ts'
+import * as serverNotices from './admin/server-notices.ts'
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import * as admin from './client/admin.ts'
@@ -70,6 +72,8 @@ import * as userKeys from './federation/user-keys.ts'
 const ALL_BUT_VERSIONS = [
   register,
   ...Object.values(adminRegister),
+  ...Object.values(serverNotices),
+  ...Object.values(reports),
   ...Object.values(registrationTokens),
   checkUsernameAvailability,
   registrationTokenValidity,

@@ -7,7 +7,11 @@ export interface Chance {
   /** True so often: 0.1 is one time in ten. */
   happens(share: number): boolean
   pick<T>(values: readonly T[]): T
+  /** How often something stands where another thing is wanted: some requests are nearly as they should be. */
+  readonly hostility: number
 }
+
+const HOSTILITIES = [0, 0.03, 0.1, 0.3]
 
 export function chanceFrom(seed: number): Chance {
   let state = seed >>> 0
@@ -18,5 +22,6 @@ export function chanceFrom(seed: number): Chance {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
   const below = (end: number) => Math.floor(next() * end)
-  return { next, below, happens: (share) => next() < share, pick: (values) => values[below(values.length)]! }
+  const pick = <T>(values: readonly T[]) => values[below(values.length)]!
+  return { next, below, happens: (share) => next() < share, pick, hostility: pick(HOSTILITIES) }
 }

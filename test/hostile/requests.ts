@@ -52,7 +52,9 @@ export function hostileRequest(seed: number, n: number, endpoint: AnyEndpoint, s
   const { method } = endpoint
   const shape = shapeOf(endpoint)
   const path = endpoint.path.replace(/\{(\w+)\}/g, (_whole, name: string) =>
-    chance.happens(0.12) ? hostileParameter(chance) : encoded(textFor(chance, scene.texts, name).slice(0, 2_000)),
+    chance.happens(chance.hostility)
+      ? hostileParameter(chance)
+      : encoded(textFor(chance, scene.texts, name).slice(0, 2_000)),
   )
   const uri = `${path}${chance.happens(0.7) ? queryOf(chance, shape.query, scene.texts) : ''}`
   const body = method === 'GET' && chance.happens(0.95) ? undefined : bodyOf(chance, shape.body, scene)

@@ -1,6 +1,5 @@
-import { createAccount } from '../../src/actions/create-account.ts'
 import { TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
-import { enter, enterAsGuest, inRoom, sessionOf } from '../helpers/session.ts'
+import { enter, enterAsAdmin, enterAsGuest, inRoom } from '../helpers/session.ts'
 import type { Texts } from './shapes.ts'
 
 /** Somewhere to be hostile: users and a room that another server shares. */
@@ -21,7 +20,7 @@ export async function makeScene(server: TestServer, peer: TestServer): Promise<S
   const alice = await enter(server, `alice${number}`)
   const bob = await enter(server, `bob${number}`)
   const guest = await enterAsGuest(server)
-  const admin = await adminOf(server, `admin${number}`)
+  const admin = await enterAsAdmin(server, `admin${number}`)
   const remote = await enter(peer, `remote${number}`)
   const alias = `#scene${number}:${server.app.serverName}`
   const roomId = await alice.createRoom({ preset: 'public_chat', name: 'Scene', room_alias_name: `scene${number}` })
@@ -40,7 +39,7 @@ export async function makeScene(server: TestServer, peer: TestServer): Promise<S
     server,
     peer,
     spare: await spareToken(server),
-    tokens: [alice.token, alice.token, alice.token, bob.token, admin, guest.token],
+    tokens: [alice.token, alice.token, alice.token, bob.token, admin.token, guest.token],
     texts: new Map<string, readonly string[]>([
       ...['userId', 'user_id', 'user', 'state_key', 'stateKey', 'sender'].map((name) => [name, users] as const),
       ...['roomId', 'room_id', 'roomIdOrAlias', 'not_rooms', 'rooms'].map((name) => [name, [roomId]] as const),
@@ -65,15 +64,4 @@ export async function makeScene(server: TestServer, peer: TestServer): Promise<S
 
 export async function spareToken(server: TestServer): Promise<string> {
   return (await server.register(`spare${scenes++}`)).token
-}
-
-async function adminOf(server: TestServer, localpart: string): Promise<string> {
-  await createAccount(server.app, { localpart, password: TEST_PASSWORD, admin: true })
-  const body = { type: 'm.login.password', identifier: { type: 'm.id.user', user: localpart }, password: TEST_PASSWORD }
-  const reply = await server.call('POST', '/_matrix/client/v3/login', { body })
-  return sessionOf(server, {
-    userId: String(reply.body.user_id),
-    token: String(reply.body.access_token),
-    deviceId: String(reply.body.device_id),
-  }).token
 }

@@ -46,14 +46,12 @@ export function shapeOf(endpoint: AnyEndpoint): RequestShape {
   return { query: { ...query?.properties, ...Object.fromEntries(named) }, body: known?.body ?? body }
 }
 
-/** How often something stands where the shape wants another thing. */
-const HOSTILE = 0.12
 const DEPTH_MAX = 5
 
 /** JSON that has the shape, but for a place here and there. `texts` are those that mean something here, by name. */
 export function jsonOf(chance: Chance, shape: Shape | undefined, texts: Texts, name = '', depth = 0): JsonText {
   if (shape === undefined || depth > DEPTH_MAX) return anyJson(chance, depth)
-  if (chance.happens(HOSTILE)) return hostileJson(chance)
+  if (chance.happens(chance.hostility)) return hostileJson(chance)
   if (shape.$ref !== undefined) return jsonOf(chance, SPEC.$defs[shape.$ref.split('/').at(-1)!], texts, name, depth + 1)
   const choices = shape.anyOf ?? shape.oneOf
   if (choices !== undefined) return jsonOf(chance, chance.pick(choices), texts, name, depth + 1)
@@ -98,7 +96,7 @@ function objectOf(chance: Chance, shape: Shape, texts: Texts, depth: number): Js
 export type Texts = ReadonlyMap<string, readonly string[]>
 
 export function textFor(chance: Chance, texts: Texts, name: string): string {
-  if (chance.happens(HOSTILE)) return hostileString(chance)
+  if (chance.happens(chance.hostility)) return hostileString(chance)
   const known = texts.get(name) ?? texts.get('key')!
   return chance.pick(known)
 }

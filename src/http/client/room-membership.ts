@@ -4,6 +4,7 @@ import { forgetRoom as forgetAction } from '../../actions/forget-room.ts'
 import { join } from '../../actions/join.ts'
 import { knock } from '../../actions/knock.ts'
 import { leave } from '../../actions/leave.ts'
+import { checkMayReject } from '../../actions/notices-sender.ts'
 import { redeemInvite } from '../../actions/redeem-invite.ts'
 import type { App } from '../../app.ts'
 import { isHistoricalUserId, isServerName, mayBeUser, type ServerName, type UserId } from '../../core/ids.ts'
@@ -110,6 +111,7 @@ export const leaveRoom = endpoint({
   params: RoomParams,
   body: Reason,
   async handle(app, { user, params, body }) {
+    await checkMayReject(app, user.userId, params.roomId)
     await leave(app, { ...own(user, params.roomId, 'leave'), reason: body.reason })
     return {}
   },

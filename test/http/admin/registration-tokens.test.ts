@@ -8,7 +8,7 @@ const path = '/_synapse/admin/v1/registration_tokens'
 const type = 'm.login.registration_token'
 
 eachServer({ registration_requires_token: true, registration_shared_secret: 'hush' }, (server) => {
-  async function enterAsAdministrator(username: string) {
+  async function enterAsAdmin(username: string) {
     const { nonce } = (await server.call('GET', '/_synapse/admin/v1/register')).body
     const text = [nonce, username, TEST_PASSWORD, 'admin'].join('\0')
     const mac = createHmac('sha1', 'hush').update(text).digest('hex')
@@ -27,7 +27,7 @@ eachServer({ registration_requires_token: true, registration_shared_secret: 'hus
     })
 
   test('an administrator makes tokens, changes them, and takes them back', async () => {
-    const root = await enterAsAdministrator('root')
+    const root = await enterAsAdmin('root')
     const made = await root.post(`${path}/new`, { token: 'guests', uses_allowed: 1 })
     expect(made).toEqual({ token: 'guests', uses_allowed: 1, pending: 0, completed: 0, expiry_time: null })
     expect((await register('anna', 'guests')).status).toBe(200)
@@ -45,7 +45,7 @@ eachServer({ registration_requires_token: true, registration_shared_secret: 'hus
   })
 
   test('a token without a name is random and as long as wanted', async () => {
-    const root = await enterAsAdministrator('root2')
+    const root = await enterAsAdmin('root2')
     const [short, long] = [
       await root.post(`${path}/new`, { length: 8 }),
       await root.post(`${path}/new`, { length: 64 }),
@@ -55,7 +55,7 @@ eachServer({ registration_requires_token: true, registration_shared_secret: 'hus
   })
 
   test('what makes no sense is refused, and everybody else is', async () => {
-    const root = await enterAsAdministrator('root3')
+    const root = await enterAsAdmin('root3')
     for (const body of [{ length: 0 }, { length: 65 }, { token: '' }, { token: 'ä' }, { uses_allowed: -1 }]) {
       expect(await root.refused('POST', `${path}/new`, body)).toBe('400 M_BAD_JSON')
     }
