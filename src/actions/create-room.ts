@@ -6,8 +6,10 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
 import { aliasIsFree, insertAlias, publishRoom } from '../store/rooms.ts'
 import { appendNewRoom } from './append.ts'
+import { checkTrusted } from './ask-identity-server.ts'
 import { beginRoom } from './begin-room.ts'
 import { changeMembership, checkInvitePermission, type MembershipWish, memberProfile } from './change-membership.ts'
+import { type InviteByAddress, inviteByAddress } from './invite-by-address.ts'
 import { emptyTip, type RoomWriter } from './room-writer.ts'
 
 export type Preset = 'private_chat' | 'trusted_private_chat' | 'public_chat'
@@ -27,6 +29,7 @@ export interface RoomWish {
   readonly topic?: string | undefined
   readonly aliasLocalpart?: string | undefined
   readonly invite?: readonly UserId[] | undefined
+  readonly inviteByAddress?: readonly Pick<InviteByAddress, 'medium' | 'address' | 'idServer' | 'token'>[] | undefined
   readonly isDirect?: boolean | undefined
   readonly creationContent?: JsonObject | undefined
   readonly initialState?: readonly InitialEvent[] | undefined
@@ -43,7 +46,8 @@ const PRESETS: Readonly<Record<Preset, { joinRule: string; historyVisibility: st
  * Makes a room (Client-Server API, "Creation"): create, the creator's join, power levels, alias, preset, initial state,
  * name, topic and the invites of this server in one batch; then invites to others. Resolves with the room's id once it
  * is durable. Errors: M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE for a taken alias, M_INVALID_ROOM_STATE when the events
- * that the wish asks for are not allowed by the room's own rules, M_INVITE_BLOCKED, M_TOO_LARGE, M_INVALID_PARAM.
+ * that the wish asks for are not allowed by the room's own rules, M_INVITE_BLOCKED, M_TOO_LARGE, M_INVALID_PARAM,
+ * M_SERVER_NOT_TRUSTED.
  */
 export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
   const wanted = wish.roomVersion ?? app.config.room_server.default_room_version
@@ -53,6 +57,7 @@ export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
   const invited = [...new Set(wish.invite ?? [])]
   const ours = (user: UserId) => serverNameOf(user) === app.serverName
   for (const target of [...invited, ...initialInvites(wish)]) await checkInvitePermission(app, target)
+  for (const { idServer } of wish.inviteByAddress ?? []) checkTrusted(app, idServer)
   const profiles = new Map<UserId, JsonObject>()
   for (const user of [wish.creator, ...invited.filter(ours)]) profiles.set(user, await memberProfile(app, user))
   const room = await app.db.nextId('room')
@@ -66,17 +71,24 @@ export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
     }
   })
   const others = invited.filter((user) => !ours(user))
-  await Promise.all(others.map((target) => inviteOther(app, wish, target, create!.roomId)))
-  return create!.roomId
+  const { roomId: made } = create!
+  const inviteOther = (target: UserId) => changeMembership(app, { ...inviteOf(wish, target), roomId: made })
+  await Promise.all(others.map((target) => noteFailure(app, made, target, inviteOther(target))))
+  for (const address of wish.inviteByAddress ?? []) {
+    const { sender, content } = inviteOf(wish, wish.creator)
+    const invite = inviteByAddress(app, { ...address, roomId: made, sender, content })
+    await noteFailure(app, made, address.idServer, invite)
+  }
+  return made
 }
 
 /** The room is there: that another server cannot be asked, or refuses, does not unmake it. */
-async function inviteOther(app: App, wish: RoomWish, target: UserId, roomId: RoomId): Promise<void> {
+async function noteFailure(app: App, room: RoomId, target: string, invite: Promise<unknown>): Promise<void> {
   try {
-    await changeMembership(app, { ...inviteOf(wish, target), roomId })
+    await invite
   } catch (error) {
     if (!(error instanceof MatrixError)) throw error
-    app.log.info({ room: roomId, user: target, reason: error.message }, 'somebody could not be invited to a new room')
+    app.log.info({ room, target, reason: error.message }, 'somebody could not be invited to a new room')
   }
 }
 

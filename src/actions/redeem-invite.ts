@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
+import { signingKeyOf } from '../core/auth/third-party-invite.ts'
 import { serverNameOf, type UserId } from '../core/ids.ts'
-import { type JsonObject, own } from '../core/json.ts'
+import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { askServer, asMatrixError, federationPath } from '../remote/ask-server.ts'
 import { serverIsIn } from '../store/room-servers.ts'
@@ -10,6 +11,9 @@ import { append } from './append.ts'
 import { checkInvitePermission } from './change-membership.ts'
 import { inviteRemoteUser } from './invite-remote-user.ts'
 import { textOf } from './state-consequences.ts'
+
+const KEY_TIMEOUT_MS = 10_000
+const KEY_ANSWER_BYTES_MAX = 16_384
 
 /** An invite to an address, redeemed by the user to whom the address turned out to belong. */
 export interface RedeemedInvite {
@@ -24,7 +28,8 @@ export interface RedeemedInvite {
 /**
  * Turns an invite to an address into one of a user (Server-Server API, "Third-party invites"): in the room, or by way
  * of the server of who invited where this one is not in it. Errors: M_FORBIDDEN by the room's rules, which check the
- * signature of the identity server; M_NOT_FOUND; M_INVITE_BLOCKED; those of `inviteRemoteUser`.
+ * signature of the identity server, and when that does not stand by its key any more; M_NOT_FOUND; M_INVITE_BLOCKED;
+ * those of `inviteRemoteUser`.
  */
 export async function redeemInvite(app: App, invite: RedeemedInvite): Promise<void> {
   const room = await roomById(app.db, invite.roomId)
@@ -47,8 +52,11 @@ async function issue(app: App, invite: RedeemedInvite): Promise<void> {
     throw new MatrixError('M_FORBIDDEN', `The invite is for ${serverNameOf(sender)} to redeem.`)
   // The name under which the room knows the address, which need not be the address.
   const pending = await currentContent(app.db, roomId, 'm.room.third_party_invite', tokenOf(invite))
+  if (pending === undefined) throw new MatrixError('M_FORBIDDEN', 'The room has no such invite.')
+  await checkKey(app, pending, invite.signed)
   const content = contentOf(invite, textOf(pending, 'display_name') ?? target)
   if (serverNameOf(target) !== app.serverName) {
+    await checkOutside(app, roomId, target)
     await inviteRemoteUser(app, { roomId, sender, target, content })
     return
   }
@@ -61,8 +69,43 @@ async function issue(app: App, invite: RedeemedInvite): Promise<void> {
   })
 }
 
+/** Of the servers in a room, the one that issues the invite asks whether the key was revoked. Errors: M_FORBIDDEN. */
+async function checkKey(app: App, pending: JsonObject, signed: JsonObject): Promise<void> {
+  const key = signingKeyOf(signed, pending)
+  const listed = own(pending, 'public_keys')
+  const entries = [...(Array.isArray(listed) ? listed : []), pending].filter(isObject)
+  const validity = textOf(
+    entries.find((entry) => own(entry, 'public_key') === key),
+    'key_validity_url',
+  )
+  // A key without such a place is good for ever. What no key has signed, the rules of the room refuse.
+  if (key === undefined || validity === undefined) return
+  const url = URL.canParse(validity) ? new URL(validity) : undefined
+  const valid = url?.protocol === 'https:' && (await isValid(app, url, key).catch(() => false))
+  if (!valid) throw new MatrixError('M_FORBIDDEN', 'The key of the proof was revoked, or cannot be checked.')
+}
+
+async function isValid(app: App, url: URL, key: string): Promise<boolean> {
+  url.searchParams.set('public_key', key)
+  const { status, body } = await app.remote.strangers.request({
+    method: 'GET',
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
+    timeoutMs: KEY_TIMEOUT_MS,
+    maxBytes: KEY_ANSWER_BYTES_MAX,
+  })
+  const answer = status === 200 ? parseJson(body) : undefined
+  return isObject(answer) && own(answer, 'valid') === true
+}
+
 function contentOf({ signed }: RedeemedInvite, displayName: string): JsonObject {
   return { membership: 'invite', third_party_invite: { display_name: displayName, signed } }
+}
+
+/** The rules of rooms would let the proof put who has joined back among the invited. Errors: M_FORBIDDEN. */
+async function checkOutside(app: App, roomId: string, target: UserId): Promise<void> {
+  const member = await currentContent(app.db, roomId, 'm.room.member', target)
+  if (textOf(member, 'membership') === 'join') throw new MatrixError('M_FORBIDDEN', `${target} is in the room.`)
 }
 
 function tokenOf({ signed }: RedeemedInvite): string {

@@ -37,7 +37,7 @@ export function renderTestConfig(choices: { dir: string; database?: string | und
       old_private_keys: [],
       key_validity_period: '168h0m0s',
       database: { connection_string: database },
-      trusted_third_party_id_servers: [],
+      trusted_third_party_id_servers: ['*'],
       disable_federation: false,
       presence: { enable_inbound: true, enable_outbound: true },
     },

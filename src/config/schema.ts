@@ -88,7 +88,11 @@ function global() {
     well_known_sliding_sync_proxy: text('', 'URL of a sliding sync proxy, announced to old clients.'),
     well_known_support_email: text('', 'Contact for administrators of other servers.'),
     well_known_support_page: text('', 'Page for users who need help.'),
-    trusted_third_party_id_servers: list(Type.String(), ['matrix.org', 'vector.im'], 'Trusted identity servers.'),
+    trusted_third_party_id_servers: list(
+      Type.String(),
+      ['matrix.org', 'vector.im'],
+      'Identity servers that users may name; `*`: any.',
+    ),
     disable_federation: flag(false, 'Talk to no other server.'),
     presence: section('Who is online. Costs traffic with federation.', {
       enable_inbound: flag(false, 'Take presence from other servers.'),

@@ -23,6 +23,10 @@ export const Token = Type.String({ maxLength: TOKEN_LENGTH_MAX })
 export const ClientSecret = Type.String({ pattern: '^[0-9a-zA-Z.=_-]+$', maxLength: ID_LENGTH_MAX })
 export const SessionId = ClientSecret
 
+/** An identity server, and the user's token there, which goes into a header. */
+export const IdServer = Type.String({ maxLength: ID_LENGTH_MAX })
+export const IdAccessToken = Type.String({ pattern: '^[\\x21-\\x7e]+$', maxLength: TOKEN_LENGTH_MAX })
+
 const REGISTRATION_TOKEN_LENGTH_MAX = 64
 /** Client-Server API, "Token-authenticated registration". */
 export const RegistrationToken = Type.String({

@@ -116,8 +116,8 @@ eachEngine((engine, fresh) => {
     expect((await on('invite', { user_id: 'bob' })).body.errcode).toBe('M_INVALID_PARAM')
     expect((await on('invite', {} as never)).body.errcode).toBe('M_MISSING_PARAM')
     const address = { id_server: 'id.example', id_access_token: 'x', medium: 'email', address: 'b@example.org' }
-    expect((await on('invite', address as never)).body.errcode).toBe('M_THREEPID_DENIED')
-    expect(await alice.refused('POST', '/createRoom', { invite_3pid: [address] })).toBe('403 M_THREEPID_DENIED')
+    expect((await on('invite', address as never)).body.errcode).toBe('M_SERVER_NOT_TRUSTED')
+    expect(await alice.refused('POST', '/createRoom', { invite_3pid: [address] })).toBe('403 M_SERVER_NOT_TRUSTED')
   })
 
   test('who blocks invites gets none', async () => {

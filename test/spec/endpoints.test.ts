@@ -18,6 +18,7 @@ const OLDER = [
   'POST /_matrix/federation/v1/3pid/onbind',
   'PUT /_matrix/federation/v1/send_join/{roomId}/{eventId}',
   'PUT /_matrix/federation/v1/send_leave/{roomId}/{eventId}',
+  'POST /_matrix/federation/v1/3pid/onbind',
 ]
 /** The form of a page that the specification describes. */
 const FORMS = ['POST /_matrix/client/v3/auth/{authType}/fallback/web']

@@ -25,17 +25,18 @@ export function authoriseThirdPartyInvite({ version, event, state }: Case, targe
   if (invite.sender !== event.sender) {
     return deny(version, 'member.invite.third_party.sender', 'another user made the third-party invite')
   }
-  if (isSignedByKeyOf(signed, invite.content)) return ALLOW
+  if (signingKeyOf(signed, invite.content) !== undefined) return ALLOW
   return deny(version, 'member.invite.third_party.otherwise', 'no signature is by a key of the third-party invite')
 }
 
-function isSignedByKeyOf(signed: JsonObject, invite: JsonObject): boolean {
+/** The key of the invite that a signature of the block is by; undefined: none. */
+export function signingKeyOf(signed: JsonObject, invite: JsonObject): string | undefined {
   const { signatures: _, unsigned: __, ...unsigned } = signed
   const message = canonicalJson(unsigned)
   const keys = keysOf(invite).slice(0, MAX_ATTEMPTS)
   const signatures = signaturesOf(signed).slice(0, MAX_ATTEMPTS)
   const attempts = pairsOf(keys, signatures).slice(0, MAX_ATTEMPTS)
-  return attempts.some(([key, signature]) => verifySignature(key, message, signature))
+  return attempts.find(([key, signature]) => verifySignature(key, message, signature))?.[0]
 }
 
 function keysOf(content: JsonObject): string[] {

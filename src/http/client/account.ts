@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { tryToUnbind } from '../../actions/bind-threepid.ts'
 import { checkPassword } from '../../actions/create-account.ts'
 import { deactivate } from '../../actions/deactivate.ts'
 import { evacuateUser } from '../../actions/evacuate-user.ts'
@@ -10,6 +11,7 @@ import { MatrixError } from '../../core/matrix-error.ts'
 import { threepidsOf } from '../../store/threepids.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
+import { IdServer } from '../texts.ts'
 import { Auth, authenticateInteractively } from '../uia.ts'
 
 /** Client-Server API, "Current account information". */
@@ -66,7 +68,7 @@ export const deactivateAccount = endpoint({
   rateLimit: 'login',
   body: Type.Object({
     auth: Type.Optional(Auth),
-    id_server: Type.Optional(Type.String()),
+    id_server: Type.Optional(IdServer),
     erase: Type.Optional(Type.Boolean()),
   }),
   async handle(app, { user, body }) {
@@ -74,7 +76,8 @@ export const deactivateAccount = endpoint({
     const addresses = await threepidsOf(app.db, user.userId)
     await evacuateUser(app, { userId: user.userId }, () => undefined)
     await deactivate(app, user.userId, body.erase === true)
-    // Identity servers are not asked: what they know of an address, they keep.
-    return { id_server_unbind_result: addresses.length === 0 ? 'success' : 'no-support' }
+    let unbound = true
+    for (const address of addresses) unbound = (await tryToUnbind(app, user.userId, address, body.id_server)) && unbound
+    return { id_server_unbind_result: unbound ? 'success' : 'no-support' }
   },
 })

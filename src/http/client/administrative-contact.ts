@@ -1,15 +1,21 @@
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { addThreepid, removeThreepid } from '../../actions/add-threepid.ts'
+import { bindThreepid, tryToUnbind, unbindThreepid } from '../../actions/bind-threepid.ts'
 import { provedThreepid } from '../../actions/proved-threepid.ts'
+import type { App } from '../../app.ts'
 import { canonicalEmail } from '../../core/email-address.ts'
-import { threepidsOf } from '../../store/threepids.ts'
+import { type Threepid, threepidsOf } from '../../store/threepids.ts'
 import { confirmUser } from '../confirm-user.ts'
-import { endpoint } from '../endpoint.ts'
-import { ClientSecret, SessionId } from '../texts.ts'
+import { endpoint, type Requester } from '../endpoint.ts'
+import { ClientSecret, IdAccessToken, IdServer, SessionId } from '../texts.ts'
 import { Auth } from '../uia.ts'
 
 const ADDRESS_LENGTH_MAX = 254
-const Medium = Type.Union([Type.Literal('email'), Type.Literal('msisdn')])
+const Removal = Type.Object({
+  medium: Type.Union([Type.Literal('email'), Type.Literal('msisdn')]),
+  address: Type.String({ maxLength: ADDRESS_LENGTH_MAX }),
+  id_server: Type.Optional(IdServer),
+})
 
 /** Client-Server API, "Adding Account Administrative Contact Information". */
 export const getAccount3PIDs = endpoint({
@@ -50,10 +56,64 @@ export const delete3pidFromAccount = endpoint({
   aliases: ['r0'],
   auth: 'access-token',
   rateLimit: 'login',
-  body: Type.Object({ medium: Medium, address: Type.String({ maxLength: ADDRESS_LENGTH_MAX }) }),
-  async handle(app, { user, body: { medium, address } }) {
-    const canonical = medium === 'email' ? canonicalEmail(address) : address
-    await removeThreepid(app, user.userId, { medium, address: canonical ?? address })
-    return { id_server_unbind_result: 'no-support' }
+  body: Removal,
+  async handle(app, { user, body }) {
+    const threepid = threepidIn(body)
+    await removeThreepid(app, user.userId, threepid)
+    return unbindResult(await tryToUnbind(app, user.userId, threepid, body.id_server))
   },
 })
+
+const credentials = {
+  client_secret: ClientSecret,
+  sid: SessionId,
+  id_server: IdServer,
+  id_access_token: IdAccessToken,
+}
+const Credentials = Type.Object(credentials)
+
+export const bind3PID = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/account/3pid/bind',
+  aliases: ['r0', 'unstable'],
+  auth: 'access-token',
+  rateLimit: 'login',
+  body: Credentials,
+  handle: (app, { user, body }) => bind(app, user, body),
+})
+
+/** The older form does the same. */
+export const post3PIDs = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/account/3pid',
+  aliases: ['r0'],
+  auth: 'access-token',
+  rateLimit: 'login',
+  body: Type.Object({ three_pid_creds: Credentials }),
+  handle: (app, { user, body }) => bind(app, user, body.three_pid_creds),
+})
+
+export const unbind3pidFromAccount = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/account/3pid/unbind',
+  aliases: ['r0', 'unstable'],
+  auth: 'access-token',
+  rateLimit: 'login',
+  body: Removal,
+  handle: async (app, { user, body }) =>
+    unbindResult(await unbindThreepid(app, user.userId, threepidIn(body), body.id_server)),
+})
+
+async function bind(app: App, user: Requester, body: Static<typeof Credentials>): Promise<object> {
+  const { client_secret: clientSecret, sid, id_server: idServer, id_access_token: token } = body
+  await bindThreepid(app, user.userId, { clientSecret, sid, idServer, token })
+  return {}
+}
+
+function threepidIn({ medium, address }: Static<typeof Removal>): Threepid {
+  return { medium, address: (medium === 'email' ? canonicalEmail(address) : undefined) ?? address }
+}
+
+function unbindResult(done: boolean) {
+  return { id_server_unbind_result: done ? 'success' : 'no-support' }
+}

@@ -4,10 +4,12 @@ import { mayBeUser, type UserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
-import { noAddresses } from './third-party-membership.ts'
+import { AddressInvite, addressIn } from './third-party-membership.ts'
 
 /** Most invites and initial state events of one request. */
 const MAX_INVITES = 100
+/** Each asks an identity server, one after the other. */
+const MAX_ADDRESSES = 10
 const MAX_INITIAL_STATE = 200
 
 const Content = Type.Record(Type.String(), Type.Unknown())
@@ -29,7 +31,7 @@ export const createRoom = endpoint({
       }),
     ),
     invite: Type.Optional(Type.Array(Type.String(), { maxItems: MAX_INVITES })),
-    invite_3pid: Type.Optional(Type.Array(Content, { maxItems: MAX_INVITES })),
+    invite_3pid: Type.Optional(Type.Array(Type.Object(AddressInvite), { maxItems: MAX_ADDRESSES })),
     is_direct: Type.Optional(Type.Boolean()),
     name: Type.Optional(Type.String()),
     topic: Type.Optional(Type.String()),
@@ -46,7 +48,7 @@ export const createRoom = endpoint({
     for (const userId of invite) {
       if (!mayBeUser(userId, app.serverName)) throw new MatrixError('M_INVALID_PARAM', `${userId} is not a user id.`)
     }
-    if (body.invite_3pid !== undefined && body.invite_3pid.length > 0) throw noAddresses()
+    const addresses = (body.invite_3pid ?? []).map(addressIn)
     const alias = body.room_alias_name
     if (alias !== undefined && (alias === '' || /[\s:\0]/.test(alias))) {
       throw new MatrixError('M_INVALID_PARAM', 'An alias holds no white space, colon or NUL.')
@@ -60,6 +62,7 @@ export const createRoom = endpoint({
       topic: body.topic,
       aliasLocalpart: alias,
       invite,
+      inviteByAddress: addresses,
       isDirect: body.is_direct,
       creationContent: body.creation_content as JsonObject | undefined,
       powerLevelOverride: body.power_level_content_override as JsonObject | undefined,

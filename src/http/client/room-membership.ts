@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { changeMembership, type Membership } from '../../actions/change-membership.ts'
 import { forgetRoom as forgetAction } from '../../actions/forget-room.ts'
+import { inviteByAddress } from '../../actions/invite-by-address.ts'
 import { join } from '../../actions/join.ts'
 import { knock } from '../../actions/knock.ts'
 import { leave } from '../../actions/leave.ts'
@@ -13,7 +14,7 @@ import { MatrixError } from '../../core/matrix-error.ts'
 import { joinedRooms } from '../../store/memberships.ts'
 import { resolveRoom } from '../../views/directory.ts'
 import { endpoint, type Requester } from '../endpoint.ts'
-import { noAddresses } from './third-party-membership.ts'
+import { AddressInvite, addressIn } from './third-party-membership.ts'
 
 const RoomParams = Type.Object({ roomId: Type.String() })
 const RoomOrAlias = Type.Object({ roomIdOrAlias: Type.String() })
@@ -32,8 +33,7 @@ const Join = Type.Object({
   ),
 })
 type JoinBody = Static<typeof Join>
-/** `medium` is that of an invite to an address. */
-const Target = Type.Object({ user_id: Type.Optional(Type.String()), medium: Type.Optional(Type.String()), reason })
+const Target = Type.Object({ user_id: Type.Optional(Type.String()), reason, ...AddressInvite })
 
 /** Client-Server API, "Room membership". */
 export const getJoinedRooms = endpoint({
@@ -155,6 +155,10 @@ function onTarget({ verb, membership, rateLimit = 'other', from }: Decision) {
     body: Target,
     async handle(app, { user, params, body }) {
       const { roomId } = params
+      if (membership === 'invite' && body.user_id === undefined && body.medium !== undefined) {
+        await inviteByAddress(app, { roomId, sender: user.userId, ...addressIn(body) })
+        return {}
+      }
       const target = targetOf(app, body, membership)
       const wish = { roomId, sender: user.userId, target, membership, reason: body.reason }
       await changeMembership(app, from === undefined ? wish : { ...wish, from })
@@ -163,9 +167,7 @@ function onTarget({ verb, membership, rateLimit = 'other', from }: Decision) {
   })
 }
 
-function targetOf(app: App, body: { user_id?: string; medium?: string }, membership: Membership): UserId {
-  const { user_id: target } = body
-  if (target === undefined && body.medium !== undefined) throw noAddresses()
+function targetOf(app: App, { user_id: target }: { user_id?: string }, membership: Membership): UserId {
   if (target === undefined) throw new MatrixError('M_MISSING_PARAM', 'The body has no user_id.')
   if (isHistoricalUserId(target) && (membership !== 'invite' || mayBeUser(target, app.serverName))) return target
   throw new MatrixError('M_INVALID_PARAM', `${target} is not a user id.`)
