@@ -1,7 +1,9 @@
+import * as adminDevices from './admin/devices.ts'
 import * as adminRegister from './admin/register.ts'
 import * as registrationTokens from './admin/registration-tokens.ts'
 import * as reports from './admin/reports.ts'
 import * as serverNotices from './admin/server-notices.ts'
+import * as adminUsers from './admin/users.ts'
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import * as admin from './client/admin.ts'
@@ -74,6 +76,8 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(adminRegister),
   ...Object.values(serverNotices),
   ...Object.values(reports),
+  ...Object.values(adminUsers),
+  ...Object.values(adminDevices),
   ...Object.values(registrationTokens),
   checkUsernameAvailability,
   registrationTokenValidity,

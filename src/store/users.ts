@@ -43,6 +43,17 @@ export function setUserFlag(userId: string, flag: 'locked' | 'suspended', on: bo
     : sql`UPDATE users SET suspended = ${value} WHERE user_id = ${userId}`
 }
 
+/** The kinds that an administrator may make of one another. */
+export function setAdministrator(userId: string, admin: boolean): Sql {
+  return sql`UPDATE users SET kind = ${admin ? 'admin' : 'user'}
+    WHERE user_id = ${userId} AND kind IN ('admin', 'user')`
+}
+
+/** What was erased does not come back. */
+export function reactivateUser(userId: string, passwordHash: string): Sql {
+  return sql`UPDATE users SET deactivated = 0, erased = 0, password_hash = ${passwordHash} WHERE user_id = ${userId}`
+}
+
 export function guestIsStill(userId: string) {
   const query = sql`SELECT kind FROM users WHERE user_id = ${userId}`
   return { about: `user:${userId}`, query, expect: [{ kind: 'guest' }] }

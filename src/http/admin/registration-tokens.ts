@@ -6,9 +6,8 @@ import {
 } from '../../actions/registration-tokens.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type RegistrationTokenRow, registrationToken, registrationTokens } from '../../store/registration-tokens.ts'
-import { endpoint } from '../endpoint.ts'
 import { RegistrationToken } from '../texts.ts'
-import { checkAdministrator } from './administrator.ts'
+import { adminEndpoint } from './administrator.ts'
 
 const PATH = '/_synapse/admin/v1/registration_tokens'
 const LENGTH_DEFAULT = 16
@@ -22,69 +21,59 @@ const Limits = {
 }
 
 /** Tokens to register with, as the administration API of Synapse has them. */
-export const listRegistrationTokens = endpoint({
+export const listRegistrationTokens = adminEndpoint({
   method: 'GET',
   path: PATH,
-  auth: 'access-token',
   query: Type.Object({ valid: Type.Optional(Type.Boolean()) }),
-  async handle(app, { user, query }) {
-    checkAdministrator(user)
+  async handle(app, { query }) {
     return { registration_tokens: (await registrationTokens(app.db, app.clock.now(), query.valid)).map(wire) }
   },
 })
 
-export const getRegistrationToken = endpoint({
+export const getRegistrationToken = adminEndpoint({
   method: 'GET',
   path: `${PATH}/{token}`,
-  auth: 'access-token',
   params: Params,
-  async handle(app, { user, params }) {
-    checkAdministrator(user)
+  async handle(app, { params }) {
     const row = await registrationToken(app.db, params.token)
     if (row === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no such token.')
     return wire(row)
   },
 })
 
-export const createRegistrationToken = endpoint({
+export const createRegistrationToken = adminEndpoint({
   method: 'POST',
   path: `${PATH}/new`,
-  auth: 'access-token',
   rateLimit: 'other',
   body: Type.Object({
     token: Type.Optional(RegistrationToken),
     length: Type.Optional(Type.Integer({ minimum: 1, maximum: LENGTH_MAX })),
     ...Limits,
   }),
-  async handle(app, { user, body }) {
-    checkAdministrator(user)
+  async handle(app, { body }) {
     const { token, length = LENGTH_DEFAULT, uses_allowed: usesAllowed = null, expiry_time: expiresMs = null } = body
     return wire(await issueRegistrationToken(app, { token, length, usesAllowed, expiresMs }))
   },
 })
 
-export const updateRegistrationToken = endpoint({
+export const updateRegistrationToken = adminEndpoint({
   method: 'PUT',
   path: `${PATH}/{token}`,
-  auth: 'access-token',
   rateLimit: 'other',
   params: Params,
   body: Type.Object(Limits),
-  async handle(app, { user, params, body }) {
-    checkAdministrator(user)
+  async handle(app, { params, body }) {
     const { uses_allowed: usesAllowed, expiry_time: expiresMs } = body
     return wire(await changeRegistrationToken(app, params.token, { usesAllowed, expiresMs }))
   },
 })
 
-export const deleteRegistrationToken = endpoint({
+export const deleteRegistrationToken = adminEndpoint({
   method: 'DELETE',
   path: `${PATH}/{token}`,
-  auth: 'access-token',
   rateLimit: 'other',
   params: Params,
-  async handle(app, { user, params }) {
-    checkAdministrator(user)
+  async handle(app, { params }) {
     await revokeRegistrationToken(app, params.token)
     return {}
   },

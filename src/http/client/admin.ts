@@ -1,10 +1,10 @@
 import { Type } from '@sinclair/typebox'
 import { moderateAccount, type Restriction } from '../../actions/moderate-account.ts'
 import type { App } from '../../app.ts'
-import { isHistoricalUserId, serverNameOf } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { devicesOf } from '../../store/devices.ts'
-import { type UserRow, userById } from '../../store/users.ts'
+import type { UserRow } from '../../store/users.ts'
+import { whois } from '../../views/whois.ts'
+import { checkAdministrator, localUser } from '../admin/administrator.ts'
 import { endpoint, type Requester } from '../endpoint.ts'
 
 /** Client-Server API, "Server administration": the devices of a user, for the user and for administrators. */
@@ -15,17 +15,8 @@ export const getWhoIs = endpoint({
   auth: 'access-token',
   params: Type.Object({ userId: Type.String() }),
   async handle(app, { user, params }) {
-    const { userId } = params
-    if (!user.admin && user.userId !== userId) throw new MatrixError('M_FORBIDDEN', 'This is for administrators.')
-    if ((await userById(app.db, userId)) === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
-    const devices = (await devicesOf(app.db, userId)).map((row) => {
-      const connection = {
-        ...(row.last_seen_ip !== null && { ip: row.last_seen_ip }),
-        ...(row.last_seen_ts !== null && { last_seen: row.last_seen_ts }),
-      }
-      return [row.device_id, { sessions: [{ connections: [connection] }] }] as const
-    })
-    return { user_id: userId, devices: Object.fromEntries(devices) }
+    if (user.userId !== params.userId) checkAdministrator(user)
+    return whois(app, params.userId)
   },
 })
 
@@ -83,12 +74,9 @@ async function moderate(app: App, admin: Requester, userId: string, restriction:
  * another administrator; M_INVALID_PARAM, M_NOT_FOUND.
  */
 async function moderated(app: App, admin: Requester, userId: string): Promise<UserRow> {
-  if (!admin.admin) throw new MatrixError('M_FORBIDDEN', 'This is for administrators.')
-  if (!isHistoricalUserId(userId) || serverNameOf(userId) !== app.serverName) {
-    throw new MatrixError('M_INVALID_PARAM', 'This is no user of this server.')
-  }
-  const target = await userById(app.db, userId)
-  if (target === undefined || target.deactivated === 1) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
+  checkAdministrator(admin)
+  const target = await localUser(app, userId)
+  if (target.deactivated === 1) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
   if (target.kind === 'admin' && userId !== admin.userId) {
     throw new MatrixError('M_FORBIDDEN', 'Administrators are not moderated here.')
   }

@@ -1,0 +1,17 @@
+import type { App } from '../app.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { devicesOf } from '../store/devices.ts'
+import { userById } from '../store/users.ts'
+
+/** The devices of a user, and where they were last seen. Errors: M_NOT_FOUND. */
+export async function whois(app: App, userId: string): Promise<object> {
+  if ((await userById(app.db, userId)) === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
+  const devices = (await devicesOf(app.db, userId)).map((row) => {
+    const connection = {
+      ...(row.last_seen_ip !== null && { ip: row.last_seen_ip }),
+      ...(row.last_seen_ts !== null && { last_seen: row.last_seen_ts }),
+    }
+    return [row.device_id, { sessions: [{ connections: [connection] }] }] as const
+  })
+  return { user_id: userId, devices: Object.fromEntries(devices) }
+}
