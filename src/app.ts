@@ -50,6 +50,8 @@ export interface App {
     readonly identityProviders: IdentityProviders
     /** Machines that others have named: only those in networks that are allowed. */
     readonly strangers: Outbound
+    /** Push gateways, which clients have named. */
+    readonly pushGateways: Outbound
     /** Machines that the configuration has named, wherever they are. */
     readonly services: Outbound
     /** Undefined where no mail server is configured. */

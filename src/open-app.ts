@@ -139,9 +139,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await stop()
       const ended = turns.completing.close()
       await turns.inbox.idle()
-      await remote.strangers.close()
+      await Promise.all([remote.strangers, remote.pushGateways, remote.services].map((outbound) => outbound.close()))
       await ended
-      await remote.services.close()
       await db.close()
     },
   }
@@ -222,10 +221,12 @@ function remoteOf({ config, transport }: OpenOptions, clock: Clock, timers: Time
   const { deny_networks, allow_networks, disable_tls_validation } = config.federation_api
   const networks = createNetworks(deny_networks, allow_networks)
   const strangers = createOutbound({ networks, timers, verifyTls: !disable_tls_validation })
+  const pushVerifyTls = !config.user_api.push_gateway_disable_tls_validation
   const services = createOutbound({ networks: ANYWHERE, timers, verifyTls: true })
   return {
     transport: transport ?? createTransport(strangers, clock),
     strangers,
+    pushGateways: createOutbound({ networks, timers, verifyTls: pushVerifyTls }),
     services,
     identityProviders: createIdentityProviders(config, services),
     mailer: createMailer(config.client_api.email, timers),

@@ -4,6 +4,7 @@ import type { Follower } from './follower.ts'
 import { forwardToSender } from './forward-to-sender.ts'
 import { inOneProcess } from './lease.ts'
 import { startPartialRooms } from './partial-rooms.ts'
+import { startPush } from './push.ts'
 import { startSearchIndex } from './search-index.ts'
 import { startStagedInbox } from './staged-inbox.ts'
 import { startStaleDeviceLists } from './stale-device-lists.ts'
@@ -12,7 +13,8 @@ import { fillUserDirectory } from './user-directory.ts'
 /** Starts what carries the log onwards, and goes on with what a restart interrupted. */
 export async function startFollowers(app: App): Promise<Follower> {
   const search = await inOneProcess(app, 'search-index', (lease) => startSearchIndex(app, lease))
-  const followers = [fillUserDirectory(app), search, ...(await startFederation(app))]
+  const push = await inOneProcess(app, 'push', (lease) => startPush(app, lease))
+  const followers = [fillUserDirectory(app), search, push, ...(await startFederation(app))]
   return {
     async idle() {
       for (const follower of followers) await follower.idle()

@@ -28,6 +28,7 @@ import { requestOpenIdToken } from './client/openid.ts'
 import * as presence from './client/presence.ts'
 import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
+import * as pushers from './client/pushers.ts'
 import { setReadMarker } from './client/read-markers.ts'
 import { postReceipt } from './client/receipts.ts'
 import { redactEvent } from './client/redaction.ts'
@@ -119,6 +120,7 @@ const ALL_BUT_VERSIONS = [
   getFilter,
   ...Object.values(profiles),
   ...Object.values(pushRules),
+  ...Object.values(pushers),
   ...Object.values(roomCreation),
   ...Object.values(roomDirectory),
   ...Object.values(roomDiscovery),

@@ -60,6 +60,8 @@ export function insertLogin(login: NewSession, displayName: string | null): Sql[
     sql`INSERT INTO devices (user_id, device_id, display_name, created_ts, last_seen_ts)
       VALUES (${login.userId}, ${login.deviceId}, ${displayName}, ${login.nowMs}, ${login.nowMs})
       ON CONFLICT (user_id, device_id) DO UPDATE SET last_seen_ts = excluded.last_seen_ts, dehydrated = 0`,
+    sql`DELETE FROM pushers WHERE session IN (SELECT session FROM sessions
+      WHERE user_id = ${login.userId} AND device_id = ${login.deviceId})`,
     sql`DELETE FROM sessions WHERE user_id = ${login.userId} AND device_id = ${login.deviceId}`,
     insertSession(login),
   ]

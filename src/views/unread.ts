@@ -5,7 +5,7 @@ import { notificationLevel } from '../core/push-conditions.ts'
 import type { PushRuleset } from '../core/push-rules.ts'
 import { roomVersion } from '../core/room-version.ts'
 import { type CountedEvent, countUnread, type Reader, type UnreadCounts } from '../core/unread.ts'
-import type { CountedRoom } from '../live/unread-counts.ts'
+import type { CountedRoom, UnreadCountsCache } from '../live/unread-counts.ts'
 import { authEventOf } from '../store/events.ts'
 import { ownReceipts } from '../store/receipts.ts'
 import { currentAuthRows } from '../store/state.ts'
@@ -48,8 +48,8 @@ export async function countRooms(
   user: CountingUser,
   rooms: readonly RoomToCount[],
   to: number,
+  cache: UnreadCountsCache = app.live.unreadCounts,
 ): Promise<Map<number, UnreadCounts>> {
-  const cache = app.live.unreadCounts
   const usable = (room: RoomToCount) => {
     const counted = cache.get(user.userId, room.room)
     return counted !== undefined && counted.position >= user.rulesetPosition && !room.receiptsMoved

@@ -1,0 +1,74 @@
+import type { App } from '../app.ts'
+import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
+import type { PusherRow } from '../store/pushers.ts'
+import { currentContent } from '../store/state.ts'
+import { type Push, strippedStateOf } from './pushes.ts'
+
+/** Gateways send it on to phones, which take some kilobytes. */
+const CONTENT_LENGTH_MAX = 2_048
+
+/**
+ * The notification of an event, as a push gateway takes it (Push Gateway API, `/notify`); without an event the number
+ * of unread messages alone.
+ */
+export async function pushNotification(
+  app: App,
+  pusher: PusherRow,
+  unread: number,
+  push: Push | undefined,
+): Promise<JsonObject> {
+  const { url: _url, ...data } = gatewayDataOf(pusher)
+  const device = {
+    app_id: pusher.app_id,
+    pushkey: pusher.pushkey,
+    pushkey_ts: Math.floor(pusher.created_ts / 1_000),
+    data,
+  }
+  const counts = unread === 0 ? {} : { unread }
+  if (push === undefined) return { counts, devices: [device] }
+  const { event, room, tweaks } = push
+  const devices = [{ ...device, tweaks }]
+  const named = { event_id: event.event_id, room_id: room.room_id, counts, prio: priorityOf(push) }
+  if (data.format === 'event_id_only') return { ...named, devices }
+  const content = parseJson(event.content)
+  return {
+    ...named,
+    // What `event_id` was called before it was specified; gateways and clients still read it.
+    id: event.event_id,
+    type: event.type,
+    sender: event.sender,
+    ...(await namesOf(app, push)),
+    ...(event.state_key === null ? {} : { user_is_target: event.state_key === pusher.user_id }),
+    ...(event.content.length <= CONTENT_LENGTH_MAX && isObject(content) ? { content } : {}),
+    devices,
+  }
+}
+
+/** What the client gave for the gateway, with its `url`. */
+export function gatewayDataOf(pusher: PusherRow): JsonObject {
+  const given = own(parseJson(pusher.data) as JsonObject, 'data')
+  return given !== undefined && isObject(given) ? given : {}
+}
+
+/** Without a sound or a mention nobody has to be woken. */
+function priorityOf({ highlight, tweaks, event }: Push): string {
+  return highlight || own(tweaks, 'sound') !== undefined || event.type === 'm.room.encrypted' ? 'high' : 'low'
+}
+
+async function namesOf(app: App, { event, room }: Push): Promise<JsonObject> {
+  const contentOf = async (type: string, stateKey: string): Promise<JsonObject> => {
+    const known = await currentContent(app.db, room.room_id, type, stateKey)
+    if (known !== undefined || room.membership !== 'invite') return known ?? {}
+    const told = strippedStateOf(room).find((entry) => entry.type === type && entry.state_key === stateKey)
+    return told !== undefined && isObject(told.content) ? told.content : {}
+  }
+  return {
+    ...textAs('sender_display_name', own(await contentOf('m.room.member', event.sender), 'displayname')),
+    ...textAs('room_name', own(await contentOf('m.room.name', ''), 'name')),
+    ...textAs('room_alias', own(await contentOf('m.room.canonical_alias', ''), 'alias')),
+  }
+}
+
+function textAs(key: string, value: unknown): JsonObject {
+  return typeof value === 'string' && value !== '' ? { [key]: value } : {}
+}
