@@ -1,6 +1,13 @@
 import { isObject, type JsonObject, type JsonValue, own } from './json.ts'
 import { MatrixError } from './matrix-error.ts'
-import { PUSH_RULE_KINDS, type PushAction, type PushRule, type PushRuleKind, type PushRuleset } from './push-rules.ts'
+import {
+  HISTORICAL_ACTIONS,
+  PUSH_RULE_KINDS,
+  type PushAction,
+  type PushRule,
+  type PushRuleKind,
+  type PushRuleset,
+} from './push-rules.ts'
 import { MASTER_RULE_ID } from './push-rules-default.ts'
 
 /** Rules that one user may have beside the default ones. */
@@ -119,7 +126,6 @@ function ruleIdFault(kind: PushRuleKind, ruleId: string): string | undefined {
   if (ruleId.includes('/') || ruleId.includes('\\')) return 'The id of a push rule cannot hold slashes or backslashes'
   if (ruleId.includes('\0')) return 'The id of a push rule cannot hold NUL'
   if (Buffer.byteLength(ruleId) > MAX_RULE_ID_BYTES) return `The id of a push rule may have ${MAX_RULE_ID_BYTES} bytes`
-  if (kind === 'room' && !ruleId.startsWith('!')) return 'The id of a room rule is a room id'
   if (kind === 'sender' && !ruleId.startsWith('@')) return 'The id of a sender rule is a user id'
   return undefined
 }
@@ -129,11 +135,12 @@ function checkedActions(value: JsonValue | undefined): readonly PushAction[] {
   if (!Array.isArray(value)) throw new MatrixError('M_BAD_JSON', 'actions must be an array')
   const actions = value as readonly JsonValue[]
   if (actions.length > MAX_ACTIONS) throw new MatrixError('M_INVALID_PARAM', `A rule may have ${MAX_ACTIONS} actions`)
-  return actions.filter((action) => action !== 'dont_notify' && action !== 'coalesce').map(checkedAction)
+  return actions.map(checkedAction)
 }
 
 function checkedAction(action: JsonValue): PushAction {
-  if (action === 'notify') return action
+  if (action === 'notify' || (action !== null && HISTORICAL_ACTIONS.includes(action as PushAction)))
+    return action as PushAction
   if (typeof action === 'string') throw new MatrixError('M_INVALID_PARAM', 'Unknown action')
   if (!isObject(action)) throw new MatrixError('M_BAD_JSON', 'An action is a string or an object')
   checkFlat(action, 'an action')

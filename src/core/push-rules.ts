@@ -36,7 +36,7 @@ export interface PushOutcome {
 /** What the globs of one user may spend on one event. */
 const GLOB_STEPS = 2_000_000
 /** Actions of an older specification: to be ignored (Client-Server API, "Historical Actions"). */
-const HISTORICAL_ACTIONS: readonly PushAction[] = ['dont_notify', 'coalesce']
+export const HISTORICAL_ACTIONS: readonly PushAction[] = ['dont_notify', 'coalesce']
 
 /**
  * The actions of the first enabled rule that fits, or none (Client-Server API, "Push Rules"). Nobody is notified of
@@ -89,8 +89,8 @@ export function pushRulesContent(ruleset: PushRuleset): JsonObject {
   return { global: ruleset as unknown as JsonObject }
 }
 
-/** `dont_notify` and `coalesce` mean nothing any more and are not shown. */
-export function knownActions(actions: readonly PushAction[]): readonly PushAction[] {
+/** What of the actions means something. */
+function knownActions(actions: readonly PushAction[]): readonly PushAction[] {
   return actions.some((action) => HISTORICAL_ACTIONS.includes(action))
     ? actions.filter((action) => !HISTORICAL_ACTIONS.includes(action))
     : actions

@@ -21,7 +21,7 @@ const PAUSE_FIRST_MS = 1_000
 const PAUSE_MAX_MS = 3_600_000
 /** Nobody wants to be woken by what is older: a gateway that was away for longer misses it. */
 const AGE_MAX_MS = 24 * 3_600_000
-/** A gateway that is being told something when the server stops may still answer for so long: else it hears it twice. */
+/** So long a gateway that is being told something may still answer when the server stops: else it hears it twice. */
 const GRACE_MS = 3_000
 /** Gateways asked at once, over all pushers. */
 const AT_ONCE_MAX = 50

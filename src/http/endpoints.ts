@@ -24,6 +24,7 @@ import * as messagePagination from './client/message-pagination.ts'
 import { getMutualRooms } from './client/mutual-rooms.ts'
 import { getNotifications } from './client/notifications.ts'
 import * as oldSync from './client/old-sync.ts'
+import { FAULTY_PUSH_RULE_PATHS, getPushRulesOfKind } from './client/older-push-rules.ts'
 import { requestOpenIdToken } from './client/openid.ts'
 import * as presence from './client/presence.ts'
 import * as profiles from './client/profiles.ts'
@@ -121,6 +122,8 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(profiles),
   ...Object.values(pushRules),
   ...Object.values(pushers),
+  getPushRulesOfKind,
+  ...FAULTY_PUSH_RULE_PATHS,
   ...Object.values(roomCreation),
   ...Object.values(roomDirectory),
   ...Object.values(roomDiscovery),

@@ -35,7 +35,8 @@ export function allPushers(db: Database): Promise<PusherRow[]> {
 export async function pushedIn(db: Database, rooms: readonly number[]): Promise<readonly UserId[]> {
   if (rooms.length === 0) return []
   const rows = await db.read<{ user_id: UserId }>(sql`SELECT DISTINCT p.user_id FROM pushers p
-    JOIN memberships m ON m.user_id = p.user_id WHERE m.room IN ${intList(rooms)} AND m.membership IN ('join', 'invite')`)
+    JOIN memberships m ON m.user_id = p.user_id
+    WHERE m.room IN ${intList(rooms)} AND m.membership IN ('join', 'invite')`)
   return rows.map((row) => row.user_id)
 }
 

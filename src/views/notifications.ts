@@ -111,6 +111,8 @@ async function notificationTexts(app: App, viewer: Viewer, found: readonly Notif
     const keys = [
       `"actions":${canonicalJson(actions as readonly JsonValue[])}`,
       `"event":${events[index]}`,
+      // No rule has one any more; old clients want the key.
+      '"profile_tag":""',
       `"read":${read}`,
       `"room_id":${JSON.stringify(room.room_id)}`,
       `"ts":${row.origin_server_ts}`,

@@ -24,7 +24,8 @@ export async function pushNotification(
     pushkey_ts: Math.floor(pusher.created_ts / 1_000),
     data,
   }
-  const counts = unread === 0 ? {} : { unread }
+  // Not left out when it is zero: a gateway takes a missing count for an unchanged one, and the badge would stay.
+  const counts = { unread }
   if (push === undefined) return { counts, devices: [device] }
   const { event, room, tweaks } = push
   const devices = [{ ...device, tweaks }]
@@ -33,15 +34,21 @@ export async function pushNotification(
   const content = parseJson(event.content)
   return {
     ...named,
-    // What `event_id` was called before it was specified; gateways and clients still read it.
-    id: event.event_id,
+    ...olderNames(push),
     type: event.type,
     sender: event.sender,
     ...(await namesOf(app, push)),
-    ...(event.state_key === null ? {} : { user_is_target: event.state_key === pusher.user_id }),
+    ...(event.type === 'm.room.member' ? { user_is_target: event.state_key === pusher.user_id } : {}),
     ...(event.content.length <= CONTENT_LENGTH_MAX && isObject(content) ? { content } : {}),
     devices,
   }
+}
+
+/** What gateways and clients read before it was specified. */
+function olderNames({ event }: Push): JsonObject {
+  const content = parseJson(event.content)
+  const membership = event.type === 'm.room.member' && isObject(content) ? own(content, 'membership') : undefined
+  return { id: event.event_id, ...textAs('membership', membership) }
 }
 
 /** What the client gave for the gateway, with its `url`. */
@@ -62,10 +69,13 @@ async function namesOf(app: App, { event, room }: Push): Promise<JsonObject> {
     const told = strippedStateOf(room).find((entry) => entry.type === type && entry.state_key === stateKey)
     return told !== undefined && isObject(told.content) ? told.content : {}
   }
+  const alias = own(await contentOf('m.room.canonical_alias', ''), 'alias')
   return {
     ...textAs('sender_display_name', own(await contentOf('m.room.member', event.sender), 'displayname')),
+    ...textAs('room_alias', alias),
+    // A room without a name is called by its alias, as clients do.
+    ...textAs('room_name', alias),
     ...textAs('room_name', own(await contentOf('m.room.name', ''), 'name')),
-    ...textAs('room_alias', own(await contentOf('m.room.canonical_alias', ''), 'alias')),
   }
 }
 

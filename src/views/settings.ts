@@ -23,9 +23,19 @@ export function settingsFrom(userId: string, rows: readonly Stored[]): Settings 
   const ignored = rows.find((row) => row.type === 'm.ignored_user_list')
   return {
     ignored: ignoredUsers(objectIn(ignored?.content)),
-    pushRules: rulesetFrom(userId, objectIn(pushRules?.content)),
+    pushRules: parsePushRules(userId, pushRules?.content),
     pushRulesPosition: pushRules?.position ?? 0,
   }
+}
+
+export async function pushRulesOf(app: Pick<App, 'db'>, userId: string): Promise<PushRuleset> {
+  const { content } = await accountData(app.db, userId, '', 'm.push_rules')
+  return parsePushRules(userId, content)
+}
+
+/** The rules out of the text of `m.push_rules`, whatever it holds. */
+export function parsePushRules(userId: string, text: string | undefined): PushRuleset {
+  return rulesetFrom(userId, objectIn(text))
 }
 
 function objectIn(text: string | undefined): JsonObject | undefined {

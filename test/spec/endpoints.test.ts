@@ -13,6 +13,14 @@ import { ROOT, readTested, rowOf, SPEC } from './table.ts'
 
 /** Paths of older versions of the specification that others still ask for. */
 const OLDER = [
+  'GET /_matrix/client/v3/pushrules/global/{kind}/',
+  'GET /_matrix/client/v3/pushrules/{scope}/',
+  'GET /_matrix/client/v3/pushrules/global/{kind}/{ruleId}/{attribute}',
+  'PUT /_matrix/client/v3/pushrules/',
+  'PUT /_matrix/client/v3/pushrules/{scope}/',
+  'PUT /_matrix/client/v3/pushrules/{scope}/{kind}/',
+  'PUT /_matrix/client/v3/pushrules/{scope}/{kind}/{ruleId}',
+  'PUT /_matrix/client/v3/pushrules/global/{kind}/{ruleId}/{attribute}',
   'GET /_matrix/key/v2/server/{keyId}',
   'GET /_matrix/key/v2/query/{serverName}/{keyId}',
   'POST /_matrix/federation/v1/3pid/onbind',

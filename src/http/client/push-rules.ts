@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { editAccountData } from '../../actions/set-account-data.ts'
 import type { App } from '../../app.ts'
-import { isObject, type JsonObject, type JsonValue, parseJson } from '../../core/json.ts'
-import { type PushAction, type PushRuleset, pushRulesContent, rulesetFrom } from '../../core/push-rules.ts'
+import type { JsonObject, JsonValue } from '../../core/json.ts'
+import { type PushAction, type PushRuleset, pushRulesContent } from '../../core/push-rules.ts'
 import {
   findPushRule,
   newPushRule,
@@ -12,8 +12,9 @@ import {
   setPushRuleActions as withActions,
   setPushRuleEnabled as withEnabled,
 } from '../../core/push-rules-edit.ts'
-import { accountData } from '../../store/account-data.ts'
+import { parsePushRules, pushRulesOf } from '../../views/settings.ts'
 import { endpoint } from '../endpoint.ts'
+import { needSlash } from '../trailing-slash.ts'
 
 const RULE = '/_matrix/client/v3/pushrules/global/{kind}/{ruleId}'
 const RuleParams = Type.Object({ kind: Type.String(), ruleId: Type.String() })
@@ -24,7 +25,10 @@ export const getPushRules = endpoint({
   path: '/_matrix/client/v3/pushrules/',
   aliases: ['r0'],
   auth: 'access-token',
-  handle: async (app, { user }) => pushRulesContent(await rulesOf(app, user.userId)),
+  async handle(app, { user, raw }) {
+    needSlash(raw, 404)
+    return pushRulesContent(await pushRulesOf(app, user.userId))
+  },
 })
 
 export const getPushRulesGlobal = endpoint({
@@ -32,7 +36,10 @@ export const getPushRulesGlobal = endpoint({
   path: '/_matrix/client/v3/pushrules/global/',
   aliases: ['r0'],
   auth: 'access-token',
-  handle: (app, { user }) => rulesOf(app, user.userId),
+  async handle(app, { user, raw }) {
+    needSlash(raw, 400)
+    return pushRulesOf(app, user.userId)
+  },
 })
 
 export const getPushRule = endpoint({
@@ -42,7 +49,7 @@ export const getPushRule = endpoint({
   auth: 'access-token',
   params: RuleParams,
   handle: async (app, { user, params }) =>
-    findPushRule(await rulesOf(app, user.userId), pushRuleKind(params.kind), params.ruleId),
+    findPushRule(await pushRulesOf(app, user.userId), pushRuleKind(params.kind), params.ruleId),
 })
 
 export const setPushRule = endpoint({
@@ -80,7 +87,7 @@ export const isPushRuleEnabled = endpoint({
   auth: 'access-token',
   params: RuleParams,
   async handle(app, { user, params }) {
-    const rule = findPushRule(await rulesOf(app, user.userId), pushRuleKind(params.kind), params.ruleId)
+    const rule = findPushRule(await pushRulesOf(app, user.userId), pushRuleKind(params.kind), params.ruleId)
     return { enabled: rule.enabled }
   },
 })
@@ -106,7 +113,7 @@ export const getPushRuleActions = endpoint({
   auth: 'access-token',
   params: RuleParams,
   async handle(app, { user, params }) {
-    const rule = findPushRule(await rulesOf(app, user.userId), pushRuleKind(params.kind), params.ruleId)
+    const rule = findPushRule(await pushRulesOf(app, user.userId), pushRuleKind(params.kind), params.ruleId)
     return { actions: rule.actions }
   },
 })
@@ -126,17 +133,7 @@ export const setPushRuleActions = endpoint({
   },
 })
 
-async function rulesOf(app: App, userId: string): Promise<PushRuleset> {
-  const { content } = await accountData(app.db, userId, '', 'm.push_rules')
-  return parseRules(userId, content)
-}
-
-function parseRules(userId: string, stored: string | undefined): PushRuleset {
-  const content = stored === undefined ? undefined : parseJson(stored)
-  return rulesetFrom(userId, content !== undefined && isObject(content) ? content : undefined)
-}
-
 async function edit(app: App, userId: string, change: (rules: PushRuleset) => PushRuleset): Promise<void> {
   const place = { roomId: '', type: 'm.push_rules' }
-  await editAccountData(app, userId, place, (before) => pushRulesContent(change(parseRules(userId, before))))
+  await editAccountData(app, userId, place, (before) => pushRulesContent(change(parsePushRules(userId, before))))
 }

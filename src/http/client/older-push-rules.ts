@@ -1,0 +1,42 @@
+import { Type } from '@sinclair/typebox'
+import { MatrixError } from '../../core/matrix-error.ts'
+import { pushRuleKind } from '../../core/push-rules-edit.ts'
+import { pushRulesOf } from '../../views/settings.ts'
+import { endpoint } from '../endpoint.ts'
+import { needSlash } from '../trailing-slash.ts'
+
+const RULES = '/_matrix/client/v3/pushrules'
+
+/** Of older versions of the specification: the rules of one kind. */
+export const getPushRulesOfKind = endpoint({
+  method: 'GET',
+  path: `${RULES}/global/{kind}/`,
+  aliases: ['r0'],
+  auth: 'access-token',
+  params: Type.Object({ kind: Type.String() }),
+  async handle(app, { user, params, raw }) {
+    needSlash(raw, 400)
+    return (await pushRulesOf(app, user.userId))[pushRuleKind(params.kind)]
+  },
+})
+
+/**
+ * Scopes, kinds and attributes were parameters once: who names one that there is not made a mistake in its value, and
+ * hears so.
+ */
+export const FAULTY_PUSH_RULE_PATHS = [
+  ...['/{scope}/', '/global/{kind}/{ruleId}/{attribute}'].map((path) => ['GET', path] as const),
+  ...['/', '/{scope}/', '/{scope}/{kind}/', '/{scope}/{kind}/{ruleId}', '/global/{kind}/{ruleId}/{attribute}'].map(
+    (path) => ['PUT', path] as const,
+  ),
+].map(([method, path]) =>
+  endpoint({
+    method,
+    path: RULES + path,
+    aliases: ['r0'],
+    auth: 'access-token',
+    async handle() {
+      throw new MatrixError('M_INVALID_PARAM', 'Push rules have the scope global, a kind and an id.')
+    },
+  }),
+)
