@@ -17,3 +17,8 @@ export class ForeignDatabase extends Error {
 export class DatabaseNotMigrated extends Error {
   override readonly name = 'DatabaseNotMigrated'
 }
+
+/** A text with a NUL, which no column of PostgreSQL takes, and no row can match. */
+export class UnstorableText extends TypeError {
+  override readonly name = 'UnstorableText'
+}

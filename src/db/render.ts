@@ -1,3 +1,4 @@
+import { UnstorableText } from './errors.ts'
 import type { Dialect, Hole, List, LogPosition, PerDialect, Sql, SqlValue } from './sql.ts'
 
 /**
@@ -100,7 +101,7 @@ function check(value: SqlValue, dialect: Dialect): void {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new TypeError(`${value} is no integer to store`)
   // Refused here, so that what a remote sends does not make a whole group fail and be replayed.
   if (dialect === 'postgres' && typeof value === 'string' && value.includes('\0')) {
-    throw new TypeError('PostgreSQL stores no text with a NUL character')
+    throw new UnstorableText('PostgreSQL stores no text with a NUL character')
   }
 }
 

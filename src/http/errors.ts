@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MatrixError } from '../core/matrix-error.ts'
 import { DatabaseUnavailable } from '../db/database.ts'
+import { UnstorableText } from '../db/errors.ts'
 
 const RETRY_AFTER_S = 5
 
@@ -15,6 +16,9 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
     reply.header('Retry-After', String(RETRY_AFTER_S))
     return sendJson(reply, 503, { errcode: 'M_UNKNOWN', error: 'The database cannot take requests now; try again.' })
   }
+  // What is stored of a client is checked where it is read; this is for what it only asks for.
+  if (error instanceof UnstorableText)
+    return sendJson(reply, 400, { errcode: 'M_INVALID_PARAM', error: 'A text holds a NUL.' })
   const { statusCode, code } = error as { statusCode?: unknown; code?: unknown }
   if (statusCode === 413)
     return sendJson(reply, 413, { errcode: 'M_TOO_LARGE', error: 'The request body is too large.' })

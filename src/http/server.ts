@@ -8,6 +8,7 @@ import type { ServerName } from '../core/ids.ts'
 import type { JsonValue } from '../core/json.ts'
 import { LongText } from '../core/long-text.ts'
 import { MatrixError, userSuspended } from '../core/matrix-error.ts'
+import { UnstorableText } from '../db/errors.ts'
 import { authenticate } from './authenticate.ts'
 import { authenticateServer } from './authenticate-server.ts'
 import { budgetOf } from './budget.ts'
@@ -118,7 +119,8 @@ export function buildServer(app: App, stopping: AbortSignal, transport: object):
 
 function report(app: App, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { statusCode } = error as { statusCode?: unknown }
-  const refused = error instanceof MatrixError || (typeof statusCode === 'number' && statusCode < 500)
+  const known = error instanceof MatrixError || error instanceof UnstorableText
+  const refused = known || (typeof statusCode === 'number' && statusCode < 500)
   if (!refused)
     app.log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'a request failed')
   return sendError(error, request, reply)
