@@ -10,6 +10,7 @@ import type { RoomTip } from '../live/room-tip.ts'
 import { eventIsStill, insertEvent } from '../store/events.ts'
 import { childrenOf, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
 import { insertSnapshot, type SnapshotLink, snapshotChain } from '../store/state.ts'
+import { isRecommended } from './policy-server.ts'
 import { applyEarlierRedactions, applyRedaction } from './redact-event.ts'
 import { changeRoomState, type Draft, entryOf, extendRoom, logRowOf } from './room-draft.ts'
 import { differences, resolveStates, stateAfter, stateAtSnapshot, stateEntries } from './room-states.ts'
@@ -55,14 +56,16 @@ export async function followEvent(app: App, draft: Draft, event: VerifiedEvent):
   const now = verdict.allowed ? authorise(tip.version, event, await currentState(app, draft, event)) : verdict
   const outlier = authority.known?.event
   draft.guards.push(eventIsStill(event.eventId, outlier))
-  if (!now.allowed) return setAside(app, draft, { event, authority, snapshot: tip.snapshots, topo: tip.topo + 1 }, now)
+  const aside: Placing = { event, authority, snapshot: tip.snapshots, topo: tip.topo + 1 }
+  if (!now.allowed) return setAside(app, draft, aside, now)
+  if (!(await isRecommended(app, draft, event))) return softFail(app, draft, aside, now)
   await extendRoom(app, draft, { event, authEvents: authority.numbers, outlier })
   await applyEarlierRedactions(app, draft, event, draft.tip.heads[0]!.event)
   return { outcome: 'accepted' }
 }
 
 /**
- * Checks 4 to 6 on receipt of a PDU (Server-Server API, "Checks performed on receipt of a PDU") for an event anywhere
+ * Checks 4 to 7 on receipt of a PDU (Server-Server API, "Checks performed on receipt of a PDU") for an event anywhere
  * in the room, and what it does to the room's ends and state. The draft is one that nothing was added to, of a room
  * without queued batches. Errors: MissingEvents.
  */
@@ -93,8 +96,9 @@ export async function mergeEvent(
   if (!verdict.allowed) return setAside(app, draft, place, verdict)
   // 6: it passes by the current state of the room, or it is soft-failed.
   const current = authorise(tip.version, event, await currentState(app, draft, event))
-  if (!current.allowed)
-    return { ...(await setAside(app, draft, place, current, 'soft_failed')), outcome: 'soft_failed' }
+  if (!current.allowed) return softFail(app, draft, place, current)
+  // 7: the policy server of the room has signed it, or it is soft-failed.
+  if (!(await isRecommended(app, draft, event))) return softFail(app, draft, place, current)
   await accept(app, draft, place, before)
   return { outcome: 'accepted' }
 }
@@ -185,6 +189,10 @@ async function setAside(
   const reason = verdict.allowed ? '' : `${verdict.reason} (rule ${verdict.rule})`
   app.log.info({ room: draft.tip.roomId, event: event.eventId, outcome: aside, reason }, 'an event was refused')
   return { outcome: 'rejected', reason }
+}
+
+async function softFail(app: App, draft: Draft, placing: Placing, verdict: Verdict): Promise<Merged> {
+  return { ...(await setAside(app, draft, placing, verdict, 'soft_failed')), outcome: 'soft_failed' }
 }
 
 async function accept(app: App, draft: Draft, placing: Placing, before: StateMap): Promise<void> {

@@ -11,6 +11,7 @@ import { headsAreStill, headsOf, type RoomRow, replaceHeads } from '../store/roo
 import { snapshotChain } from '../store/state.ts'
 import { type ComposedEvent, composeEvent, type NewEvent } from './compose-event.ts'
 import { followEvent, type Merged, mergeEvent } from './merge-event.ts'
+import { approved } from './policy-server.ts'
 import { checkRedaction } from './redact-event.ts'
 import { type Draft, entryOf, extendRoom } from './room-draft.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
@@ -128,8 +129,9 @@ async function add(app: App, draft: Draft, wanted: NewEvent): Promise<Event> {
   const composed = await compose(app, draft, wanted)
   if (wanted.type === 'm.room.redaction') await checkRedaction(app, draft, composed.event)
   if (draft.events.length === 0) draft.tip = { ...draft.tip, roomId: composed.event.roomId }
-  await extendRoom(app, draft, composed)
-  return composed.event
+  const event = await approved(app, draft, composed.event)
+  await extendRoom(app, draft, { ...composed, event })
+  return event
 }
 
 function compose(app: App, draft: Draft, wanted: NewEvent): Promise<ComposedEvent> {

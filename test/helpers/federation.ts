@@ -16,6 +16,8 @@ export interface TestNetwork {
   cut(serverName: string, off: boolean): void
   /** These paths answer as if there was no such endpoint, or not at all. */
   refuse(unknown: (uri: string) => boolean, how?: 'answer 404' | 'hang up'): void
+  /** Answers in the place of the servers, where it does not answer undefined. */
+  answer(instead: (request: ServerRequest) => { status: number; content: unknown } | undefined): void
   /** Every request that was carried, oldest first. */
   readonly carried: ServerRequest[]
   /** Asks as one of the servers. */
@@ -28,6 +30,7 @@ export function createTestNetwork(): TestNetwork {
   const started: TestServer[] = []
   const dead = new Set<string>()
   let refused: (uri: string) => boolean = () => false
+  let instead: Parameters<TestNetwork['answer']>[0] = () => undefined
   let refusal: 'answer 404' | 'hang up' = 'answer 404'
   const carried: ServerRequest[] = []
   const transport: Transport = {
@@ -36,6 +39,8 @@ export function createTestNetwork(): TestNetwork {
       if (server === undefined || dead.has(request.destination)) throw new Unreachable(`${request.destination} is away`)
       if (refused(request.uri) && refusal === 'hang up') throw new Unreachable(`${request.destination} hung up`)
       if (refused(request.uri)) return { status: 404, body: Buffer.from('{"errcode":"M_UNRECOGNIZED"}') }
+      const given = instead(request)
+      if (given !== undefined) return { status: given.status, body: Buffer.from(JSON.stringify(given.content)) }
       carried.push(request)
       const { method, uri, headers, body } = request
       const reply = await fetch(`${server.url}${uri}`, { method, headers, ...(body === undefined ? {} : { body }) })
@@ -54,6 +59,9 @@ export function createTestNetwork(): TestNetwork {
     refuse(unknown, how = 'answer 404') {
       refusal = how
       refused = unknown
+    },
+    answer(given) {
+      instead = given
     },
     cut: (serverName, off) => void (off ? dead.add(serverName) : dead.delete(serverName)),
     ask: (from, destination, question) => askServer(from.app, destination as ServerName, question),
