@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { deleteAllCrossSigningKeys } from '../store/cross-signing.ts'
 import { deviceIdsOf, forgetAllDevices } from '../store/devices.ts'
 import { deleteBackupsOf } from '../store/key-backups.ts'
 import { deleteExternalIds } from '../store/sso.ts'
@@ -8,7 +9,7 @@ import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { write } from './write.ts'
 
 /**
- * Closes a local account for ever: no password, no session, no device, no key backup, no address, no login elsewhere.
+ * Closes a local account for ever: no password, no session, no device, no keys and no backup of them, no address, no login elsewhere.
  * With `erase`, who comes into its rooms later reads nothing of it, and its profile and settings are gone. Rooms are
  * left by `evacuateUser`.
  */
@@ -17,12 +18,14 @@ export async function deactivate(app: App, userId: string, erase: boolean): Prom
     { kind: 'user', user: userId },
     { kind: 'session', user: userId },
   ]
-  const list = deviceListChanges(devicesChanged(userId, await deviceIdsOf(app.db, userId)), log.length)
+  const devices = devicesChanged(userId, await deviceIdsOf(app.db, userId))
+  const list = deviceListChanges([...devices, { userId, deviceId: null, told: null }], log.length)
   await write(app, {
     guards: [],
     writes: [
       deactivateUser(userId, erase),
       ...forgetAllDevices(userId),
+      deleteAllCrossSigningKeys(userId),
       ...deleteBackupsOf(userId),
       deleteThreepidsOf(userId),
       deleteExternalIds(userId),

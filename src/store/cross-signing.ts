@@ -58,6 +58,10 @@ export function deleteCrossSigningKeys(userId: string, usages: readonly KeyUsage
   return sql`DELETE FROM cross_signing_keys WHERE user_id = ${userId} AND usage IN ${textList(usages)}`
 }
 
+export function deleteAllCrossSigningKeys(userId: string): Sql {
+  return sql`DELETE FROM cross_signing_keys WHERE user_id = ${userId}`
+}
+
 export function storeSignature(row: SignatureRow): Sql {
   return sql`INSERT INTO key_signatures (target_user, target_key, signer_user, signer_key, signature)
     VALUES (${row.target_user}, ${row.target_key}, ${row.signer_user}, ${row.signer_key}, ${row.signature})

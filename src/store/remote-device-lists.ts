@@ -1,5 +1,7 @@
 import type { Database, Guard } from '../db/database.ts'
 import { type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+import { deleteAllCrossSigningKeys } from './cross-signing.ts'
+import { deleteAllDeviceKeys } from './device-keys.ts'
 import { serverOf } from './server-of.ts'
 
 /** Our copy of the device list of another server's user. */
@@ -93,8 +95,8 @@ export function markListStale(userId: string, retryAt: number, position: LogPosi
 export function forgetRemoteList(userId: string): Sql[] {
   return [
     sql`DELETE FROM remote_device_lists WHERE user_id = ${userId}`,
-    sql`DELETE FROM device_keys WHERE user_id = ${userId}`,
-    sql`DELETE FROM cross_signing_keys WHERE user_id = ${userId}`,
+    deleteAllDeviceKeys(userId),
+    deleteAllCrossSigningKeys(userId),
   ]
 }
 

@@ -34,5 +34,12 @@ export function forgetOld(ages: Ages, limit: number): readonly Sql[] {
       SELECT session FROM sso_sessions WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
     sql`DELETE FROM registration_nonces WHERE nonce IN (
       SELECT nonce FROM registration_nonces WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    // Whoever has missed the log itself asks for every list that changed since: the newest change of each says so.
+    sql`DELETE FROM device_list_changes WHERE (position, user_id, room) IN (
+      SELECT c.position, c.user_id, c.room FROM device_list_changes c
+      WHERE c.position < (SELECT MIN(position) FROM log) AND EXISTS (
+        SELECT 1 FROM device_list_changes n WHERE n.user_id = c.user_id AND n.position > c.position
+          AND n.position < (SELECT MIN(position) FROM log) AND COALESCE(n.told, '') = COALESCE(c.told, '')
+          AND (n.device_id IS NULL) = (c.device_id IS NULL)) LIMIT ${limit})`,
   ]
 }

@@ -54,6 +54,13 @@ eachServer({}, (server) => {
     ])
   })
 
+  test('an account that ends has no keys any more', async () => {
+    const [{ user }, other] = [await verified(), await person()]
+    await user.post('/account/deactivate', { auth: password(user) })
+    const found = await query(other, user)
+    expect([found.device_keys, found.master_keys]).toEqual([{ [user.userId]: {} }, undefined])
+  })
+
   test('keys that are not what they should be are refused', async () => {
     const [user, other] = [await person(), await person()]
     const { master_key: master, self_signing_key: selfSigning } = crossSigningOf(user.userId).upload

@@ -5,6 +5,7 @@ import type { JsonObject } from '../../src/core/json.ts'
 import { sql } from '../../src/db/sql.ts'
 import { oldestLogRow } from '../../src/store/log.ts'
 import { pruneOnce } from '../../src/tasks/prune-log.ts'
+import { deviceKeysOf } from '../helpers/device-keys.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import { handTime } from '../helpers/hand-time.ts'
 import { enter, inRoom, type Session, sessionOf } from '../helpers/session.ts'
@@ -75,5 +76,23 @@ eachServer({}, (server) => {
       (await user.sync()).to_device.events.map(({ content }: { content: { n: number } }) => content.n)
     expect(await waiting(bob)).toEqual([3, 4, 5, 6, 7])
     expect(await waiting(alice)).toEqual([0, 1, 2, 3, 4])
+  })
+
+  test('of the changes of a device list that are older than the log the newest stays', async () => {
+    const alice = await enter(server, 'keys')
+    const upload = () => alice.post('/keys/upload', { device_keys: deviceKeysOf(alice).keys })
+    const changes = () =>
+      server.app.db.read<{ position: number }>(sql`SELECT position FROM device_list_changes
+        WHERE user_id = ${alice.userId} ORDER BY position`)
+    for (let n = 0; n < 3; n++) await upload()
+    const old = await changes()
+    await alice.send(await alice.createRoom(), 'from here on the log is kept')
+    const pruned = sql`DELETE FROM log WHERE position <= ${old.at(-1)!.position}`
+    await write(server.app, { guards: [], writes: [pruned], log: [] })
+    for (let n = 0; n < 2; n++) await upload()
+    const all = await changes()
+    expect(all).toHaveLength(6)
+    await forgetOldRows(server.app)
+    expect(await changes()).toEqual(all.slice(3))
   })
 })
