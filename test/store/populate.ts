@@ -1,4 +1,5 @@
-import { deviceKeysOf, oneTimeKeys } from '../helpers/device-keys.ts'
+import { signJson } from '../../src/core/sign.ts'
+import { crossSigningOf, deviceKeysOf, oneTimeKeys } from '../helpers/device-keys.ts'
 import { type Account, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
 const V3 = '/_matrix/client/v3'
@@ -120,14 +121,19 @@ async function comeAndGo(server: TestServer, host: Account, roomId: string, gues
   await must(server, host, 'PUT', `${room}/state/org.example.kettle/on`, { litres: 2 })
 }
 
-/** Keys of a device, of which one is claimed. */
+/** Keys of a device, of which one is claimed, and keys of the user that signed it. */
 async function shareKeys(server: TestServer, alice: Account, bob: Account): Promise<void> {
+  const device = deviceKeysOf(alice)
+  const { upload, selfSigning } = crossSigningOf(alice.userId)
   const keys = {
-    device_keys: deviceKeysOf(alice).keys,
+    device_keys: device.keys,
     one_time_keys: oneTimeKeys(['AAAAAQ', 'AAAAAg']),
     fallback_keys: oneTimeKeys(['AAAAAw']),
   }
   await must(server, alice, 'POST', '/keys/upload', keys)
+  await must(server, alice, 'POST', '/keys/device_signing/upload', upload)
+  const signed = signJson(device.keys, alice.userId, selfSigning)
+  await must(server, alice, 'POST', '/keys/signatures/upload', { [alice.userId]: { [alice.deviceId]: signed } })
   const wanted = { [alice.userId]: { [alice.deviceId]: 'signed_curve25519' } }
   await must(server, bob, 'POST', '/keys/claim', { one_time_keys: wanted })
 }
