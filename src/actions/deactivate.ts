@@ -9,9 +9,9 @@ import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { write } from './write.ts'
 
 /**
- * Closes a local account for ever: no password, no session, no device, no keys and no backup of them, no address, no login elsewhere.
- * With `erase`, who comes into its rooms later reads nothing of it, and its profile and settings are gone. Rooms are
- * left by `evacuateUser`.
+ * Closes a local account for ever: no password, no session, no device, no keys and no backup of them, no address, no
+ * login elsewhere. With `erase`, who comes into its rooms later reads nothing of it, and its profile and settings are
+ * gone. Rooms are left by `evacuateUser`.
  */
 export async function deactivate(app: App, userId: string, erase: boolean): Promise<void> {
   const log = [
