@@ -25,13 +25,16 @@ export const getPushRulesOfKind = endpoint({
  * hears so.
  */
 export const FAULTY_PUSH_RULE_PATHS = [
-  ...['/{scope}/', '/global/{kind}/{ruleId}/{attribute}'].map((path) => ['GET', path] as const),
-  ...['/', '/{scope}/', '/{scope}/{kind}/', '/{scope}/{kind}/{ruleId}', '/global/{kind}/{ruleId}/{attribute}'].map(
-    (path) => ['PUT', path] as const,
-  ),
+  ['GET', '/{scope}/'],
+  ['GET', '/global/{kind}/{ruleId}/{attribute}'],
+  ['PUT', '/'],
+  ['PUT', '/global/'],
+  ['PUT', '/global/{kind}/'],
+  ['PUT', '/global/{kind}/{ruleId}/{attribute}'],
+  ['PUT', '/{scope}/{kind}/{ruleId}'],
 ].map(([method, path]) =>
   endpoint({
-    method,
+    method: method as 'GET' | 'PUT',
     path: RULES + path,
     aliases: ['r0'],
     auth: 'access-token',
