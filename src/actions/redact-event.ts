@@ -1,11 +1,12 @@
 import type { App } from '../app.ts'
-import type { Event } from '../core/event.ts'
+import type { AuthEvent, Event } from '../core/event.ts'
 import { serverNameOf } from '../core/ids.ts'
 import { canonicalJson, type JsonObject, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type PowerLevels, powerLevelsOf } from '../core/power-levels.ts'
 import { redactPdu } from '../core/redact.ts'
 import { stateMapKey } from '../core/state/map.ts'
+import { pdusById, pdusByNumber, stateEventOf } from '../store/pdus.ts'
 import { forgetProfileIn, type RedactableRow, redactableEvent, redactEvent, redactionsOf } from '../store/redactions.ts'
 import { updateSummary } from '../store/rooms.ts'
 import { type Draft, entryOf } from './room-draft.ts'
@@ -37,7 +38,7 @@ export async function checkRedaction(app: App, draft: Draft, redaction: Event): 
  */
 export async function applyRedaction(app: App, draft: Draft, redaction: Event, by: number): Promise<void> {
   const target = redaction.redacts && (await redactableEvent(app.db, redaction.redacts))
-  if (target) await applyTo(app, draft, { sender: redaction.sender, event: by }, target)
+  if (target) await applyTo(app, draft, redaction, by, target)
 }
 
 /** Redacts an event that comes after its redaction, in the batch that brings it. `number` is its own. */
@@ -48,28 +49,39 @@ export async function applyEarlierRedactions(app: App, draft: Draft, event: Even
   const { content, ...envelope } = event.pdu as Record<string, JsonObject>
   const texts = { content: canonicalJson(content!), envelope: canonicalJson(envelope) }
   const target = { event: number, room: draft.tip.room, type, state_key: stateKey, sender, ...texts }
-  for (const redaction of earlier) await applyTo(app, draft, redaction, target)
+  const numbers = earlier.map((redaction) => redaction.event)
+  for (const row of await pdusByNumber(app.db, numbers)) await applyTo(app, draft, stateEventOf(row), row.event, target)
 }
 
-/** Who redacts, and the number of the redaction. */
-type Redactor = Pick<RedactableRow, 'sender' | 'event'>
-
-async function applyTo(app: App, draft: Draft, redaction: Redactor, target: RedactableRow): Promise<void> {
+async function applyTo(app: App, draft: Draft, redaction: AuthEvent, by: number, target: RedactableRow): Promise<void> {
   if (target.room !== draft.tip.room || NEVER_REDACTED.has(target.type)) return
   if (!(await takesEffect(app, draft, redaction, target))) return
   const pdu = { ...(parseJson(target.envelope) as JsonObject), content: parseJson(target.content) }
   const { content, ...envelope } = redactPdu(draft.tip.version, pdu) as Record<string, JsonObject>
   const left = { content: canonicalJson(content!), envelope: canonicalJson(envelope) }
-  draft.writes.push(...redactEvent(target.event, redaction.event, left, app.clock.now()))
+  draft.writes.push(...redactEvent(target.event, by, left, app.clock.now()))
   if (target.state_key !== null) await redactState(app, draft, target, content!)
 }
 
-/** Room version 3, "Handling redactions". In versions 1 and 2 the authorisation rules have decided. */
-async function takesEffect(app: App, draft: Draft, redaction: Redactor, target: RedactableRow): Promise<boolean> {
+/**
+ * Room version 3, "Handling redactions". In versions 1 and 2 the authorisation rules have decided. The levels are those
+ * that the redaction names: whatever came first where, all servers decide alike.
+ */
+async function takesEffect(app: App, draft: Draft, redaction: AuthEvent, target: RedactableRow): Promise<boolean> {
   if (draft.tip.version.redactionInAuth) return true
   if (serverNameOf(redaction.sender) === serverNameOf(target.sender)) return true
-  const levels = await levelsOf(app, draft)
+  const create = await entryOf(app, draft, 'm.room.create', '')
+  const current = (await entryOf(app, draft, 'm.room.power_levels', ''))?.value
+  const isNamed = current !== undefined && redaction.authEvents.includes(current.eventId)
+  const named = isNamed ? current : await namedLevels(app, redaction)
+  const levels = powerLevelsOf(draft.tip.version, create?.value, named)
   return levels.ofUser(redaction.sender) >= levels.redact
+}
+
+async function namedLevels(app: App, redaction: AuthEvent): Promise<AuthEvent | undefined> {
+  const rows = await pdusById(app.db, redaction.authEvents)
+  const row = rows.find(({ type, state_key }) => type === 'm.room.power_levels' && state_key === '')
+  return row && stateEventOf(row)
 }
 
 async function redactState(app: App, draft: Draft, target: RedactableRow, content: JsonObject): Promise<void> {
