@@ -121,9 +121,10 @@ export function pdusByNumber(db: Database, events: readonly number[]): Promise<P
   )
 }
 
-/** The accepted predecessors of these events. */
-export function parentsOf(db: Database, events: readonly number[]): Promise<PduRow[]> {
+/** The predecessors of these events; `refusedToo`: also those that were rejected or soft-failed. */
+export function parentsOf(db: Database, events: readonly number[], refusedToo: boolean): Promise<PduRow[]> {
   return db.read(sql`SELECT DISTINCT ${COLUMNS} FROM event_prev p JOIN events e ON e.event_id = p.prev_event_id
     JOIN rooms r ON r.room = e.room
-    WHERE p.event IN ${intList(events)} AND e.rejected = 0 AND e.soft_failed = 0 AND e.outlier = 0`)
+    WHERE p.event IN ${intList(events)} AND e.outlier = 0
+      AND ((e.rejected = 0 AND e.soft_failed = 0) OR ${refusedToo ? 1 : 0} = 1)`)
 }

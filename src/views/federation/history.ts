@@ -26,11 +26,15 @@ export async function backfill(
   limit: number,
 ): Promise<string[]> {
   const ends = (await pdusById(app.db, from)).filter((row) => row.room === room.row.room && row.outlier === 0)
-  const found = await walkBack(app, ends, Math.min(limit, BACKFILL_MAX), () => true)
+  const accepted = ends.filter((row) => row.rejected === 0 && row.soft_failed === 0)
+  const found = await walkBack(app, accepted, { limit: Math.min(limit, BACKFILL_MAX), refusedToo: false })
   return shownTo(app, room, server, found)
 }
 
-/** Events between the earliest and the latest ones, the oldest first, as PDU texts. */
+/**
+ * Events between the earliest and the latest ones, the oldest first, as PDU texts. Also those that we refused: others
+ * rest on them, and whoever asks refuses them alike.
+ */
 export async function missingEvents(
   app: App,
   room: KnownRoom,
@@ -40,32 +44,32 @@ export async function missingEvents(
   const known = new Set(gap.earliest)
   const latest = (await pdusById(app.db, gap.latest)).filter((row) => row.room === room.row.room)
   const wanted = (row: PduRow) => !known.has(row.event_id) && row.depth >= gap.minDepth
-  const starts = (
-    await parentsOf(
-      app.db,
-      latest.map((row) => row.event),
-    )
-  ).filter(wanted)
-  const found = await walkBack(app, starts, Math.min(gap.limit, MISSING_EVENTS_MAX), wanted)
+  const numbers = latest.map((row) => row.event)
+  const starts = (await parentsOf(app.db, numbers, true)).filter(wanted)
+  const limit = Math.min(gap.limit, MISSING_EVENTS_MAX)
+  const found = await walkBack(app, starts, { limit, refusedToo: true, wanted })
   return shownTo(app, room, server, found.reverse())
+}
+
+interface Walk {
+  readonly limit: number
+  readonly refusedToo: boolean
+  readonly wanted?: (row: PduRow) => boolean
 }
 
 /** The events and those before them in the order of history, the newest first. */
 async function walkBack(
   app: App,
   starts: readonly PduRow[],
-  limit: number,
-  wanted: (row: PduRow) => boolean,
+  { limit, refusedToo, wanted = () => true }: Walk,
 ): Promise<PduRow[]> {
   const found = new Map<EventId, PduRow>()
-  let frontier = starts.filter((row) => row.rejected === 0 && row.soft_failed === 0)
+  let frontier = starts
   for (let step = 0; step < STEPS_MAX && frontier.length > 0; step++) {
     for (const row of frontier) found.set(row.event_id, row)
     if (found.size >= limit) break
-    const parents = await parentsOf(
-      app.db,
-      frontier.map((row) => row.event),
-    )
+    const numbers = frontier.map((row) => row.event)
+    const parents = await parentsOf(app.db, numbers, refusedToo)
     frontier = parents.filter((row) => !found.has(row.event_id) && wanted(row))
   }
   const newestFirst = [...found.values()].sort((a, b) => b.topo - a.topo || b.event - a.event)

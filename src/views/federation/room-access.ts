@@ -7,7 +7,7 @@ import { serverIsIn } from '../../store/room-servers.ts'
 import { type RoomRow, roomById } from '../../store/rooms.ts'
 import { serverAclOf } from '../../store/server-acl.ts'
 
-/** A room that this server is in. */
+/** A room of which this server holds history. */
 export interface KnownRoom {
   readonly row: RoomRow
   readonly version: RoomVersion
@@ -19,22 +19,28 @@ export interface KnownRoom {
  */
 export async function roomForServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
   const known = await openRoom(app, roomId, server)
+  if (!(await serverIsIn(app.db, known.row.room, app.serverName))) throw notHere()
+  return whole(known)
+}
+
+function whole(known: KnownRoom): KnownRoom {
   if (known.row.partial_state === 1) throw new RoomIncomplete()
   return known
 }
 
+const notHere = () => new MatrixError('M_NOT_FOUND', 'This server is not in the room.')
+
 async function openRoom(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
   const row = await roomById(app.db, roomId)
   const version = row?.version == null ? undefined : roomVersion(row.version)
-  if (row === undefined || version === undefined || !(await serverIsIn(app.db, row.room, app.serverName)))
-    throw new MatrixError('M_NOT_FOUND', 'This server is not in the room.')
+  if (row === undefined || version === undefined) throw notHere()
   await checkServerAcl(app, row.room, server)
   return { row, version }
 }
 
 /**
- * A room, open to the server, that has users of it. Some of its members may be unknown here. Errors: M_NOT_FOUND,
- * M_FORBIDDEN.
+ * A room, open to the server, that has users of it. This server may have left it: what its users said before rests on
+ * what it alone may have. Some of the members may be unknown here. Errors: M_NOT_FOUND, M_FORBIDDEN.
  */
 export async function roomOfServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
   const known = await openRoom(app, roomId, server)
@@ -45,8 +51,7 @@ export async function roomOfServer(app: App, roomId: string, server: ServerName)
 
 /** The same, all members known here. Errors: those of both. */
 export async function wholeRoomOfServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
-  await roomOfServer(app, roomId, server)
-  return roomForServer(app, roomId, server)
+  return whole(await roomOfServer(app, roomId, server))
 }
 
 /** Errors: M_FORBIDDEN for a server that the room's `m.room.server_acl` keeps out. */
