@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { Config } from './config/schema.ts'
 import type { EventId, ServerName } from './core/ids.ts'
-import type { SigningKey } from './core/keys.ts'
+import type { SignatureCheck, SigningKey } from './core/keys.ts'
 import type { LongText } from './core/long-text.ts'
 import type { OldKey } from './core/server-keys.ts'
 import type { Database } from './db/database.ts'
@@ -42,6 +42,8 @@ export interface App {
   readonly clock: Clock
   readonly random: Random
   readonly timers: Timers
+  /** Beside the loop, so that many together do not hold it up. */
+  readonly signatureHolds: (check: SignatureCheck) => Promise<boolean>
   readonly templates: Templates
   readonly remote: {
     /** The other servers. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
+import { signatureHolds } from './actions/check-signature.ts'
 import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
 import type { Config } from './config/schema.ts'
@@ -24,7 +25,7 @@ import { createServerKeyCache } from './live/server-keys.ts'
 import { createSharing } from './live/sharing.ts'
 import { createSightings } from './live/sightings.ts'
 import { createTemplates } from './live/templates.ts'
-import { type Clock, type Random, systemClock, systemRandom, systemTimers, type Timers } from './live/time.ts'
+import { type Clock, systemClock, systemRandom, systemTimers, type Timers } from './live/time.ts'
 import { createTurns } from './live/turns.ts'
 import { createTyping } from './live/typing.ts'
 import { createUnderway } from './live/underway.ts'
@@ -54,19 +55,15 @@ export interface OpenOptions {
   readonly unsafeNoSync?: boolean
   /** How other servers are reached, where it is not the network. */
   readonly transport?: Transport
-  /** Clock, chance and timers, where they are not the machine's own: a simulation holds them. */
+  /** Time, chance and what runs beside the loop, where they are not the machine's own: a simulation holds them. */
   readonly world?: World
   /** The database, where it is opened already; it is closed with the app. */
   readonly database?: Database
 }
 
-export interface World {
-  readonly clock: Clock
-  readonly random: Random
-  readonly timers: Timers
-}
+export type World = Pick<App, 'clock' | 'random' | 'timers' | 'signatureHolds'>
 
-const SYSTEM: World = { clock: systemClock, random: systemRandom, timers: systemTimers }
+const SYSTEM: World = { clock: systemClock, random: systemRandom, timers: systemTimers, signatureHolds }
 
 export type OpenedApp = App & { close(): Promise<void> }
 
@@ -85,7 +82,8 @@ const MAILS_TO_AN_ADDRESS = { enabled: true, threshold: 5, cooloffMs: 600_000, e
  */
 export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { config, dir, log } = options
-  const { clock, random, timers } = options.world ?? SYSTEM
+  const world = options.world ?? SYSTEM
+  const { clock, random, timers } = world
   const keys = await readKeys(config, dir)
   const db = await openClaimed(options, { clock, timers })
   const waiters = createWaiters(timers)
@@ -113,9 +111,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     log,
     db,
     ...keys,
-    clock,
-    random,
-    timers,
+    ...world,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
     remote,
     live: {

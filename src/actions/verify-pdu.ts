@@ -7,7 +7,6 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { redactPdu } from '../core/redact.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { pduSignatureCheck, requiredSigners, signaturesOf } from '../core/sign.ts'
-import { signatureHolds } from './check-signature.ts'
 import { serverKey } from './server-keys.ts'
 
 declare const verified: unique symbol
@@ -74,7 +73,7 @@ async function isSigned(app: App, event: Event, server: ServerName): Promise<boo
   for (const [keyId] of signaturesOf(event.pdu, server).slice(0, SIGNATURES_MAX)) {
     const publicKey = await serverKey(app, server, keyId, atMs)
     const check = publicKey && pduSignatureCheck(event.version, event.pdu, server, keyId, publicKey)
-    if (check && (await signatureHolds(check))) return true
+    if (check && (await app.signatureHolds(check))) return true
   }
   return false
 }
