@@ -18,6 +18,7 @@ import type { SentMembers } from './live/sent-members.ts'
 import type { ServerKeyCache } from './live/server-keys.ts'
 import type { Sharing } from './live/sharing.ts'
 import type { Sightings } from './live/sightings.ts'
+import type { StateCache } from './live/state-cache.ts'
 import type { Templates } from './live/templates.ts'
 import type { Clock, Random, Timers } from './live/time.ts'
 import type { Turns } from './live/turns.ts'
@@ -61,6 +62,7 @@ export interface App {
   }
   readonly live: {
     readonly roomTips: RoomTips
+    readonly states: StateCache
     readonly waiters: Waiters
     readonly typing: Typing
     readonly presence: PresenceWatch

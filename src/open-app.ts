@@ -19,11 +19,13 @@ import { createPresenceWatch } from './live/presence.ts'
 import { createQueues } from './live/queues.ts'
 import { createRateLimiter, type RateLimiter } from './live/rate-limit.ts'
 import { createRemoteSpaces } from './live/remote-spaces.ts'
+import { MEMBERS_KNOWN } from './live/room-members.ts'
 import { createRoomTips, ROOM_WANTED } from './live/room-tip.ts'
 import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
 import { createSharing } from './live/sharing.ts'
 import { createSightings } from './live/sightings.ts'
+import { createStateCache } from './live/state-cache.ts'
 import { createTemplates } from './live/templates.ts'
 import { type Clock, systemClock, systemRandom, systemTimers, type Timers } from './live/time.ts'
 import { createTurns } from './live/turns.ts'
@@ -86,22 +88,10 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { clock, random, timers } = world
   const keys = await readKeys(config, dir)
   const db = await openClaimed(options, { clock, timers })
-  const waiters = createWaiters(timers)
-  const roomTips = createRoomTips(timers)
   const boot = random.bytes(BOOT_BYTES).toString('hex')
-  const presence = createPresenceWatch(timers)
-  const taskAlarm = createAlarm()
-  const staleListAlarm = createAlarm()
-  const hear = async (rows: readonly SeenRow[], position: number) => {
-    for (const row of rows) {
-      if (row.kind === ROOM_WANTED && row.subject !== boot) roomTips.giveWay(row.room ?? 0)
-      if (row.kind === 'presence') presence.forget(row.subject ?? '')
-      if (row.kind === TASK) taskAlarm.ring()
-      if (row.kind === STALE_LIST) staleListAlarm.ring()
-    }
-    waiters.heard(await withAudience(db, rows), position, true)
-  }
-  const stop = followLog(db, hear, log)
+  const hearing = hearingOf(timers)
+  const { waiters } = hearing
+  const stop = followLog(db, (rows, position) => hear(db, hearing, boot, rows, position), log)
   waiters.heard([], db.safePosition(), false)
   const remote = remoteOf(options, clock, timers)
   const turns = turnsOf(log)
@@ -115,10 +105,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     templates: createTemplates(resolve(options.templates ?? 'templates')),
     remote,
     live: {
-      roomTips,
-      waiters,
+      ...hearing,
       typing: createTyping(timers, (room) => waiters.stir(room)),
-      presence,
       rateLimiter: rateLimiterOf(config, clock),
       mailLimiter: createRateLimiter(MAILS_TO_AN_ADDRESS, clock),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
@@ -127,8 +115,6 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       remoteSpaces: createRemoteSpaces(clock),
       destinations: createDestinations(),
       searchIndex: createCatchingUp(timers),
-      taskAlarm,
-      staleListAlarm,
       boot,
     },
     async close() {
@@ -158,6 +144,31 @@ function remembered(): Pick<App['live'], Remembered | UnderWay> {
     keyClaims: createQueues(),
     deviceLists: createUnderway(),
   }
+}
+
+type Hearing = Pick<App['live'], 'waiters' | 'roomTips' | 'states' | 'presence' | 'taskAlarm' | 'staleListAlarm'>
+
+/** What hears of new rows in the log. */
+function hearingOf(timers: Timers): Hearing {
+  return {
+    waiters: createWaiters(timers),
+    roomTips: createRoomTips(timers),
+    states: createStateCache(),
+    presence: createPresenceWatch(timers),
+    taskAlarm: createAlarm(),
+    staleListAlarm: createAlarm(),
+  }
+}
+
+async function hear(db: Database, to: Hearing, boot: string, rows: readonly SeenRow[], position: number) {
+  for (const row of rows) {
+    if (row.kind === ROOM_WANTED && row.subject !== boot) to.roomTips.giveWay(row.room ?? 0)
+    if (row.kind === MEMBERS_KNOWN) to.states.clear()
+    if (row.kind === 'presence') to.presence.forget(row.subject ?? '')
+    if (row.kind === TASK) to.taskAlarm.ring()
+    if (row.kind === STALE_LIST) to.staleListAlarm.ring()
+  }
+  to.waiters.heard(await withAudience(db, rows), position, true)
 }
 
 /** Work in rooms that goes on behind the requests. */

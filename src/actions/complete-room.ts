@@ -105,5 +105,6 @@ async function finish(app: App, { room, room_id: roomId }: RoomRow): Promise<voi
   const servers = new Set<ServerName>(await joinedServers(app.db, room))
   const writes = [serversGone(room, [...servers], logPosition(0)), countMembers(room), membersAreKnown(room)]
   await write(app, { guards: [], writes, log: [{ kind: MEMBERS_KNOWN, room }] })
+  app.live.states.clear()
   app.log.info({ room: roomId, servers: servers.size }, 'all members of the room are known')
 }

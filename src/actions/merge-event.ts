@@ -13,7 +13,15 @@ import { insertSnapshot, type SnapshotLink, snapshotChain } from '../store/state
 import { isRecommended } from './policy-server.ts'
 import { applyEarlierRedactions, applyRedaction } from './redact-event.ts'
 import { changeRoomState, type Draft, entryOf, extendRoom, logRowOf } from './room-draft.ts'
-import { differences, resolveStates, stateAfter, stateAtSnapshot, stateEntries } from './room-states.ts'
+import {
+  changedState,
+  differences,
+  rememberState,
+  resolveStates,
+  stateAfter,
+  stateAtSnapshot,
+  stateEntries,
+} from './room-states.ts'
 import { textOf } from './state-consequences.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 
@@ -214,8 +222,8 @@ async function accept(app: App, draft: Draft, placing: Placing, before: StateMap
   draft.writes.push(...insertEvent(event, place, authority.numbers))
   if (event.type === 'm.room.redaction') await applyRedaction(app, draft, event, place.event)
   draft.events.push(event)
-  const after = new Map(before)
-  if (event.stateKey !== null) after.set(stateMapKey(event.type, event.stateKey), event.eventId)
+  const { type, stateKey, eventId } = event
+  const after = stateKey === null ? before : changedState(before, { type, stateKey, eventId })
   await moveEnds(app, draft, { event, number: place.event, topo, after })
   await applyEarlierRedactions(app, draft, event, place.event)
 }
@@ -269,6 +277,7 @@ async function moveEnds(app: App, draft: Draft, end: NewEnd): Promise<void> {
       draft.log.push({ kind: 'membership', room: tip.room, user: stateKey, subject: event.eventId })
   }
   await changeRoomState(app, draft, changes, logPosition(0))
+  rememberState(app, draft.tip.snapshots, now)
 }
 
 /** The event's predecessors, also those behind refused events, which are no ends of the room themselves. */
@@ -313,5 +322,6 @@ async function storeState(
   }))
   const stored = insertSnapshot(draft.tip.room, await app.db.nextId('snapshot'), nearest.chain, rows)
   draft.writes.push(...stored.writes)
+  rememberState(app, stored.chain, state)
   return stored.chain
 }

@@ -5,19 +5,49 @@ import { type StateMap, stateMapKey } from '../core/state/map.ts'
 import { type ReachedRequest, resolveState, type StateEvent, type StateRequest } from '../core/state/resolve.ts'
 import type { StateEntry } from '../live/room-tip.ts'
 import { authEventsOf, eventNumbers, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
-import { stateIdsAt } from '../store/state.ts'
+import { type SnapshotLink, stateIdsAt } from '../store/state.ts'
 
 /** The state at a snapshot; null: of a room that is just beginning. */
-export async function stateAtSnapshot(app: App, snapshot: number | null): Promise<Map<string, EventId>> {
-  const rows = snapshot === null ? [] : await stateIdsAt(app.db, snapshot)
-  return new Map(rows.map((row) => [stateMapKey(row.type, row.state_key), row.event_id]))
+export async function stateAtSnapshot(app: App, snapshot: number | null): Promise<StateMap> {
+  if (snapshot === null) return NOTHING
+  return remembered(app, `${snapshot}`, async () => {
+    const rows = await stateIdsAt(app.db, snapshot)
+    return new Map(rows.map((row) => [stateMapKey(row.type, row.state_key), row.event_id]))
+  })
+}
+
+const NOTHING: StateMap = new Map()
+
+/** The state that a new snapshot holds, so that nobody has to read it. */
+export function rememberState(app: App, chain: readonly SnapshotLink[], state: StateMap): void {
+  const [newest] = chain
+  if (newest !== undefined) app.live.states.set(`${newest.snapshot}`, state)
+}
+
+async function remembered(app: App, name: string, read: () => Promise<StateMap>): Promise<StateMap> {
+  const known = app.live.states.get(name)
+  if (known !== undefined) return known
+  const state = await read()
+  app.live.states.set(name, state)
+  return state
 }
 
 /** The state after an event: that before it, changed by the event itself unless it was rejected. */
 export async function stateAfter(app: App, row: PduRow): Promise<StateMap> {
-  const state = await stateAtSnapshot(app, row.snapshot)
-  if (row.state_key !== null && row.rejected === 0) state.set(stateMapKey(row.type, row.state_key), row.event_id)
-  return state
+  const { state_key: stateKey } = row
+  const before = await stateAtSnapshot(app, row.snapshot)
+  if (stateKey === null || row.rejected === 1) return before
+  return remembered(app, `after ${row.event} ${row.snapshot}`, async () =>
+    changedState(before, { ...row, stateKey, eventId: row.event_id }),
+  )
+}
+
+/** The state with the event in it. */
+export function changedState(
+  before: StateMap,
+  event: { readonly type: string; readonly stateKey: string; readonly eventId: EventId },
+): StateMap {
+  return new Map(before).set(stateMapKey(event.type, event.stateKey), event.eventId)
 }
 
 /** Events whose edges are read at a time. */
@@ -107,12 +137,14 @@ export interface StateDifference {
 }
 
 export function differences(before: StateMap, after: StateMap): readonly StateDifference[] {
+  if (before === after) return []
   const found: StateDifference[] = []
-  for (const key of new Set([...before.keys(), ...after.keys()])) {
-    if (before.get(key) === after.get(key)) continue
+  const add = (key: string) => {
     const [type = '', stateKey = ''] = splitOnce(key)
     found.push({ type, stateKey, before: before.get(key), after: after.get(key) })
   }
+  for (const [key, id] of before) if (after.get(key) !== id) add(key)
+  for (const key of after.keys()) if (!before.has(key)) add(key)
   return found
 }
 

@@ -5,15 +5,18 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { append } from '../../src/actions/append.ts'
 import { createRoom } from '../../src/actions/create-room.ts'
+import { placeArrival } from '../../src/actions/receive-pdus.ts'
+import { ownEvent } from '../../src/actions/verify-pdu.ts'
 import { migrateToLatest } from '../../src/cli/migrations.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { buildEvent, type Event } from '../../src/core/event.ts'
-import type { EventId, RoomId, UserId } from '../../src/core/ids.ts'
+import type { EventId, RoomId, ServerName, UserId } from '../../src/core/ids.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { roomVersion } from '../../src/core/room-version.ts'
 import { startServer } from '../../src/http/server.ts'
 import { openApp } from '../../src/open-app.ts'
 import { askServer, federationPath } from '../../src/remote/ask-server.ts'
+import { roomById } from '../../src/store/rooms.ts'
 import {
   freePort,
   makeAuthority,
@@ -34,6 +37,8 @@ const ROOMS = [
 const BATCH = 200
 const PDUS = 6_000
 const PDUS_A_TRANSACTION = 50
+const FORKED_MEMBERS = 10_000
+const FORKS = 1_000
 const DESTINATIONS = 500
 const DEAD = 400
 const WATCH_MS = 30_000
@@ -46,10 +51,11 @@ export async function federationFigures(report: Report): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'dendrite-federation-'))
   try {
     const authority = await makeAuthority(dir)
-    const wanted = (name: string) => process.argv.includes(name) || !['joins', 'inbound', 'dead'].some(named)
+    const wanted = (name: string) => process.argv.includes(name) || !['joins', 'inbound', 'dead', 'forks'].some(named)
     if (wanted('joins')) await joins(report, dir, authority)
     if (wanted('inbound')) await inbound(report, dir, authority)
     if (wanted('dead')) await deadServers(report, dir, authority)
+    if (wanted('forks')) await forks(report, dir, authority)
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
@@ -175,6 +181,42 @@ async function inbound(report: Report, dir: string, authority: TestAuthority): P
     await server.stop()
   })
   await b.stop()
+}
+
+/** Events of another server that all follow the same one, in a large room: each makes one more end of it. */
+async function forks(report: Report, dir: string, authority: TestAuthority): Promise<void> {
+  const prepared = await prepareTlsServer(join(dir, 'forked'), authority)
+  await withApp(prepared.config, async (app) => {
+    const roomId = await largeRoom(app, FORKED_MEMBERS, 0)
+    const sender = `@member0:${app.serverName}` as UserId
+    const [root] = await append(app, roomId, async (writer) => {
+      await writer.add({ type: 'm.room.message', stateKey: null, sender, content: { body: 'root', msgtype: 'm.text' } })
+    })
+    const source = { room: 1, roomId, version: roomVersion('12')!, server: 'other.example' as ServerName }
+    const row = (await roomById(app.db, roomId))!
+    const times: number[] = []
+    for (let n = 0; n < FORKS; n++) {
+      const state = n % 10 === 0
+      const frame = {
+        room_id: roomId,
+        sender,
+        depth: root!.depth + 1,
+        prev_events: [root!.eventId],
+        auth_events: root!.authEvents,
+      }
+      const content = state
+        ? { displayname: `Fork ${n}`, membership: 'join' }
+        : { body: `Fork ${n}`, msgtype: 'm.text' }
+      const draft = state ? { type: 'm.room.member', stateKey: sender } : { type: 'm.room.message', stateKey: null }
+      const event = ownEvent(built(app, frame as unknown as JsonObject, { content, ...draft }))
+      const before = performance.now()
+      await placeArrival(app, { ...source, room: row.room }, event)
+      times.push(performance.now() - before)
+    }
+    const sorted = times.sort((a, b) => a - b)
+    const at = (share: number) => Math.round((sorted[Math.floor((sorted.length - 1) * share)] ?? 0) * 10) / 10
+    report(`${FORKS} forks in a room of ${FORKED_MEMBERS}`, { p50_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) })
+  })
 }
 
 async function joinByHand(app: BenchApp, server: string, roomId: RoomId): Promise<Event> {
