@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { Event } from '../core/event.ts'
-import { MatrixError } from '../core/matrix-error.ts'
+import { MatrixError, roomBlocked } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import type { Batch, CommitOutcome } from '../db/database.ts'
 import { membersOfRoom, RoomIncomplete } from '../live/room-members.ts'
@@ -33,7 +33,7 @@ export async function append(
   const row = await roomById(app.db, roomId)
   if (row === undefined || row.version === null)
     throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
-  if (row.blocked === 1) throw new MatrixError('M_FORBIDDEN', 'The room is blocked on this server.')
+  if (row.blocked === 1) throw roomBlocked()
   const version = roomVersion(row.version)
   if (version === undefined)
     throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `Room version ${row.version} is not known.`)

@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { type EventId, type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
-import { MatrixError } from '../core/matrix-error.ts'
+import { MatrixError, roomBlocked } from '../core/matrix-error.ts'
 import { membershipOf } from '../store/memberships.ts'
 import { serverIsIn, serversIn } from '../store/room-servers.ts'
 import { roomById } from '../store/rooms.ts'
@@ -29,6 +29,7 @@ async function enter(
   servers: readonly ServerName[],
 ): Promise<EventId> {
   const row = await roomById(app.db, wish.roomId)
+  if (row?.blocked === 1) throw roomBlocked()
   const reason = wish.reason === undefined ? {} : { reason: wish.reason }
   const remote = { roomId: wish.roomId as RoomId, userId: wish.target, content: { ...wish.content, ...reason } }
   if (row !== undefined && (await serverIsIn(app.db, row.room, app.serverName))) {

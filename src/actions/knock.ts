@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import { type EventId, type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { own } from '../core/json.ts'
+import { roomBlocked } from '../core/matrix-error.ts'
 import { pruneStrippedState } from '../core/stripped-state.ts'
 import { askServer, federationPath } from '../remote/ask-server.ts'
 import { serverIsIn } from '../store/room-servers.ts'
@@ -20,6 +21,7 @@ export async function knock(
   servers: readonly ServerName[],
 ): Promise<EventId> {
   const row = await roomById(app.db, wish.roomId)
+  if (row?.blocked === 1) throw roomBlocked()
   if (row !== undefined && (await serverIsIn(app.db, row.room, app.serverName)))
     return changeMembership(app, { ...wish, membership: 'knock' })
   return byServers(app, wish.roomId, [...servers, serverNameOf(wish.roomId)], (server) => knockBy(app, wish, server))

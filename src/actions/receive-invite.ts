@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import { parseEvent } from '../core/event.ts'
 import { type ServerName, serverNameOf, type UserId } from '../core/ids.ts'
 import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
-import { MatrixError } from '../core/matrix-error.ts'
+import { MatrixError, roomBlocked } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { signPdu } from '../core/sign.ts'
 import { pruneStrippedState, strippedEvent } from '../core/stripped-state.ts'
@@ -45,7 +45,7 @@ export async function receiveInvite(app: App, invite: ReceivedInvite): Promise<J
   if (user === undefined ? !inRoom : user.deactivated === 1)
     throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
   await checkInvitePermission(app, target as UserId)
-  if (known?.blocked === 1) throw new MatrixError('M_FORBIDDEN', 'The room is blocked on this server.')
+  if (known?.blocked === 1) throw roomBlocked()
   // In a room of ours the invite comes as any other event does.
   if (!inRoom) {
     const itself = strippedEvent({ type: event.type, stateKey: target, sender: event.sender, content: event.content })

@@ -77,6 +77,11 @@ export function userLocked(): MatrixError {
   return new MatrixError('M_USER_LOCKED', 'This account is locked.', { soft_logout: true })
 }
 
+/** An administrator has shut the room on this server. */
+export function roomBlocked(): MatrixError {
+  return new MatrixError('M_FORBIDDEN', 'The room is blocked on this server.')
+}
+
 /** Client-Server API, "Account suspension". */
 export function userSuspended(): MatrixError {
   return new MatrixError('M_USER_SUSPENDED', 'This cannot be done while the account is suspended.')

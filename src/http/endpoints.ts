@@ -1,7 +1,9 @@
+import * as dendriteAdmin from './admin/dendrite.ts'
 import * as adminDevices from './admin/devices.ts'
 import * as adminRegister from './admin/register.ts'
 import * as registrationTokens from './admin/registration-tokens.ts'
 import * as reports from './admin/reports.ts'
+import * as adminRooms from './admin/rooms.ts'
 import * as serverNotices from './admin/server-notices.ts'
 import * as adminUsers from './admin/users.ts'
 import * as account from './client/account.ts'
@@ -80,6 +82,8 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(reports),
   ...Object.values(adminUsers),
   ...Object.values(adminDevices),
+  ...Object.values(adminRooms),
+  ...Object.values(dendriteAdmin),
   ...Object.values(registrationTokens),
   checkUsernameAvailability,
   registrationTokenValidity,

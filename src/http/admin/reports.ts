@@ -3,8 +3,7 @@ import { dropReport } from '../../actions/report.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { countReports, type ReportRow, reportByNumber, reportsBefore } from '../../store/reports.ts'
 import { limitOf } from '../../views/relations.ts'
-import { endpoint } from '../endpoint.ts'
-import { checkAdministrator } from './administrator.ts'
+import { adminEndpoint } from './administrator.ts'
 
 const EVENTS = '/_synapse/admin/v1/event_reports'
 const DEFAULT_LIMIT = 100
@@ -17,55 +16,47 @@ const Page = {
 const Params = Type.Object({ reportId: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }) })
 
 /** What users reported of events, as the administration API of Synapse has it; the newest first. */
-export const listEventReports = endpoint({
+export const listEventReports = adminEndpoint({
   method: 'GET',
   path: EVENTS,
-  auth: 'access-token',
   query: Type.Object(Page),
-  async handle(app, { user, query }) {
-    checkAdministrator(user)
+  async handle(app, { query }) {
     const limit = limitOf(query.limit, DEFAULT_LIMIT, MAX_LIMIT)
     const rows = await reportsBefore(app.db, startOf(query.from), 'event', limit)
     return { event_reports: rows.map(wire), total: await countReports(app.db, 'event'), ...next(rows, limit) }
   },
 })
 
-export const getEventReport = endpoint({
+export const getEventReport = adminEndpoint({
   method: 'GET',
   path: `${EVENTS}/{reportId}`,
-  auth: 'access-token',
   params: Params,
-  async handle(app, { user, params }) {
-    checkAdministrator(user)
+  async handle(app, { params }) {
     const row = await reportByNumber(app.db, params.reportId)
     if (row?.kind !== 'event') throw new MatrixError('M_NOT_FOUND', 'There is no such report.')
     return wire(row)
   },
 })
 
-export const deleteEventReport = endpoint({
+export const deleteEventReport = adminEndpoint({
   method: 'DELETE',
   path: `${EVENTS}/{reportId}`,
-  auth: 'access-token',
   params: Params,
-  async handle(app, { user, params }) {
-    checkAdministrator(user)
+  async handle(app, { params }) {
     await dropReport(app, params.reportId)
     return {}
   },
 })
 
 /** Ours: reports of events, rooms and users alike. */
-export const listReports = endpoint({
+export const listReports = adminEndpoint({
   method: 'GET',
   path: '/_dendrite/admin/reports',
-  auth: 'access-token',
   query: Type.Object({
     ...Page,
     kind: Type.Optional(Type.Union([Type.Literal('event'), Type.Literal('room'), Type.Literal('user')])),
   }),
-  async handle(app, { user, query }) {
-    checkAdministrator(user)
+  async handle(app, { query }) {
     const limit = limitOf(query.limit, DEFAULT_LIMIT, MAX_LIMIT)
     const rows = await reportsBefore(app.db, startOf(query.from), query.kind, limit)
     const reports = rows.map((row) => ({ kind: row.kind, reported_user_id: row.user_id, ...wire(row) }))
@@ -74,13 +65,11 @@ export const listReports = endpoint({
 })
 
 /** A report that was dealt with, of whatever kind. */
-export const deleteReport = endpoint({
+export const deleteReport = adminEndpoint({
   method: 'DELETE',
   path: '/_dendrite/admin/reports/{reportId}',
-  auth: 'access-token',
   params: Params,
-  async handle(app, { user, params }) {
-    checkAdministrator(user)
+  async handle(app, { params }) {
     await dropReport(app, params.reportId)
     return {}
   },

@@ -1,0 +1,196 @@
+import { Type } from '@sinclair/typebox'
+import { changeMembership } from '../../actions/change-membership.ts'
+import { evacuateRoom, setBlocked, unlistRoom } from '../../actions/evacuate-room.ts'
+import { join } from '../../actions/join.ts'
+import { makeRoomAdmin } from '../../actions/make-room-admin.ts'
+import type { App } from '../../app.ts'
+import type { ServerName, UserId } from '../../core/ids.ts'
+import { isObject, own, parseJson } from '../../core/json.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
+import { countRooms, type ListedRoom, listedRoom, listRooms } from '../../store/admin-rooms.ts'
+import { membershipOf, membersOf } from '../../store/memberships.ts'
+import { roomById } from '../../store/rooms.ts'
+import { resolveRoom } from '../../views/directory.ts'
+import { wholeState } from '../../views/whole-state.ts'
+import { text } from '../texts.ts'
+import { adminEndpoint, localUser } from './administrator.ts'
+import { Direction, Page, pageOf } from './paging.ts'
+
+const PATH = '/_synapse/admin/v1/rooms'
+const SEARCH_LENGTH_MAX = 255
+const REASON_LENGTH_MAX = 2_000
+/** Members named in one answer. */
+const MEMBERS_MAX = 100_000
+const Params = Type.Object({ roomId: Type.String() })
+
+/** The rooms of this server, as the administration API of Synapse has them. */
+export const listAllRooms = adminEndpoint({
+  method: 'GET',
+  path: PATH,
+  query: Type.Object({
+    ...Page,
+    search_term: Type.Optional(text(SEARCH_LENGTH_MAX)),
+    order_by: Type.Optional(text(SEARCH_LENGTH_MAX)),
+    dir: Direction,
+  }),
+  async handle(app, { query }) {
+    const page = pageOf(query)
+    const search = {
+      ...page,
+      text: query.search_term ?? '',
+      order: query.order_by ?? 'name',
+      backwards: query.dir === 'b',
+      serverName: app.serverName,
+    }
+    const [rooms, total] = [await listRooms(app.db, search), await countRooms(app.db, search.text)]
+    const next = page.from + rooms.length
+    return {
+      rooms: rooms.map(summary),
+      offset: page.from,
+      total_rooms: total,
+      ...(next < total && { next_batch: next }),
+      ...(page.from > 0 && { prev_batch: Math.max(page.from - page.limit, 0) }),
+    }
+  },
+})
+
+export const getRoom = adminEndpoint({
+  method: 'GET',
+  path: `${PATH}/{roomId}`,
+  params: Params,
+  async handle(app, { params }) {
+    const row = await knownRoom(app, params.roomId)
+    return { ...summary(row), topic: row.topic, avatar: row.avatar_url, forgotten: false }
+  },
+})
+
+export const getMembersOf = adminEndpoint({
+  method: 'GET',
+  path: `${PATH}/{roomId}/members`,
+  params: Params,
+  async handle(app, { params }) {
+    const { room } = await knownRoom(app, params.roomId)
+    const members = await membersOf(app.db, room, 'join', MEMBERS_MAX)
+    return { members: members.map((row) => row.user_id), total: members.length }
+  },
+})
+
+export const getStateOf = adminEndpoint({
+  method: 'GET',
+  path: `${PATH}/{roomId}/state`,
+  params: Params,
+  handle: async (app, { user, params }) => `{"state":[${(await wholeState(app, user, params.roomId)).join(',')}]}`,
+})
+
+export const getBlock = adminEndpoint({
+  method: 'GET',
+  path: `${PATH}/{roomId}/block`,
+  params: Params,
+  handle: async (app, { params }) => ({ block: (await roomById(app.db, params.roomId))?.blocked === 1 }),
+})
+
+export const putBlock = adminEndpoint({
+  method: 'PUT',
+  path: `${PATH}/{roomId}/block`,
+  rateLimit: 'other',
+  params: Params,
+  body: Type.Object({ block: Type.Boolean() }),
+  async handle(app, { params, body }) {
+    await setBlocked(app, params.roomId, body.block)
+    return { block: body.block }
+  },
+})
+
+/**
+ * Ends a room for the users of this server: all leave, it is in no directory, has no alias here and, if wanted, is
+ * blocked. Its history stays in the database.
+ */
+export const deleteRoom = adminEndpoint({
+  method: 'DELETE',
+  path: `${PATH}/{roomId}`,
+  rateLimit: 'other',
+  params: Params,
+  body: Type.Object({
+    new_room_user_id: Type.Optional(Type.String()),
+    message: Type.Optional(Type.String({ maxLength: REASON_LENGTH_MAX })),
+    block: Type.Optional(Type.Boolean()),
+  }),
+  async handle(app, { params, body }) {
+    if (body.new_room_user_id !== undefined)
+      throw new MatrixError(
+        'M_INVALID_PARAM',
+        'No room is made in place of the one that ends: leave new_room_user_id out.',
+      )
+    const { left, failed } = await evacuateRoom(app, params.roomId, body.message)
+    const aliases = await unlistRoom(app, params.roomId)
+    if (body.block === true) await setBlocked(app, params.roomId, true)
+    return { kicked_users: left, failed_to_kick_users: failed, local_aliases: aliases, new_room_id: null }
+  },
+})
+
+export const makeAdminOf = adminEndpoint({
+  method: 'POST',
+  path: `${PATH}/{roomIdOrAlias}/make_room_admin`,
+  rateLimit: 'other',
+  params: Type.Object({ roomIdOrAlias: Type.String() }),
+  body: Type.Object({ user_id: Type.Optional(Type.String()) }),
+  async handle(app, { user, params, body }) {
+    const { roomId } = await resolveRoom(app, params.roomIdOrAlias)
+    const target = body.user_id === undefined ? user.userId : (await localUser(app, body.user_id)).user_id
+    await makeRoomAdmin(app, roomId, target)
+    return {}
+  },
+})
+
+/** Brings a user into a room. Where that takes an invite, the administrator has to be in it. */
+export const joinUser = adminEndpoint({
+  method: 'POST',
+  path: '/_synapse/admin/v1/join/{roomIdOrAlias}',
+  rateLimit: 'other',
+  params: Type.Object({ roomIdOrAlias: Type.String() }),
+  body: Type.Object({ user_id: Type.String() }),
+  async handle(app, { user, params, body }) {
+    const target = (await localUser(app, body.user_id)).user_id
+    const { roomId, servers } = await resolveRoom(app, params.roomIdOrAlias)
+    if (await isIn(app, roomId, user.userId)) await invite(app, roomId, user.userId, target)
+    await join(app, { roomId, sender: target, target }, servers as ServerName[])
+    return { room_id: roomId }
+  },
+})
+
+async function invite(app: App, roomId: string, sender: UserId, target: UserId): Promise<void> {
+  if (await isIn(app, roomId, target)) return
+  await changeMembership(app, { roomId, sender, target, membership: 'invite' })
+}
+
+async function isIn(app: App, roomId: string, userId: string): Promise<boolean> {
+  const room = await roomById(app.db, roomId)
+  return room !== undefined && (await membershipOf(app.db, room.room, userId))?.membership === 'join'
+}
+
+async function knownRoom(app: App, roomId: string): Promise<ListedRoom> {
+  const row = await listedRoom(app.db, roomId, app.serverName)
+  if (row === undefined) throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
+  return row
+}
+
+function summary(row: ListedRoom) {
+  const creation = row.creation === null ? {} : parseJson(row.creation)
+  return {
+    room_id: row.room_id,
+    name: row.name,
+    canonical_alias: row.canonical_alias,
+    joined_members: row.joined_members,
+    joined_local_members: row.joined_local_members,
+    version: row.version,
+    creator: row.creator,
+    encryption: row.encryption,
+    federatable: !(isObject(creation) && own(creation, 'm.federate') === false),
+    public: row.published === 1,
+    join_rules: row.join_rule,
+    guest_access: row.guest_access,
+    history_visibility: row.history_visibility,
+    state_events: row.state_events,
+    room_type: row.room_type,
+  }
+}
