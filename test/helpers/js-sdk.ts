@@ -1,6 +1,6 @@
-import type { IStartClientOpts, MatrixClient } from 'matrix-js-sdk'
+import type { ICreateClientOpts, IStartClientOpts, MatrixClient } from 'matrix-js-sdk'
 import type { Logger } from 'matrix-js-sdk/lib/logger.js'
-import type { TestServer } from './server.ts'
+import type { Account, TestServer } from './server.ts'
 
 // matrix-js-sdk asks for this of Node 22.
 const withResolvers = Promise as unknown as { withResolvers?: () => object }
@@ -14,11 +14,6 @@ withResolvers.withResolvers ??= <T>() => {
   return { promise, resolve, reject }
 }
 
-/** matrix-js-sdk, loaded after what it asks for is there. */
-export function sdk() {
-  return import('matrix-js-sdk')
-}
-
 const nothing = () => undefined
 /** What the SDK says is of no use to who reads the tests. */
 const silent: Logger = {
@@ -30,23 +25,38 @@ const silent: Logger = {
   getChild: () => silent,
 }
 
+/** Of the logger that those parts of the SDK share which do not ask the client for one. */
+const SILENT = 5
+
+/** matrix-js-sdk, loaded after what it asks for is there. */
+export async function sdk() {
+  const { logger } = await import('matrix-js-sdk/lib/logger.js')
+  const shared = logger as unknown as { setLevel?: (level: number) => void; getChild: () => Logger }
+  shared.setLevel?.(SILENT)
+  shared.getChild = () => silent
+  return import('matrix-js-sdk')
+}
+
 /** A new user whose client has synced for the first time and goes on. Stop it before the server. */
 export async function enter(
   server: TestServer,
   localpart: string,
   options: IStartClientOpts = { initialSyncLimit: 20 },
 ): Promise<MatrixClient> {
-  const { createClient } = await sdk()
-  const account = await server.register(localpart)
-  const client = createClient({
-    baseUrl: server.url,
-    userId: account.userId,
-    accessToken: account.token,
-    deviceId: account.deviceId,
-    logger: silent,
-  })
+  const client = await clientOf(server, await server.register(localpart))
   await start(client, options)
   return client
+}
+
+/** A client of the account that does not sync yet. */
+export async function clientOf(
+  server: TestServer,
+  account: Account,
+  more: Partial<ICreateClientOpts> = {},
+): Promise<MatrixClient> {
+  const { createClient } = await sdk()
+  const { userId, token: accessToken, deviceId } = account
+  return createClient({ baseUrl: server.url, userId, accessToken, deviceId, logger: silent, ...more })
 }
 
 /** Resolves once the client has synced for the first time. */
@@ -71,6 +81,7 @@ export async function until<T>(client: MatrixClient, condition: () => T | undefi
     RoomEvent.Receipt,
     RoomEvent.UnreadNotifications,
     MatrixEventEvent.Replaced,
+    MatrixEventEvent.Decrypted,
     ThreadEvent.New,
     ThreadEvent.Update,
     ThreadEvent.NewReply,
