@@ -17,6 +17,7 @@ import { ENDPOINTS } from './endpoints.ts'
 import { sendError } from './errors.ts'
 import { longReply } from './long-reply.ts'
 import { OLDER_PATHS } from './older-paths.ts'
+import { endSilentConnections } from './silent-connections.ts'
 import { readBody, readJson, readTexts } from './validate.ts'
 
 export interface ListenOptions {
@@ -99,6 +100,7 @@ export function buildServer(app: App, stopping: AbortSignal, transport: object):
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: PARAM_LIMIT },
   }) as unknown as FastifyInstance
+  endSilentConnections(server.server, 'https' in transport, stopping)
   // Bodies arrive as bytes: Fastify's own parser changes numbers and refuses legal keys.
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
