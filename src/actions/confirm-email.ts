@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { threepidSession, threepidTokenIsGood, validateThreepidSession } from '../store/threepid-sessions.ts'
-import { EMAIL_LIFETIME_MS } from './request-email-token.ts'
+import { THREEPID_LIFETIME_MS } from './request-email-token.ts'
 import { hashToken } from './session-tokens.ts'
 import { write } from './write.ts'
 
@@ -22,6 +22,6 @@ export async function emailQuestion(app: App, sid: string, token: string): Promi
 export async function confirmEmail(app: App, sid: string, token: string): Promise<boolean> {
   const nowMs = app.clock.now()
   const guards = [threepidTokenIsGood(sid, hashToken(token), nowMs)]
-  const writes = [validateThreepidSession(sid, nowMs, nowMs + EMAIL_LIFETIME_MS)]
+  const writes = [validateThreepidSession(sid, nowMs, nowMs + THREEPID_LIFETIME_MS)]
   return (await write(app, { guards, writes, log: [] })) !== undefined
 }

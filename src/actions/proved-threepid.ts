@@ -7,7 +7,8 @@ import {
   threepidSession,
   threepidSessionIsProved,
 } from '../store/threepid-sessions.ts'
-import { type EmailPurpose, hashSecret } from './request-email-token.ts'
+import { phoneSession } from './prove-phone.ts'
+import { hashSecret, type ThreepidPurpose } from './request-email-token.ts'
 
 /** An address that somebody has proved, and has not used for anything yet. */
 export interface ProvedThreepid {
@@ -26,11 +27,11 @@ export interface ThreepidCredentials {
 export async function provedThreepid(
   app: App,
   { sid, client_secret }: ThreepidCredentials,
-  purpose: EmailPurpose,
+  purpose: ThreepidPurpose,
 ): Promise<ProvedThreepid> {
   const row = await threepidSession(app.db, sid, app.clock.now())
   if (row?.purpose !== purpose || row.client_secret !== hashSecret(client_secret)) throw notProved()
-  return provedBy(row)
+  return provedBy(row.medium === 'msisdn' ? await phoneSession(app, row) : row)
 }
 
 /** The same by the session alone, whose secret was checked when it was noted down. */
@@ -53,5 +54,5 @@ function provedBy(row: ThreepidSessionRow): ProvedThreepid {
 }
 
 function notProved(): MatrixError {
-  return new MatrixError('M_THREEPID_AUTH_FAILED', 'The address is not confirmed: open the link of the newest mail.')
+  return new MatrixError('M_THREEPID_AUTH_FAILED', 'The address is not confirmed: see the newest message to it.')
 }

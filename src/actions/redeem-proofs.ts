@@ -15,11 +15,12 @@ const NOTHING: Part = { guards: [], writes: [] }
  * M_THREEPID_AUTH_FAILED.
  */
 export async function redeemProofs(app: App, userId: string, proofs: Proofs): Promise<Part> {
-  const { 'm.login.registration_token': token, 'm.login.terms': terms, 'm.login.email.identity': sid } = proofs
+  const { 'm.login.registration_token': token, 'm.login.terms': terms } = proofs
+  const sids = [proofs['m.login.email.identity'], proofs['m.login.msisdn']].filter((sid) => sid !== undefined)
   const parts = [
     token === undefined ? NOTHING : tokenPart(token, app.clock.now()),
     terms === undefined ? NOTHING : { guards: [], writes: [noteConsent(userId, terms)] },
-    sid === undefined ? NOTHING : await emailPart(app, userId, sid),
+    ...(await Promise.all(sids.map((sid) => threepidPart(app, userId, sid)))),
   ]
   return { guards: parts.flatMap(({ guards }) => guards), writes: parts.flatMap(({ writes }) => writes) }
 }
@@ -28,7 +29,7 @@ function tokenPart(token: string, nowMs: number): Part {
   return { guards: [registrationTokenStaysGood(token, nowMs)], writes: [useRegistrationToken(token)] }
 }
 
-async function emailPart(app: App, userId: string, sid: string): Promise<Part> {
+async function threepidPart(app: App, userId: string, sid: string): Promise<Part> {
   const proved = await provedBySession(app, sid)
   const used = useUp(app, proved)
   return {

@@ -15,18 +15,18 @@ import { hashToken } from './session-tokens.ts'
 import { write } from './write.ts'
 
 /** What an address is proved for: a session of one is good for nothing else. */
-export type EmailPurpose = 'register' | 'password' | 'add'
+export type ThreepidPurpose = 'register' | 'password' | 'add'
 
 export interface EmailTokenWish {
-  readonly purpose: EmailPurpose
+  readonly purpose: ThreepidPurpose
   readonly email: string
   readonly clientSecret: string
   readonly sendAttempt: number
   readonly nextLink: string | undefined
 }
 
-/** How long a mail is good, and then the address that it proved. */
-export const EMAIL_LIFETIME_MS = 3_600_000
+/** How long a message to an address is good, and then the address that it proved. */
+export const THREEPID_LIFETIME_MS = 3_600_000
 const TOKEN_BYTES = 32
 
 /**
@@ -39,7 +39,7 @@ export async function requestEmailToken(app: App, wish: EmailTokenWish): Promise
   const address = canonicalEmail(wish.email)
   if (address === undefined) throw new MatrixError('M_INVALID_PARAM', 'This is not an e-mail address.')
   checkNextLink(app, wish.nextLink)
-  const sid = sidOf(wish, address)
+  const sid = sidOf(wish.purpose, address, wish.clientSecret)
   const earlier = await threepidSession(app.db, sid, app.clock.now())
   if (earlier !== undefined && (earlier.validated_ts !== null || earlier.send_attempt >= wish.sendAttempt)) return sid
   app.live.mailLimiter.check(address, 'mail')
@@ -77,7 +77,7 @@ function checkNextLink(app: App, nextLink: string | undefined): void {
 }
 
 /** Who knows purpose, address and secret has the session already: its id need not be remembered to be found. */
-function sidOf({ purpose, clientSecret }: EmailTokenWish, address: string): string {
+export function sidOf(purpose: ThreepidPurpose, address: string, clientSecret: string): string {
   return createHash('sha256')
     .update(JSON.stringify([purpose, address, clientSecret]))
     .digest('base64url')
@@ -97,7 +97,7 @@ async function storeAttempt(app: App, attempt: Attempt): Promise<boolean> {
     ...{ sid, address, purpose, sendAttempt, nextLink, medium: 'email' },
     clientSecret: hashSecret(attempt.clientSecret),
     tokenHash: token === undefined ? null : hashToken(token),
-    expiresMs: nowMs + EMAIL_LIFETIME_MS,
+    expiresMs: nowMs + THREEPID_LIFETIME_MS,
   }
   const guards = [threepidSessionStays(sid, earlier, nowMs)]
   return (await write(app, { guards, writes: putThreepidSession(row, nowMs), log: [] })) !== undefined

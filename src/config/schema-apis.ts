@@ -33,6 +33,13 @@ export function clientApi() {
     jwt: jwt(),
     sso: sso(),
     email: email(),
+    msisdn: section(
+      'Telephone numbers of users. An identity server of the administrator proves them by text messages.',
+      {
+        identity_server: text('', 'Its base URL; empty: no numbers.', { pattern: '^$|^https?://' }),
+        identity_token: secret('', 'Access token there.'),
+      },
+    ),
     turn: section('Relays for calls.', {
       turn_user_lifetime: duration('5m0s', 'How long the credentials are good.'),
       turn_uris: list(Type.String(), [], 'Addresses, `turn:…`; empty: no relay.'),

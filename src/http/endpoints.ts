@@ -28,6 +28,7 @@ import { getNotifications } from './client/notifications.ts'
 import * as oldSync from './client/old-sync.ts'
 import { FAULTY_PUSH_RULE_PATHS, getPushRulesOfKind } from './client/older-push-rules.ts'
 import { requestOpenIdToken } from './client/openid.ts'
+import * as phoneTokens from './client/phone-tokens.ts'
 import * as presence from './client/presence.ts'
 import * as profiles from './client/profiles.ts'
 import * as pushRules from './client/push-rules.ts'
@@ -98,6 +99,7 @@ const ALL_BUT_VERSIONS = [
   getLoginPage,
   ...Object.values(fallbackPages),
   ...Object.values(emailTokens),
+  ...Object.values(phoneTokens),
   ...Object.values(administrativeContact),
   ...Object.values(account),
   ...Object.values(admin),

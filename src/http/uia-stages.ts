@@ -1,7 +1,7 @@
 import { checkCaptcha } from '../actions/check-captcha.ts'
 import { checkCredentials } from '../actions/log-in.ts'
 import { provedThreepid } from '../actions/proved-threepid.ts'
-import type { EmailPurpose } from '../actions/request-email-token.ts'
+import type { ThreepidPurpose } from '../actions/request-email-token.ts'
 import type { App } from '../app.ts'
 import type { Config } from '../config/schema.ts'
 import { isValidUserId, userId as makeUserId } from '../core/ids.ts'
@@ -14,6 +14,7 @@ import type { AuthData } from './uia.ts'
 export type Stage =
   | 'm.login.dummy'
   | 'm.login.email.identity'
+  | 'm.login.msisdn'
   | 'm.login.password'
   | 'm.login.recaptcha'
   | 'm.login.registration_token'
@@ -23,7 +24,7 @@ export type Stage =
 export interface Caller {
   readonly user: Pick<Requester, 'userId'> | undefined
   readonly ip: string | undefined
-  readonly purpose?: EmailPurpose | undefined
+  readonly purpose?: ThreepidPurpose | undefined
 }
 
 /** What is kept of a stage that is passed; or why it is not. */
@@ -37,7 +38,8 @@ export async function tryStage(app: App, stage: Stage, auth: AuthData, caller: C
     case 'm.login.dummy':
       return PASSED
     case 'm.login.email.identity':
-      return tryEmail(app, auth.threepid_creds, caller.purpose)
+    case 'm.login.msisdn':
+      return tryThreepid(app, stage, auth.threepid_creds, caller.purpose)
     case 'm.login.password':
       return tryPassword(app, auth, caller.user)
     case 'm.login.recaptcha':
@@ -49,6 +51,14 @@ export async function tryStage(app: App, stage: Stage, auth: AuthData, caller: C
     case 'm.login.terms':
       return { proof: termsVersion(app.config) }
   }
+}
+
+/** The stages in which an address is proved, as far as this server can. */
+export function addressStages({ remote, config }: App): Stage[] {
+  return [
+    ...(remote.mailer === undefined ? [] : (['m.login.email.identity'] as const)),
+    ...(config.client_api.msisdn.identity_server === '' ? [] : (['m.login.msisdn'] as const)),
+  ]
 }
 
 /** What the client has to know to pass the stages. */
@@ -75,10 +85,17 @@ async function tryToken(app: App, token: string | undefined): Promise<Outcome> {
   return good ? { proof: token } : { fault: 'The registration token is not known, used up or too old.' }
 }
 
-async function tryEmail(app: App, creds: AuthData['threepid_creds'], purpose?: EmailPurpose): Promise<Outcome> {
-  if (creds === undefined || purpose === undefined) return { fault: 'An e-mail address has to be confirmed.' }
+async function tryThreepid(
+  app: App,
+  stage: Stage,
+  creds: AuthData['threepid_creds'],
+  purpose: ThreepidPurpose | undefined,
+): Promise<Outcome> {
+  if (creds === undefined || purpose === undefined) return { fault: 'An address has to be confirmed.' }
   try {
-    return { proof: (await provedThreepid(app, creds, purpose)).sid }
+    const { sid, medium } = await provedThreepid(app, creds, purpose)
+    const fits = (stage === 'm.login.msisdn') === (medium === 'msisdn')
+    return fits ? { proof: sid } : { fault: `This stage takes another address than ${medium}.` }
   } catch (error) {
     if (error instanceof MatrixError) return { fault: error.message, errcode: error.errcode }
     throw error

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { beginUia, type Proofs, type UiaRequest } from '../actions/begin-uia.ts'
 import { continueUia, finishUia, type OpenUia, passUiaStage } from '../actions/continue-uia.ts'
-import type { EmailPurpose } from '../actions/request-email-token.ts'
+import type { ThreepidPurpose } from '../actions/request-email-token.ts'
 import type { App } from '../app.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
@@ -33,7 +33,7 @@ interface UiaCall {
   /** The client's address, where a stage tells it to others. */
   readonly ip?: string
   /** What an address is proved for, where that is a stage. */
-  readonly purpose?: EmailPurpose
+  readonly purpose?: ThreepidPurpose
 }
 
 /**

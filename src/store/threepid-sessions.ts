@@ -7,7 +7,7 @@ export interface ThreepidSession {
   readonly clientSecret: string
   readonly medium: string
   readonly address: string
-  /** null: the mail told something else, or its token is used. */
+  /** null: the mail told something else, or its token is used. For a number, our secret at the identity server. */
   readonly tokenHash: Uint8Array | null
   readonly sendAttempt: number
   readonly nextLink: string | null
@@ -20,6 +20,7 @@ export interface ThreepidSessionRow {
   readonly client_secret: string
   readonly medium: string
   readonly address: string
+  readonly token_hash: Uint8Array | null
   readonly send_attempt: number
   readonly next_link: string | null
   readonly validated_ts: number | null
@@ -31,7 +32,8 @@ export async function threepidSession(
   sid: string,
   nowMs: number,
 ): Promise<ThreepidSessionRow | undefined> {
-  const rows = await db.read<ThreepidSessionRow>(sql`SELECT sid, client_secret, medium, address, send_attempt,
+  const rows =
+    await db.read<ThreepidSessionRow>(sql`SELECT sid, client_secret, medium, address, token_hash, send_attempt,
     next_link, validated_ts, purpose FROM threepid_sessions WHERE sid = ${sid} AND expires_ts > ${nowMs}`)
   return rows[0]
 }
@@ -48,6 +50,11 @@ export function threepidSessionStays(sid: string, row: ThreepidSessionRow | unde
 export function threepidSessionIsProved(sid: string, validatedMs: number, nowMs: number): Guard {
   const query = sql`SELECT validated_ts FROM threepid_sessions WHERE sid = ${sid} AND expires_ts > ${nowMs}`
   return { about: `threepid-session:${sid}`, query, expect: [{ validated_ts: validatedMs }] }
+}
+
+/** The address is known only once it is proved: whoever proves it parses it. */
+export function nameThreepidSession(sid: string, address: string, validatedMs: number): Sql {
+  return sql`UPDATE threepid_sessions SET address = ${address}, validated_ts = ${validatedMs} WHERE sid = ${sid}`
 }
 
 /** Stores a session in the place of an earlier one, and forgets those that have expired. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
+import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { makeCertificate } from '../../src/cli/certificate.ts'
@@ -20,6 +20,8 @@ export interface IdentityServer {
   readonly stored: Json[]
   /** What was asked, as `POST /3pid/bind` with its `Authorization`. */
   readonly asked: { readonly request: string; readonly authorization: string }[]
+  /** Codes of text messages, by number. */
+  readonly codes: Map<string, string>
   /** Sessions in which an address was proved, as `medium address`. */
   readonly sessions: Map<string, string>
   /** Whether `pubkey/isvalid` stands by the key. */
@@ -32,14 +34,14 @@ export interface IdentityServer {
 const TOKEN = 'swordfish'
 const PEPPER = 'pepper'
 
-export async function startIdentityServer(): Promise<IdentityServer> {
+export async function startIdentityServer({ tls = true } = {}): Promise<IdentityServer> {
   const key = generateSigningKey(systemRandom.bytes)
-  const { certificatePem, keyPem } = await makeCertificate({ names: ['127.0.0.1'] })
   let tokens = 0
-  const server = createServer({ cert: certificatePem, key: keyPem }, async (request, reply) => {
+  const listener = async (request: IncomingMessage, reply: ServerResponse) => {
     const { status, body } = answer(new URL(request.url ?? '', 'https://a.test'), request, await bodyOf(request))
     reply.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
-  })
+  }
+  const server = tls ? createServer(await selfSigned(), listener) : createPlainServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const name = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const identity: IdentityServer = {
@@ -48,11 +50,13 @@ export async function startIdentityServer(): Promise<IdentityServer> {
     bound: new Map(),
     stored: [],
     asked: [],
+    codes: new Map(),
     sessions: new Map(),
     valid: true,
     sign: (mxid, token, sender) => signJson({ mxid, token, sender }, name, key),
     stop: () => new Promise((resolve) => server.close(() => resolve()).closeAllConnections()),
   }
+  const phones = new Map<string, string>()
   const refusal = (status: number, errcode: string) => ({ status, body: { errcode, error: errcode } })
   const keyUrl = `https://${name}/_matrix/identity/v2/pubkey/isvalid`
 
@@ -80,6 +84,24 @@ export async function startIdentityServer(): Promise<IdentityServer> {
         identity.bound.set(address, body.mxid)
         return { status: 200, body: { mxid: body.mxid } }
       }
+      case 'POST /validate/msisdn/requestToken': {
+        if (!/^0\d+$/.test(body.phone_number)) return refusal(400, 'M_INVALID_PARAM')
+        const number = `44${body.phone_number.slice(1)}`
+        identity.codes.set(number, `code${tokens++}`)
+        phones.set(`${number} ${body.client_secret}`, number)
+        return { status: 200, body: { sid: number } }
+      }
+      case 'POST /validate/msisdn/submitToken': {
+        const success = phones.has(`${body.sid} ${body.client_secret}`) && identity.codes.get(body.sid) === body.token
+        if (success) identity.sessions.set(`${body.sid} ${body.client_secret}`, `msisdn ${body.sid}`)
+        return { status: 200, body: { success } }
+      }
+      case 'GET /3pid/getValidated3pid': {
+        const session = `${url.searchParams.get('sid')} ${url.searchParams.get('client_secret')}`
+        const [medium, address] = (identity.sessions.get(session) ?? '').split(' ')
+        if (address === undefined) return refusal(400, 'M_SESSION_NOT_VALIDATED')
+        return { status: 200, body: { medium, address, validated_at: 1 } }
+      }
       case 'POST /3pid/unbind': {
         const address = `${body.threepid.medium} ${body.threepid.address}`
         if (!authorization.startsWith('X-Matrix ')) return { status: 403, body: {} }
@@ -101,6 +123,11 @@ export async function startIdentityServer(): Promise<IdentityServer> {
   }
 
   return identity
+}
+
+async function selfSigned() {
+  const { certificatePem: cert, keyPem: key } = await makeCertificate({ names: ['127.0.0.1'] })
+  return { cert, key }
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Json> {

@@ -13,6 +13,7 @@ import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { IdServer } from '../texts.ts'
 import { Auth, authenticateInteractively } from '../uia.ts'
+import { addressStages } from '../uia-stages.ts'
 
 /** Client-Server API, "Current account information". */
 export const getTokenOwner = endpoint({
@@ -42,7 +43,7 @@ export const changePassword = endpoint({
   async handle(app, { user, body }) {
     checkPassword(body.new_password)
     const call = { endpoint: 'POST /account/password', body }
-    if (user === undefined) return resetByEmail(app, call)
+    if (user === undefined) return resetByAddress(app, call)
     await confirmUser(app, user, call)
     const onlyDevice = body.logout_devices === false ? undefined : user.deviceId
     await setPassword(app, user.userId, body.new_password, onlyDevice)
@@ -51,11 +52,12 @@ export const changePassword = endpoint({
 })
 
 /** Who has forgotten the password proves an address of the account instead. */
-async function resetByEmail(app: App, call: { endpoint: string; body: PasswordChange }): Promise<object> {
-  if (app.remote.mailer === undefined)
-    throw new MatrixError('M_FORBIDDEN', 'Without an access token it takes an e-mail, and this server sends none.')
-  const proofs = await authenticateInteractively(app, 'm.login.email.identity', { ...call, purpose: 'password' })
-  const proved = await provedBySession(app, proofs['m.login.email.identity'] ?? '')
+async function resetByAddress(app: App, call: { endpoint: string; body: PasswordChange }): Promise<object> {
+  const flows = addressStages(app).map((stage) => [stage])
+  if (flows.length === 0)
+    throw new MatrixError('M_FORBIDDEN', 'Without an access token it takes a message, and this server sends none.')
+  const proofs = await authenticateInteractively(app, flows, { ...call, purpose: 'password' })
+  const proved = await provedBySession(app, proofs['m.login.email.identity'] ?? proofs['m.login.msisdn'] ?? '')
   await resetPassword(app, proved, call.body.new_password, call.body.logout_devices === false)
   return {}
 }

@@ -1,5 +1,6 @@
 import { ROOM_VERSIONS } from '../../core/room-version.ts'
 import { endpoint } from '../endpoint.ts'
+import { addressStages } from '../uia-stages.ts'
 
 /** Client-Server API, "Capabilities negotiation". What is not offered yet is said to be off. */
 export const getCapabilities = endpoint({
@@ -14,7 +15,7 @@ export const getCapabilities = endpoint({
         available: Object.fromEntries([...ROOM_VERSIONS.keys()].map((id) => [id, 'stable'])),
       },
       'm.change_password': { enabled: true },
-      'm.3pid_changes': { enabled: app.remote.mailer !== undefined },
+      'm.3pid_changes': { enabled: addressStages(app).length > 0 },
       'm.get_login_token': { enabled: app.config.client_api.get_login_token.enabled },
       'm.profile_fields': { enabled: true },
       'm.set_displayname': { enabled: true },

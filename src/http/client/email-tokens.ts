@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { confirmEmail, emailQuestion } from '../../actions/confirm-email.ts'
-import { type EmailPurpose, requestEmailToken } from '../../actions/request-email-token.ts'
+import { requestEmailToken, type ThreepidPurpose } from '../../actions/request-email-token.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'
@@ -24,7 +24,7 @@ export const requestTokenToResetPasswordEmail = requestToken(
 )
 export const requestTokenTo3PIDEmail = requestToken('/_matrix/client/v3/account/3pid/email/requestToken', 'add')
 
-function requestToken(path: string, purpose: EmailPurpose) {
+function requestToken(path: string, purpose: ThreepidPurpose) {
   return endpoint({
     method: 'POST',
     path,
@@ -40,7 +40,7 @@ function requestToken(path: string, purpose: EmailPurpose) {
   })
 }
 
-function wishOf(body: Static<typeof Request>, purpose: EmailPurpose) {
+function wishOf(body: Static<typeof Request>, purpose: ThreepidPurpose) {
   const { email, client_secret: clientSecret, send_attempt: sendAttempt, next_link: nextLink } = body
   return { purpose, email, clientSecret, sendAttempt, nextLink }
 }

@@ -71,8 +71,8 @@ const TITLES: Readonly<Record<PageStage, string>> = {
   'm.login.sso': 'Confirm that it is you',
   'm.login.terms': 'Terms',
 }
-/** An address is proved by a mail, for which the client asks. */
-type PageStage = Exclude<Stage, 'm.login.email.identity'>
+/** An address is proved by a message to it, for which the client asks. */
+type PageStage = Exclude<Stage, 'm.login.email.identity' | 'm.login.msisdn'>
 
 function stageNamed(name: string): PageStage {
   if (!Object.hasOwn(TITLES, name)) throw new MatrixError('M_NOT_FOUND', 'There is no page for this step.')

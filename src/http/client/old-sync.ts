@@ -23,7 +23,8 @@ export const getEvents = endpoint({
   handle: (app, { user, query, signal }) =>
     eventStream(app, {
       viewer: user,
-      from: query.from,
+      // Older clients begin with an empty one.
+      from: query.from === '' ? undefined : query.from,
       roomId: query.room_id,
       timeoutMs: query.timeout ?? DEFAULT_TIMEOUT_MS,
       signal,

@@ -13,6 +13,7 @@ import { endpoint } from '../endpoint.ts'
 import { foldAscii } from '../identifiers.ts'
 import { RegistrationToken, Token } from '../texts.ts'
 import { Auth, authenticateInteractively, type Stage } from '../uia.ts'
+import { addressStages } from '../uia-stages.ts'
 import { DeviceWish, logIn } from './login.ts'
 
 const NAME_BYTES = 8
@@ -121,16 +122,19 @@ export const registrationTokenValidity = endpoint({
 })
 
 /** The ways to register: what every one asks for, and then an address, or nothing more. */
-function flowsOf({ config: { client_api: config }, remote }: App): readonly (readonly Stage[])[] {
+function flowsOf(app: App): readonly (readonly Stage[])[] {
+  const config = app.config.client_api
   const always: Stage[] = [
     ...(config.registration_requires_token ? (['m.login.registration_token'] as const) : []),
     ...(config.enable_registration_captcha ? (['m.login.recaptcha'] as const) : []),
     ...(config.terms.length > 0 ? (['m.login.terms'] as const) : []),
   ]
-  if (remote.mailer === undefined) return [always.length > 0 ? always : ['m.login.dummy']]
-  const byEmail: Stage[] = [...always, 'm.login.email.identity']
-  // With a stage of its own, the way without an address is not the beginning of the other.
-  return config.email.required_to_register ? [byEmail] : [[...always, 'm.login.dummy'], byEmail]
+  if (config.email.required_to_register) return [[...always, 'm.login.email.identity']]
+  const addresses = addressStages(app)
+  const byAddress = addresses.map((stage) => [...always, stage])
+  // With a stage of its own, the way without an address is not the beginning of the others.
+  const without: Stage[] = addresses.length > 0 || always.length === 0 ? [...always, 'm.login.dummy'] : always
+  return [without, ...byAddress]
 }
 
 function checkOpen(app: App, guest: boolean): void {
