@@ -5,13 +5,15 @@ import { type PushRule, type PushRuleset, pushRulesContent, rulesetFrom } from '
 import { putPushRule } from '../core/push-rules-edit.ts'
 import { accountData } from '../store/account-data.ts'
 import { membershipOf } from '../store/memberships.ts'
-import { roomById } from '../store/rooms.ts'
+import { aliasesOf, moveAliases, publishRoom, roomById, roomSummary } from '../store/rooms.ts'
 import { currentContent } from '../store/state.ts'
 import { editAccountData } from './set-account-data.ts'
+import { write } from './write.ts'
 
 /**
  * When the room replaces another one that the user is or was in: tags, direct chats and push rules of the old room hold
- * for the new one as well (Client-Server API, "Room Upgrades", server behaviour). Done again, it changes nothing.
+ * for the new one as well, and this server's aliases and its place in our directory go over to it (Client-Server API,
+ * "Room Upgrades", server behaviour). Done again, it changes nothing.
  */
 export async function carryOver(app: App, userId: UserId, roomId: string): Promise<void> {
   const create = await currentContent(app.db, roomId, 'm.room.create', '')
@@ -19,9 +21,23 @@ export async function carryOver(app: App, userId: UserId, roomId: string): Promi
   const from = isObject(predecessor) ? own(predecessor, 'room_id') : undefined
   const old = typeof from === 'string' && from !== roomId ? await roomById(app.db, from) : undefined
   if (old === undefined || (await membershipOf(app.db, old.room, userId)) === undefined) return
+  await replaceInDirectory(app, old.room_id, roomId)
   await carryTags(app, userId, old.room_id, roomId)
   await edit(app, userId, 'm.direct', (content) => withDirect(content, old.room_id, roomId))
   await edit(app, userId, 'm.push_rules', (content) => withRules(userId, content, old.room_id, roomId))
+}
+
+/** Only what the old room itself names as its replacement takes its place. */
+async function replaceInDirectory(app: App, from: string, to: string): Promise<void> {
+  const tombstone = await currentContent(app.db, from, 'm.room.tombstone', '')
+  if (tombstone === undefined || own(tombstone, 'replacement_room') !== to) return
+  const [old, replacement] = [await roomSummary(app.db, from), await roomSummary(app.db, to)]
+  if (old === undefined || replacement === undefined) return
+  const hasAliases = (await aliasesOf(app.db, old.room, 1)).length > 0
+  if (!hasAliases && old.published === 0) return
+  const published = old.published === 1 ? [publishRoom(old.room, false), publishRoom(replacement.room, true)] : []
+  const writes = [moveAliases(old.room, replacement.room), ...published]
+  await write(app, { guards: [], writes, log: [{ kind: 'directory' }] })
 }
 
 async function carryTags(app: App, userId: UserId, from: string, to: string): Promise<void> {

@@ -46,21 +46,22 @@ export async function remoteStateAfter(app: App, source: Source, eventId: EventI
   const stateIds = idsIn(own(answer, 'pdu_ids'))
   const wanted = [...new Set([...stateIds, ...idsIn(own(answer, 'auth_chain_ids')), eventId])]
   await fetchEvents(app, source, eventId, wanted)
-  const rows = (await pdusById(app.db, wanted)).filter((row) => row.room === source.room && row.rejected === 0)
+  const rows = (await pdusById(app.db, wanted)).filter((row) => row.room === source.room)
   const inState = new Set(stateIds)
-  const state = new Map<string, PduRow>()
+  const told = new Map<string, PduRow>()
   for (const row of rows)
-    if (row.state_key !== null && inState.has(row.event_id)) state.set(stateMapKey(row.type, row.state_key), row)
+    if (row.state_key !== null && inState.has(row.event_id)) told.set(stateMapKey(row.type, row.state_key), row)
   const self = rows.find((row) => row.event_id === eventId)
   if (self === undefined) throw new MatrixError('M_NOT_FOUND', `${source.server} has no event ${eventId}.`)
   const verdict = authorise(source.version, stateEventOf(self), (type, stateKey) => {
-    const row = state.get(stateMapKey(type, stateKey))
+    const row = told.get(stateMapKey(type, stateKey))
     return row && stateEventOf(row)
   })
-  if (!verdict.allowed)
+  if (!verdict.allowed && self.rejected === 0)
     throw new MatrixError('M_FORBIDDEN', `The state that ${source.server} tells does not allow ${eventId}.`)
-  if (self.state_key !== null) state.set(stateMapKey(self.type, self.state_key), self)
-  return new Map([...state].map(([key, row]) => [key, row.event_id]))
+  if (self.state_key !== null && self.rejected === 0) told.set(stateMapKey(self.type, self.state_key), self)
+  // What we reject is in no state of ours, whoever has it in theirs.
+  return new Map([...told].flatMap(([key, row]) => (row.rejected === 1 ? [] : [[key, row.event_id]])))
 }
 
 /** The PDUs that verify and are of this room; the others are left out. */

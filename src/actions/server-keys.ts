@@ -6,7 +6,7 @@ import { jsonSignatureHolds } from '../core/sign.ts'
 import { keepServerKey, keysOfServer } from '../store/server-keys.ts'
 import { write } from './write.ts'
 
-/** A server that gave no key is asked again after this time. */
+/** A server that did not answer is asked for its keys again after this time. */
 const PAUSE_MS = 60_000
 const TIMEOUT_MS = 10_000
 const ANSWER_BYTES_MAX = 1_048_576
@@ -58,14 +58,17 @@ async function fetchKeys(app: App, server: ServerName): Promise<readonly ServerK
   const direct = () => fromServer(app, server)
   const byNotary = notaries.map((notary) => () => fromNotary(app, notary, server))
   const ways = app.config.federation_api.prefer_direct_fetch ? [direct, ...byNotary] : [...byNotary, direct]
+  let answered = false
   for (const ask of ways) {
-    const keys = await ask().catch((error: unknown) => {
+    try {
+      const keys = await ask()
+      if (keys !== undefined && keys.length > 0) return keys
+      answered = true
+    } catch (error) {
       app.log.debug({ server, err: error }, 'no keys')
-      return undefined
-    })
-    if (keys !== undefined && keys.length > 0) return keys
+    }
   }
-  app.live.serverKeys.pauseUntil.set(server, app.clock.now() + PAUSE_MS)
+  if (!answered) app.live.serverKeys.pauseUntil.set(server, app.clock.now() + PAUSE_MS)
   return []
 }
 

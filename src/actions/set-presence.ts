@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { logPosition } from '../db/sql.ts'
 import { type PresenceRow, presenceOf, storePresence } from '../store/presence.ts'
-import { tellNeighbours } from './tell-servers.ts'
+import { type Notice, tellNeighbours } from './tell-servers.ts'
 import { write } from './write.ts'
 
 export type Presence = 'online' | 'unavailable' | 'offline'
@@ -63,10 +63,15 @@ export async function notePresence(app: App, row: PresenceRow): Promise<void> {
 
 async function store(app: App, row: PresenceRow): Promise<void> {
   await keep(app, row)
+  await tellNeighbours(app, row.user_id, presenceNotice(app, row))
+}
+
+/** What other servers are told of a user of ours. */
+export function presenceNotice(app: App, row: PresenceRow): Notice {
   const { user_id: userId, presence, status_msg: status, last_active_ts: activeTs } = row
   const active = { currently_active: presence === 'online', last_active_ago: Math.max(app.clock.now() - activeTs, 0) }
   const entry = { ...active, presence, user_id: userId, ...(status === null ? {} : { status_msg: status }) }
-  await tellNeighbours(app, userId, { key: `presence ${userId}`, type: 'm.presence', content: { push: [entry] } })
+  return { key: `presence ${userId}`, type: 'm.presence', content: { push: [entry] } }
 }
 
 async function keep(app: App, row: PresenceRow): Promise<void> {

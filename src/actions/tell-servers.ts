@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import type { ServerName } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import { serversIn, serversSharing } from '../store/room-servers.ts'
 
@@ -19,6 +20,11 @@ export async function tellRoom(app: App, room: number, notice: Notice): Promise<
 export async function tellNeighbours(app: App, userId: string, notice: Notice): Promise<void> {
   if (app.config.global.disable_federation) return
   post(app, await serversSharing(app.db, userId), notice)
+}
+
+/** Tells one of them. */
+export function tellServer(app: App, server: ServerName, notice: Notice): void {
+  if (!app.config.global.disable_federation) post(app, [server], notice)
 }
 
 function post(app: App, servers: Awaited<ReturnType<typeof serversIn>>, { key, type, content }: Notice): void {

@@ -23,6 +23,7 @@ import { neighbours } from '../store/room-servers.ts'
 import { type Audience, createAudience } from './audience.ts'
 import { deviceListEdus } from './device-list-edus.ts'
 import type { Follower } from './follower.ts'
+import { introducePresence } from './introduce-presence.ts'
 import type { Lease } from './lease.ts'
 
 /** Server-Server API, "Transactions": what one may hold. */
@@ -165,6 +166,7 @@ async function readLog(app: App, state: State): Promise<void> {
     state.seen = rows.length === LOG_ROWS ? rows[rows.length - 1]!.position : to
     for (const server of concerned) start(app, state, await destination(app, state, server))
     for (const server of alive) revive(app, state, server, true)
+    await introducePresence(app, rows)
   }
 }
 

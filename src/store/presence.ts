@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+import { serverOf } from './server-of.ts'
 
 export interface PresenceRow {
   readonly user_id: string
@@ -36,6 +37,13 @@ export function presenceSince(db: Database, userId: string, since: number): Prom
         AND theirs.user_id = p.user_id AND theirs.membership = 'join'
         AND (p.position > ${since} OR mine.position > ${since} OR theirs.position > ${since})))
     ORDER BY p.position DESC LIMIT ${MAX_ROWS}`)
+}
+
+/** Of the members of the room that are of the server. */
+export function presenceInRoom(db: Database, room: number, server: string, limit: number): Promise<PresenceRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM memberships m JOIN presence p ON p.user_id = m.user_id
+    WHERE m.room = ${room} AND m.membership = 'join' AND ${serverOf('m.user_id')} = ${server}
+    ORDER BY p.position DESC LIMIT ${limit}`)
 }
 
 export async function shareRoom(db: Database, userId: string, otherUserId: string): Promise<boolean> {

@@ -19,6 +19,13 @@ export async function serverIsIn(db: Database, room: number, server: string): Pr
   return rows.length > 0
 }
 
+/** The position since which the server is in the room. */
+export async function serverCameAt(db: Database, room: number, server: string): Promise<number | undefined> {
+  const rows = await db.read<{ from_position: number }>(sql`SELECT from_position FROM room_servers
+    WHERE room = ${room} AND server = ${server} AND to_position IS NULL`)
+  return rows[0]?.from_position
+}
+
 /** Whether the server is in one of the rooms. */
 export async function serverIsInAny(db: Database, roomIds: readonly string[], server: string): Promise<boolean> {
   const rows = await db.read(sql`SELECT s.room FROM rooms r JOIN room_servers s ON s.room = r.room

@@ -27,7 +27,9 @@ export async function readableRoom(app: App, userId: string, roomId: string): Pr
     const history = await membershipHistory(app.db, userId, [room.room])
     const last = history.findLastIndex((step) => step.membership === 'join')
     const until = membership.membership === 'invite' ? undefined : history.at(-1)?.position
-    if (last !== -1) return { ...room, end: history[last + 1], until, stateShown: true }
+    // The banned keep what they have read, and may not look the room up again.
+    const stateShown = membership.membership !== 'ban'
+    if (last !== -1) return { ...room, end: history[last + 1], until, stateShown }
   }
   const visibility = room.history_visibility ?? undefined
   const present = membership?.forgotten === 1 ? undefined : membership?.membership
