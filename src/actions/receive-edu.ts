@@ -4,6 +4,7 @@ import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { eventsById } from '../store/events.ts'
 import { membershipOf } from '../store/memberships.ts'
 import { roomById } from '../store/rooms.ts'
+import { serverAclOf } from '../store/server-acl.ts'
 import { receiveDeviceListUpdate, receiveSigningKeyUpdate } from './receive-device-lists.ts'
 import { receiveToDevice } from './send-to-device.ts'
 import { notePresence } from './set-presence.ts'
@@ -20,6 +21,13 @@ const RECEIVERS: ReadonlyMap<string, Receive> = new Map([
   ['m.device_list_update', receiveDeviceListUpdate],
   ['m.signing_key_update', receiveSigningKeyUpdate],
 ])
+
+/** What another one makes up for, or nobody misses for long; the rest may not be lost once its sender was answered. */
+const PASSING: ReadonlySet<unknown> = new Set(['m.typing', 'm.receipt', 'm.presence'])
+
+export function isLasting(edu: JsonValue): boolean {
+  return isObject(edu) && !PASSING.has(own(edu, 'edu_type'))
+}
 
 /** Users, rooms and events in one EDU that are looked at. */
 const ENTRIES_MAX = 1_000
@@ -87,7 +95,7 @@ async function receiveToDeviceMessages(app: App, origin: ServerName, content: Js
   await receiveToDevice(app, { origin, messageId, sender, type, messages })
 }
 
-/** The room, if the user is of the server and joined to it. */
+/** The room, if the user is of the server and joined to it, and the room open to the server. */
 async function roomOfMember(
   app: App,
   origin: ServerName,
@@ -96,8 +104,9 @@ async function roomOfMember(
 ): Promise<number | undefined> {
   if (typeof userId !== 'string' || typeof roomId !== 'string' || serverNameOf(userId) !== origin) return undefined
   const room = await roomById(app.db, roomId)
-  const member = room === undefined ? undefined : await membershipOf(app.db, room.room, userId)
-  return member?.membership === 'join' ? room?.room : undefined
+  if (room === undefined || !(await serverAclOf(app.db, room.room))(origin)) return undefined
+  const member = await membershipOf(app.db, room.room, userId)
+  return member?.membership === 'join' ? room.room : undefined
 }
 
 function entriesOf(value: JsonValue | undefined): readonly [string, JsonValue][] {

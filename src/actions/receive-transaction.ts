@@ -11,7 +11,7 @@ import { knownInHistory, stagePdu } from '../store/pdus.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { type RoomRow, roomById } from '../store/rooms.ts'
 import { serverAclOf } from '../store/server-acl.ts'
-import { receiveEdu } from './receive-edu.ts'
+import { isLasting, receiveEdu } from './receive-edu.ts'
 import { takeInStaged } from './receive-pdus.ts'
 import { verifyPdu } from './verify-pdu.ts'
 import { write } from './write.ts'
@@ -26,7 +26,7 @@ export interface Transaction {
 /**
  * Takes in a transaction of another server (Server-Server API, "Transactions") exactly once, also across restarts: the
  * PDUs that verify are durably staged when this resolves, with the answer as JSON text, and go into their rooms after
- * that. A bad one harms none of the others.
+ * that. A bad one harms none of the others. EDUs about rooms are taken in after the PDUs that they came with.
  */
 export async function receiveTransaction(app: App, transaction: Transaction): Promise<string> {
   const { origin, txnId } = transaction
@@ -44,7 +44,7 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
     if (staged.roomId !== undefined) touched.add(staged.roomId)
   }
   // Before the answer is kept, or a crash would lose them. Taken in twice, they change nothing.
-  for (const edu of transaction.edus) await takeInEdu(app, origin, edu)
+  for (const edu of transaction.edus) if (isLasting(edu)) await takeInEdu(app, origin, edu)
   const answer = canonicalJson({ pdus: Object.fromEntries(results) })
   const done = await write(app, {
     guards: [transactionIsNewOf(origin, txnId)],
@@ -52,7 +52,12 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
     log: [],
   })
   if (done === undefined) return (await answerToTransaction(app.db, origin, txnId)) ?? answer
-  for (const roomId of touched) startInbox(app, roomId)
+  const placed = Promise.all([...touched].map((roomId) => startInbox(app, roomId)))
+  const takeInOthers = async () => {
+    for (const edu of transaction.edus) if (!isLasting(edu)) await takeInEdu(app, origin, edu)
+  }
+  if (touched.size === 0) await takeInOthers()
+  else void app.live.inbox.run(`${origin} ${txnId}`, () => placed.then(takeInOthers))
   return answer
 }
 
@@ -66,9 +71,9 @@ async function takeInEdu(app: App, origin: ServerName, edu: JsonValue): Promise<
   }
 }
 
-/** Begins to take in what is staged for the room, unless that is under way. */
-export function startInbox(app: App, roomId: RoomId): void {
-  void app.live.inbox.run(roomId, () => takeInStaged(app, roomId))
+/** Begins to take in what is staged for the room, unless that is under way. Resolves when nothing of it is left. */
+export function startInbox(app: App, roomId: RoomId): Promise<void> {
+  return app.live.inbox.run(roomId, () => takeInStaged(app, roomId))
 }
 
 interface Staged {

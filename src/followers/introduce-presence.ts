@@ -11,8 +11,8 @@ import { serverCameAt } from '../store/room-servers.ts'
 const USERS_MAX = 100
 
 /**
- * Tells those who cannot have heard of it of our users' presence (Server-Server API, "Presence"): a server that came into a
- * room, and the servers of a room that one of ours came into.
+ * Tells those who cannot have heard of it of our users' presence (Server-Server API, "Presence"): a server that came
+ * into a room, and the servers of a room that one of ours came into.
  */
 export async function introducePresence(app: App, rows: readonly StoredLogRow[]): Promise<void> {
   if (!presenceIsOn(app)) return

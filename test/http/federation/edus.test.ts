@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ServerName } from '../../../src/core/ids.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
 import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
@@ -58,6 +59,26 @@ describe('between servers', () => {
     expect(Object.keys(ephemeral(await bob.sync(before), 'm.receipt')[eventId]['m.read'])).toEqual([alice.userId])
   })
 
+  test('what was read is known with the message that came along', async () => {
+    const before = await bob.sync()
+    network.cut('b.example', true)
+    const eventId = await alice.send(roomId, 'read by me')
+    await alice.post(inRoom(`receipt/m.read/${encodeURIComponent(eventId)}`))
+    await settled(a)
+    network.cut('b.example', false)
+    a.app.live.destinations.wake('b.example' as ServerName)
+    await settled(a, b)
+    expect(ephemeral(await bob.sync(before), 'm.receipt')[eventId]['m.read']).toHaveProperty([alice.userId])
+  })
+
+  test('a server that the access list keeps out says nothing of who types', async () => {
+    await alice.setState(roomId, 'm.room.server_acl', { allow: ['*'], deny: ['a.*'] })
+    await settled(a, b)
+    const before = await bob.sync()
+    await sendEdu('m.typing', { room_id: roomId, user_id: alice.userId, typing: true })
+    expect(ephemeral(await bob.sync(before), 'm.typing')).toBeUndefined()
+  })
+
   test('messages reach devices, each once', async () => {
     const content = { messages: { [bob.userId]: { '*': { n: 1 } } } }
     await alice.put('/sendToDevice/m.test/one', content)
@@ -96,4 +117,18 @@ describe('between servers', () => {
     await sendEdu('m.typing', { room_id: roomId, user_id: alice.userId, typing: true })
     expect(ephemeral(await bob.sync(after), 'm.typing')).toEqual({ user_ids: [alice.userId] })
   })
+})
+
+test('a server that comes into a room is told of the presence of those who are there', async () => {
+  const presence = { global: { presence: { enable_inbound: true, enable_outbound: true } } }
+  const c = await network.start('c.example', undefined, presence)
+  const d = await network.start('d.example', undefined, presence)
+  const carol = sessionOf(c, await c.register('carol'))
+  const dan = sessionOf(d, await d.register('dan'))
+  await carol.put(`/presence/${encodeURIComponent(carol.userId)}/status`, { presence: 'online', status_msg: 'tea' })
+  const room = await carol.createRoom({ preset: 'public_chat' })
+  await dan.post(`/join/${encodeURIComponent(room)}?via=c.example`)
+  await settled(c, d)
+  const { events } = (await dan.sync()).presence
+  expect(events.find((event: Json) => event.sender === carol.userId).content).toMatchObject({ status_msg: 'tea' })
 })
