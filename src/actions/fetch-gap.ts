@@ -59,7 +59,8 @@ export async function missingBetween(
     for (let round = 0; round < GAP_ROUNDS && gap.open.length > 0; round++) {
       const before = found.size
       try {
-        for (const one of await ask(app, source, earliest, gap.open)) found.set(one.eventId, one)
+        const given = await ask(app, source, earliest, gap.open)
+        for (const one of given) if (one.eventId !== event.eventId) found.set(one.eventId, one)
       } catch (error) {
         if (!(error instanceof Unreachable || error instanceof Refused)) throw error
         if (error instanceof Unreachable && source === sources[0]) silence = error

@@ -19,8 +19,8 @@ export class RoomIncomplete extends MatrixError {
  * Resolves when all members of the room are known, at once for nearly every room: after a join by way of another
  * server they come a little later. Errors: RoomIncomplete when that takes too long.
  */
-export async function membersOfRoom(app: App, room: number): Promise<void> {
-  const endMs = app.clock.monotonic() + WAIT_MS
+export async function membersOfRoom(app: App, room: number, waitMs = WAIT_MS): Promise<void> {
+  const endMs = app.clock.monotonic() + waitMs
   const rooms = new Set([room])
   for (;;) {
     const since = app.db.safePosition()

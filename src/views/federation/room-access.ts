@@ -2,10 +2,13 @@ import type { App } from '../../app.ts'
 import type { ServerName } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../../core/room-version.ts'
-import { RoomIncomplete } from '../../live/room-members.ts'
+import { membersOfRoom } from '../../live/room-members.ts'
 import { serverIsIn } from '../../store/room-servers.ts'
 import { type RoomRow, roomById } from '../../store/rooms.ts'
 import { serverAclOf } from '../../store/server-acl.ts'
+
+/** How long another server waits for the members of a room that we have just joined. */
+const PATIENCE_MS = 5_000
 
 /** A room of which this server holds history. */
 export interface KnownRoom {
@@ -15,16 +18,16 @@ export interface KnownRoom {
 
 /**
  * The room, open to the server by its access list, all members known here. Errors: M_NOT_FOUND, M_FORBIDDEN,
- * RoomIncomplete: another server had better be asked, or we a little later.
+ * RoomIncomplete when they do not come in a moment: another server had better be asked, or we a little later.
  */
 export async function roomForServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
   const known = await openRoom(app, roomId, server)
   if (!(await serverIsIn(app.db, known.row.room, app.serverName))) throw notHere()
-  return whole(known)
+  return whole(app, known)
 }
 
-function whole(known: KnownRoom): KnownRoom {
-  if (known.row.partial_state === 1) throw new RoomIncomplete()
+async function whole(app: App, known: KnownRoom): Promise<KnownRoom> {
+  if (known.row.partial_state === 1) await membersOfRoom(app, known.row.room, PATIENCE_MS)
   return known
 }
 
@@ -51,7 +54,7 @@ export async function roomOfServer(app: App, roomId: string, server: ServerName)
 
 /** The same, all members known here. Errors: those of both. */
 export async function wholeRoomOfServer(app: App, roomId: string, server: ServerName): Promise<KnownRoom> {
-  return whole(await roomOfServer(app, roomId, server))
+  return whole(app, await roomOfServer(app, roomId, server))
 }
 
 /** Errors: M_FORBIDDEN for a server that the room's `m.room.server_acl` keeps out. */
