@@ -67,7 +67,7 @@ export const bulkPerspectivesKeyQuery = endpoint({
     const wanted = Object.entries(body.server_keys).slice(0, SERVERS_MAX)
     const answers = wanted.map(([server, keys]) => {
       const times = Object.values(keys).map((key) => key.minimum_valid_until_ts ?? app.clock.now())
-      return keysAbout(app, server, Math.max(app.clock.now(), ...times), Object.keys(keys))
+      return keysAbout(app, server, times.length === 0 ? app.clock.now() : Math.max(...times), Object.keys(keys))
     })
     return { server_keys: (await Promise.all(answers)).flat() }
   },
@@ -80,7 +80,7 @@ function ownKeys(app: App): JsonObject {
 
 /**
  * What that server said of its keys, with our signature added: the newest answer, or those that name a key that is
- * asked for, the newest first. It is asked again when the newest does not reach far enough.
+ * asked for, the newest first. It is asked again when they do not reach far enough.
  */
 async function keysAbout(
   app: App,
@@ -90,12 +90,20 @@ async function keysAbout(
 ): Promise<readonly JsonObject[]> {
   if (!isServerName(server)) return []
   if (server === app.serverName) return [ownKeys(app)]
-  const [newest] = await storedAnswers(app, server)
-  const reach = newest === undefined ? undefined : own(newest, 'valid_until_ts')
-  if (typeof reach !== 'number' || reach < untilTs) await askForKeys(app, server)
-  const answers = await storedAnswers(app, server)
+  const known = await answersAbout(app, server, keyIds)
+  const reaching = known.filter((answer) => Number(own(answer, 'valid_until_ts')) >= untilTs)
+  const isNamed = (keyId: string) => reaching.some((answer) => names(answer, keyId))
+  const suffices = reaching.length > 0 && keyIds.every(isNamed)
+  if (!suffices) await askForKeys(app, server)
+  const answers = suffices ? known : await answersAbout(app, server, keyIds)
+  return answers.map((answer) => signJson(answer, app.serverName, app.key))
+}
+
+async function answersAbout(app: App, server: ServerName, keyIds: readonly string[]): Promise<readonly JsonObject[]> {
+  const rows = await keyAnswersOf(app.db, server, ANSWERS_MAX)
+  const answers = rows.map(({ response }) => parseJson(response)).filter(isObject)
   const naming = answers.filter((answer) => keyIds.some((keyId) => names(answer, keyId)))
-  return (naming.length > 0 ? naming : answers.slice(0, 1)).map((answer) => signJson(answer, app.serverName, app.key))
+  return naming.length > 0 ? naming : answers.slice(0, 1)
 }
 
 function names(answer: JsonObject, keyId: string): boolean {
@@ -103,9 +111,4 @@ function names(answer: JsonObject, keyId: string): boolean {
     const keys = own(answer, list)
     return isObject(keys) && own(keys, keyId) !== undefined
   })
-}
-
-async function storedAnswers(app: App, server: ServerName): Promise<readonly JsonObject[]> {
-  const answers = await keyAnswersOf(app.db, server, ANSWERS_MAX)
-  return answers.map(({ response }) => parseJson(response)).filter(isObject)
 }
