@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import { type EventId, serverNameOf, type UserId } from '../core/ids.ts'
-import { canonicalJson, isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
+import { blocksInvites } from '../core/invite-permission.ts'
+import { canonicalJson, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { accountData } from '../store/account-data.ts'
 import { profileOf } from '../store/profiles.ts'
@@ -58,8 +59,7 @@ export async function changeMembership(app: App, wish: MembershipWish): Promise<
 export async function checkInvitePermission(app: App, target: UserId): Promise<void> {
   if (serverNameOf(target) !== app.serverName) return
   const { content } = await accountData(app.db, target, '', 'm.invite_permission_config')
-  const config = content === undefined ? undefined : parseJson(content)
-  if (isObject(config) && own(config, 'default_action') === 'block')
+  if (blocksInvites(content === undefined ? undefined : parseJson(content)))
     throw new MatrixError('M_INVITE_BLOCKED', `${target} takes no invites.`)
 }
 

@@ -10,7 +10,7 @@ export interface AccountDataRow {
 const MAX_ROWS = 10_000
 
 /** Types that a sync needs whether they changed or not. */
-const SETTINGS = ['m.push_rules', 'm.ignored_user_list']
+const SETTINGS = ['m.push_rules', 'm.ignored_user_list', 'm.invite_permission_config']
 
 /** The user's global account data that changed after `since`, and the settings of every sync. */
 export function globalAccountDataSince(

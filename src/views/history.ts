@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { type EventFilter, eventFilterMatches } from '../core/filter.ts'
 import { type EventRow, eventsAfter, eventsBefore, type HistoryPlace } from '../store/events.ts'
 import { relationsTo } from '../store/relations.ts'
+import { ignoredBy } from './settings.ts'
 import { visibleEvents } from './visible-events.ts'
 
 /** Reads up to `limit` events on one side of the place, the nearest first. */
@@ -81,7 +82,10 @@ function isWithin({ stop, dir }: Scan, row: EventRow): boolean {
 }
 
 async function shownRows(app: App, { userId, filter, roomId }: Scan, rows: readonly EventRow[]): Promise<EventRow[]> {
-  const visible = await visibleEvents(app, userId, rows)
+  const ignored = rows.length === 0 ? undefined : await ignoredBy(app, userId)
+  // Of users who are ignored only state counts (Client-Server API, "Ignoring users").
+  const heard = rows.filter((row) => row.state_key !== null || ignored?.has(row.sender) !== true)
+  const visible = await visibleEvents(app, userId, heard)
   const byRelation = filter.relatedByRelTypes !== undefined || filter.relatedBySenders !== undefined
   const relations = byRelation && visible.length > 0 ? await relationsBy(app, visible) : undefined
   return visible.filter((row) =>

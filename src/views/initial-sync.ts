@@ -10,6 +10,7 @@ import { messages } from './messages.ts'
 import { shownPresence } from './presence.ts'
 import { readableRoom } from './readable-room.ts'
 import { roomState } from './room.ts'
+import { settingsFrom, showsInvite } from './settings.ts'
 import { syncToken } from './tokens.ts'
 
 export interface InitialSyncRequest {
@@ -28,7 +29,9 @@ export async function initialSync(app: App, { viewer, limit, archived }: Initial
   const rooms = await roomsOfUser(app.db, userId, archived ? -1 : Number.MAX_SAFE_INTEGER)
   const accountDataOf = await accountDataByRoom(app, userId)
   const texts: string[] = []
-  for (const { room_id: roomId, membership } of rooms) {
+  const settings = settingsFrom(userId, accountData)
+  for (const { room_id: roomId, membership, sender } of rooms) {
+    if (membership === 'invite' && !showsInvite(settings, sender)) continue
     const isOutside = membership === 'invite' || membership === 'knock'
     const outside = JSON.stringify({ room_id: roomId, membership })
     texts.push(isOutside ? outside : await roomText(app, viewer, roomId, limit, accountDataOf(roomId)))

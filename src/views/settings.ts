@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { blocksInvites } from '../core/invite-permission.ts'
 import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
 import { type PushRuleset, rulesetFrom } from '../core/push-rules.ts'
 import { accountData } from '../store/account-data.ts'
@@ -6,6 +7,8 @@ import { accountData } from '../store/account-data.ts'
 /** Global account data that the server itself heeds. */
 export interface Settings {
   readonly ignored: ReadonlySet<string>
+  /** Nobody may invite the user: what comes all the same is not shown. */
+  readonly blocksInvites: boolean
   readonly pushRules: PushRuleset
   /** When the push rules were changed last. */
   readonly pushRulesPosition: number
@@ -17,12 +20,13 @@ interface Stored {
   readonly position: number
 }
 
-/** From the rows of `m.push_rules` and `m.ignored_user_list`, whatever a client has stored there. */
+/** From the rows of the types that it reads, whatever a client has stored there. */
 export function settingsFrom(userId: string, rows: readonly Stored[]): Settings {
   const pushRules = rows.find((row) => row.type === 'm.push_rules')
   const ignored = rows.find((row) => row.type === 'm.ignored_user_list')
   return {
     ignored: ignoredUsers(objectIn(ignored?.content)),
+    blocksInvites: blocksInvites(objectIn(rows.find((row) => row.type === 'm.invite_permission_config')?.content)),
     pushRules: parsePushRules(userId, pushRules?.content),
     pushRulesPosition: pushRules?.position ?? 0,
   }
@@ -36,6 +40,11 @@ export async function pushRulesOf(app: Pick<App, 'db'>, userId: string): Promise
 /** The rules out of the text of `m.push_rules`, whatever it holds. */
 export function parsePushRules(userId: string, text: string | undefined): PushRuleset {
   return rulesetFrom(userId, objectIn(text))
+}
+
+/** Whether clients are shown an invite (Client-Server API, "Invite permission" and "Ignoring users"). */
+export function showsInvite(settings: Settings, inviter: string): boolean {
+  return !settings.blocksInvites && !settings.ignored.has(inviter)
 }
 
 function objectIn(text: string | undefined): JsonObject | undefined {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { eachEngine } from '../helpers/databases.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
-import { enter, enterAsGuest, inRoom, type Session } from '../helpers/session.ts'
+import { enter, enterAsGuest, inRoom, type Json, type Session } from '../helpers/session.ts'
 
 eachEngine((engine, fresh) => {
   const running: TestServer[] = []
@@ -135,6 +135,36 @@ eachEngine((engine, fresh) => {
     expect(await alice.refused('POST', '/createRoom', { initial_state: [initial] })).toBe('403 M_INVITE_BLOCKED')
     await bob.put(config, {})
     await alice.post(`${inRoom(room)}/invite`, invite)
+    // An invite that was there before is hidden too, and comes back with the permission.
+    const shown = async () => {
+      const { rooms } = await bob.get('/initialSync')
+      return [Object.keys((await bob.sync()).rooms?.invite ?? {}), rooms.map((one: Json) => one.room_id)]
+    }
+    expect(await shown()).toEqual([[room], [room]])
+    await bob.put(config, { default_action: 'block' })
+    expect(await shown()).toEqual([[], []])
+    await bob.put(config, { default_action: 'other' })
+    expect(await shown()).toEqual([[room], [room]])
+  })
+
+  test('what ignored users say is left out of history, and what they do to the room is not', async () => {
+    const server = await start()
+    const [alice, troll] = [await enter(server, 'alice'), await enter(server, 'troll')]
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    await troll.join(room)
+    await troll.send(room, 'noise')
+    const eventId = await alice.send(room, 'words')
+    await troll.put(`/profile/${encodeURIComponent(troll.userId)}/displayname`, { displayname: 'Renamed' })
+    const list = { ignored_users: { [troll.userId]: {} } }
+    await alice.put(`/user/${encodeURIComponent(alice.userId)}/account_data/m.ignored_user_list`, list)
+    const sender = (event: Json) => (event.sender === troll.userId ? [event.type] : [])
+    const { chunk } = await alice.get(`${inRoom(room)}/messages?dir=b`)
+    expect(chunk.flatMap(sender)).toEqual(['m.room.member', 'm.room.member'])
+    const around = await alice.get(`${inRoom(room)}/context/${encodeURIComponent(eventId)}?limit=20`)
+    expect([...around.events_before, ...around.events_after].flatMap(sender)).toEqual([
+      'm.room.member',
+      'm.room.member',
+    ])
   })
 
   test('guests come in where guests may, and leave when they may not any more', async () => {

@@ -1,5 +1,6 @@
 import { roomFilterMatches } from '../../core/filter.ts'
 import { membershipHistory, type RoomOfUser } from '../../store/memberships.ts'
+import { showsInvite } from '../settings.ts'
 import type { Scope, SyncRoom } from './scope.ts'
 
 export interface ChosenRooms {
@@ -25,7 +26,7 @@ export async function chooseRooms(scope: Scope, rooms: readonly RoomOfUser[]): P
       .filter((room) => room.membership === 'join' || hasLeft(room))
       .map((room) => syncRoom(scope, room, steps.get(room.room) ?? [])),
     invited: asOfTo.filter(
-      (room) => room.membership === 'invite' && isNew(room) && !scope.settings.ignored.has(room.sender),
+      (room) => room.membership === 'invite' && isNew(room) && showsInvite(scope.settings, room.sender),
     ),
     knocked: asOfTo.filter((room) => room.membership === 'knock' && isNew(room)),
   }
