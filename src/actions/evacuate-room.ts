@@ -41,6 +41,30 @@ export async function evacuateRoom(app: App, roomId: string, reason?: string): P
   }
 }
 
+export interface RoomEnding {
+  readonly block: boolean
+  readonly message?: string | undefined
+}
+
+/** What the administration API of Synapse says of a room that was ended. */
+export interface EndedRoom {
+  readonly kicked_users: readonly UserId[]
+  readonly failed_to_kick_users: readonly UserId[]
+  readonly local_aliases: readonly string[]
+  readonly new_room_id: null
+}
+
+/**
+ * Ends a room for the users of this server: all leave, it is in no directory, has no alias here and, if wanted, is
+ * blocked. Its history stays. Done again, it finishes what was interrupted. Errors: M_NOT_FOUND.
+ */
+export async function endRoom(app: App, roomId: string, { block, message }: RoomEnding): Promise<EndedRoom> {
+  const { left, failed } = await evacuateRoom(app, roomId, message)
+  const aliases = await unlistRoom(app, roomId)
+  if (block) await setBlocked(app, roomId, true)
+  return { kicked_users: left, failed_to_kick_users: failed, local_aliases: aliases, new_room_id: null }
+}
+
 /** Lets nobody do anything in the room any more, or lets them again. Errors: M_NOT_FOUND. */
 export async function setBlocked(app: App, roomId: string, blocked: boolean): Promise<void> {
   const room = await roomById(app.db, roomId)
@@ -50,7 +74,7 @@ export async function setBlocked(app: App, roomId: string, blocked: boolean): Pr
 }
 
 /** Takes the room out of the directory, and its aliases away. Resolves with those. Errors: M_NOT_FOUND. */
-export async function unlistRoom(app: App, roomId: string): Promise<readonly string[]> {
+async function unlistRoom(app: App, roomId: string): Promise<readonly string[]> {
   const room = await roomById(app.db, roomId)
   if (room === undefined) throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
   const aliases = (await aliasesOf(app.db, room.room, ALIASES_MAX)).map(({ alias }) => alias)

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
+import { beginRoomEnding } from '../../actions/begin-room-ending.ts'
 import { changeMembership } from '../../actions/change-membership.ts'
-import { evacuateRoom, setBlocked, unlistRoom } from '../../actions/evacuate-room.ts'
+import { endRoom, type RoomEnding, setBlocked } from '../../actions/evacuate-room.ts'
 import { join } from '../../actions/join.ts'
 import { makeRoomAdmin } from '../../actions/make-room-admin.ts'
 import type { App } from '../../app.ts'
@@ -9,6 +10,7 @@ import { isObject, own, parseJson } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { countRooms, type ListedRoom, listedRoom, listRooms } from '../../store/admin-rooms.ts'
 import { membershipOf, membersOf } from '../../store/memberships.ts'
+import { endingsById, endingsOfRoom, type RoomEndingRow } from '../../store/room-endings.ts'
 import { roomById } from '../../store/rooms.ts'
 import { resolveRoom } from '../../views/directory.ts'
 import { wholeState } from '../../views/whole-state.ts'
@@ -22,6 +24,11 @@ const REASON_LENGTH_MAX = 2_000
 /** Members named in one answer. */
 const MEMBERS_MAX = 100_000
 const Params = Type.Object({ roomId: Type.String() })
+const Ending = Type.Object({
+  new_room_user_id: Type.Optional(Type.String()),
+  message: Type.Optional(Type.String({ maxLength: REASON_LENGTH_MAX })),
+  block: Type.Optional(Type.Boolean()),
+})
 
 /** The rooms of this server, as the administration API of Synapse has them. */
 export const listAllRooms = adminEndpoint({
@@ -101,30 +108,45 @@ export const putBlock = adminEndpoint({
   },
 })
 
-/**
- * Ends a room for the users of this server: all leave, it is in no directory, has no alias here and, if wanted, is
- * blocked. Its history stays in the database.
- */
+/** Ends a room for the users of this server, while the request waits. What it said stays in the database. */
 export const deleteRoom = adminEndpoint({
   method: 'DELETE',
   path: `${PATH}/{roomId}`,
   rateLimit: 'other',
   params: Params,
-  body: Type.Object({
-    new_room_user_id: Type.Optional(Type.String()),
-    message: Type.Optional(Type.String({ maxLength: REASON_LENGTH_MAX })),
-    block: Type.Optional(Type.Boolean()),
-  }),
-  async handle(app, { params, body }) {
-    if (body.new_room_user_id !== undefined)
-      throw new MatrixError(
-        'M_INVALID_PARAM',
-        'No room is made in place of the one that ends: leave new_room_user_id out.',
-      )
-    const { left, failed } = await evacuateRoom(app, params.roomId, body.message)
-    const aliases = await unlistRoom(app, params.roomId)
-    if (body.block === true) await setBlocked(app, params.roomId, true)
-    return { kicked_users: left, failed_to_kick_users: failed, local_aliases: aliases, new_room_id: null }
+  body: Ending,
+  handle: (app, { params, body }) => endRoom(app, params.roomId, endingOf(body)),
+})
+
+/** The same in the background. */
+export const beginDeletingRoom = adminEndpoint({
+  method: 'DELETE',
+  path: '/_synapse/admin/v2/rooms/{roomId}',
+  rateLimit: 'other',
+  params: Params,
+  body: Ending,
+  handle: async (app, { params, body }) => ({ delete_id: await beginRoomEnding(app, params.roomId, endingOf(body)) }),
+})
+
+export const getDeleteStatus = adminEndpoint({
+  method: 'GET',
+  path: '/_synapse/admin/v2/rooms/delete_status/{deleteId}',
+  params: Type.Object({ deleteId: Type.String() }),
+  async handle(app, { params }) {
+    const [ending] = await endingsById(app.db, params.deleteId)
+    if (ending === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no such deletion.')
+    return statusOf(ending)
+  },
+})
+
+export const getDeleteStatusOf = adminEndpoint({
+  method: 'GET',
+  path: '/_synapse/admin/v2/rooms/{roomId}/delete_status',
+  params: Params,
+  async handle(app, { params }) {
+    const endings = await endingsOfRoom(app.db, params.roomId)
+    if (endings.length === 0) throw new MatrixError('M_NOT_FOUND', 'The room is not being deleted, and was not.')
+    return { results: endings.map((ending) => ({ delete_id: ending.delete_id, ...statusOf(ending) })) }
   },
 })
 
@@ -157,6 +179,17 @@ export const joinUser = adminEndpoint({
     return { room_id: roomId }
   },
 })
+
+function endingOf({ new_room_user_id: creator, message, block = false }: typeof Ending.static): RoomEnding {
+  if (creator === undefined) return { message, block }
+  throw new MatrixError('M_INVALID_PARAM', 'No room is made in place of another: leave new_room_user_id out.')
+}
+
+function statusOf({ room_id, outcome }: RoomEndingRow) {
+  return outcome === undefined
+    ? { status: 'active', room_id, shutdown_room: {} }
+    : { status: 'complete', room_id, shutdown_room: outcome }
+}
 
 async function invite(app: App, roomId: string, sender: UserId, target: UserId): Promise<void> {
   if (await isIn(app, roomId, target)) return

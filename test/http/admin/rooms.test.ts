@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { eachServer } from '../../helpers/each-server.ts'
 import { enter, enterAsAdmin, inRoom, type Json, logIn } from '../../helpers/session.ts'
 
@@ -70,6 +70,23 @@ eachServer({}, (server) => {
     await root.put(path(room, '/block'), { block: false })
     // Nobody is in it any more who could let anybody in.
     expect(await ben.refusal('POST', `/join/${encodeURIComponent(room)}`, {})).toBe('404 M_NOT_FOUND')
+  })
+
+  test('a room is ended in the background, and what came of it can be asked for', async () => {
+    const [root, ann] = [await enterAsAdmin(server, 'root3'), await enter(server, 'ann3')]
+    const room = await ann.createRoom({ preset: 'public_chat' })
+    const v2 = '/_synapse/admin/v2/rooms'
+    const status = `${v2}/${encodeURIComponent(room)}/delete_status`
+    expect(await root.refusal('GET', status)).toBe('404 M_NOT_FOUND')
+    expect(await root.refusal('DELETE', `${v2}/!nothing:test.example`, {})).toBe('404 M_NOT_FOUND')
+    const { delete_id: id } = (await root.call('DELETE', `${v2}/${encodeURIComponent(room)}`, { block: true })).body
+    await vi.waitFor(async () => expect((await root.get(`${v2}/delete_status/${id}`)).status).toBe('complete'), 10_000)
+    const outcome = { kicked_users: [ann.userId], failed_to_kick_users: [], local_aliases: [], new_room_id: null }
+    const result = { delete_id: id, room_id: room, status: 'complete', shutdown_room: outcome }
+    expect(await root.get(status)).toEqual({ results: [result] })
+    expect(await root.refusal('GET', `${v2}/delete_status/invented`)).toBe('404 M_NOT_FOUND')
+    expect((await ann.get('/joined_rooms')).joined_rooms).toEqual([])
+    expect(await root.get(path(room, '/block'))).toEqual({ block: true })
   })
 
   test.each(['10', '11', '12'])('an administrator is given power in a room of version %s', async (version) => {
