@@ -29,7 +29,7 @@ import { createStateCache } from './live/state-cache.ts'
 import { createTemplates } from './live/templates.ts'
 import { type Clock, systemClock, systemRandom, systemTimers, type Timers } from './live/time.ts'
 import { createTurns } from './live/turns.ts'
-import { createTyping } from './live/typing.ts'
+import { createTyping, hearTyping } from './live/typing.ts'
 import { createUnderway } from './live/underway.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
@@ -93,6 +93,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { waiters } = hearing
   const stop = followLog(db, (rows, position) => hear(db, hearing, boot, rows, position), log)
   waiters.heard([], db.safePosition(), false)
+  const typing = createTyping(timers, (room) => waiters.stir(room))
+  const ignore = db.onTold((text) => hearTyping(typing, boot, text))
   const remote = remoteOf(options, clock, timers)
   const turns = turnsOf(log)
   return {
@@ -106,7 +108,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     remote,
     live: {
       ...hearing,
-      typing: createTyping(timers, (room) => waiters.stir(room)),
+      typing,
       rateLimiter: rateLimiterOf(config, clock),
       mailLimiter: createRateLimiter(MAILS_TO_AN_ADDRESS, clock),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),
@@ -118,6 +120,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       boot,
     },
     async close() {
+      ignore()
       await stop()
       const ended = turns.completing.close()
       await turns.inbox.idle()

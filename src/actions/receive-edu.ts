@@ -5,6 +5,7 @@ import { eventsById } from '../store/events.ts'
 import { membershipOf } from '../store/memberships.ts'
 import { roomById } from '../store/rooms.ts'
 import { serverAclOf } from '../store/server-acl.ts'
+import { noteTyping } from './note-typing.ts'
 import { receiveDeviceListUpdate, receiveSigningKeyUpdate } from './receive-device-lists.ts'
 import { receiveToDevice } from './send-to-device.ts'
 import { notePresence } from './set-presence.ts'
@@ -46,7 +47,7 @@ export async function receiveEdu(app: App, origin: ServerName, edu: JsonValue): 
 async function receiveTyping(app: App, origin: ServerName, content: JsonObject): Promise<void> {
   const userId = own(content, 'user_id')
   const room = await roomOfMember(app, origin, userId, own(content, 'room_id'))
-  if (room !== undefined) app.live.typing.set(room, userId as string, own(content, 'typing') === true ? TYPING_MS : 0)
+  if (room !== undefined) noteTyping(app, room, userId as string, own(content, 'typing') === true ? TYPING_MS : 0)
 }
 
 async function receiveReceipts(app: App, origin: ServerName, content: JsonObject): Promise<void> {

@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { noteTyping } from './note-typing.ts'
 import { tellRoom } from './tell-servers.ts'
 
 export interface TypingWish {
@@ -11,7 +12,7 @@ export interface TypingWish {
 
 /** Shows a local user as typing, here and on the other servers in the room. */
 export async function setTyping(app: App, { room, roomId, userId, timeoutMs }: TypingWish): Promise<void> {
-  app.live.typing.set(room, userId, timeoutMs)
+  noteTyping(app, room, userId, timeoutMs)
   const content = { room_id: roomId, typing: timeoutMs > 0, user_id: userId }
   await tellRoom(app, room, { key: `typing ${room} ${userId}`, type: 'm.typing', content })
 }

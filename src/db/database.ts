@@ -57,6 +57,13 @@ export interface Database {
   /** Calls back whenever `safePosition()` grew, by this process or by another. Returns the way to stop. */
   onGrown(listener: (position: number) => void): () => void
   /**
+   * Tells the other servers on the database what they may miss: texts of some hundred bytes that are kept nowhere. On
+   * SQLite there are no others.
+   */
+  tell(text: string): Promise<void>
+  /** Calls back with what a server told, this one too. Returns the way to stop. */
+  onTold(listener: (text: string) => void): () => void
+  /**
    * The next integer id of a kind ("event", "room", "snapshot"), out of a block reserved beforehand; never given
    * twice, not even by another process.
    */

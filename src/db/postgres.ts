@@ -28,6 +28,8 @@ interface Connections {
   readonly server: boolean
   readonly pool: pg.Pool
   readonly log: Growth
+  /** Hear what servers tell one another. */
+  readonly listeners: Set<(text: string) => void>
   /** The one connection that writes and hears the notices; undefined until it is needed, and after it broke. */
   writer: Promise<pg.Client> | undefined
   queries: number
@@ -44,7 +46,15 @@ export async function openPostgres(
   // A connection that breaks while nobody uses it leaves the pool by itself.
   pool.on('error', () => undefined)
   const server = options.server ?? false
-  const connections: Connections = { uri, server, pool, log: growth(0), writer: undefined, queries: 0 }
+  const connections: Connections = {
+    uri,
+    server,
+    pool,
+    log: growth(0),
+    listeners: new Set(),
+    writer: undefined,
+    queries: 0,
+  }
   try {
     await writerOf(connections)
   } catch (error) {
@@ -60,6 +70,11 @@ export async function openPostgres(
     commit: queue.commit,
     safePosition: connections.log.safePosition,
     onGrown: connections.log.onGrown,
+    tell: async (text) => void (await readRows(connections, sql`SELECT pg_notify('dendrite_told', ${text})`)),
+    onTold(listener) {
+      connections.listeners.add(listener)
+      return () => connections.listeners.delete(listener)
+    },
     nextId: idBlocks((kind, size) => reserve(connections, kind, size)),
     get queryCount() {
       return connections.queries
@@ -102,8 +117,9 @@ async function connectWriter(connections: Connections, forget: () => void): Prom
   const client = new pg.Client(config as pg.ClientConfig)
   client.on('error', forget)
   client.on('end', forget)
-  client.on('notification', ({ payload }) => {
-    const position = Number(payload)
+  client.on('notification', ({ channel, payload }) => {
+    if (channel === 'dendrite_told') for (const listener of connections.listeners) listener(payload ?? '')
+    const position = channel === 'dendrite_log' ? Number(payload) : Number.NaN
     if (Number.isSafeInteger(position)) connections.log.raise(position)
   })
   try {
@@ -111,6 +127,7 @@ async function connectWriter(connections: Connections, forget: () => void): Prom
     const [head] = await Promise.all([
       client.query<{ position: number }>('SELECT position FROM log_head'),
       client.query('LISTEN dendrite_log'),
+      client.query('LISTEN dendrite_told'),
       // It ends with the connection. While a migration runs this one waits, and fails in the end.
       connections.server ? client.query('SELECT pg_advisory_lock_shared($1::bigint)', [SERVER_LOCK]) : undefined,
       // A process that stops in the middle of a transaction holds the lock of the log: the others get it back.

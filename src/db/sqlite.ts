@@ -76,6 +76,8 @@ export async function openSqlite(path: string, time: Time, options: SqliteOption
     commit: queue.commit,
     safePosition: log.safePosition,
     onGrown: log.onGrown,
+    tell: async () => undefined,
+    onTold: () => () => undefined,
     nextId: idBlocks((kind, size) => reserve(connection, kind, size)),
     get queryCount() {
       return connection.queries

@@ -68,3 +68,14 @@ export function createTyping(timers: Timers, changed: (room: number) => void): T
     },
   }
 }
+
+/** One call of `set`, as a process tells it the others. */
+export function typingText(boot: string, room: number, userId: string, timeoutMs: number): string {
+  return `typing ${boot} ${room} ${Math.max(timeoutMs, 0)} ${userId}`
+}
+
+/** Takes in what a process told; what this one told itself changes nothing. */
+export function hearTyping(typing: Typing, boot: string, text: string): void {
+  const [, teller, room, timeoutMs, userId] = /^typing (\S+) (\d+) (\d+) (.+)$/.exec(text) ?? []
+  if (teller !== boot && userId !== undefined) typing.set(Number(room), userId, Number(timeoutMs))
+}
