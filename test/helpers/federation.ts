@@ -18,12 +18,17 @@ export interface TestNetwork {
   refuse(unknown: (uri: string) => boolean, how?: 'answer 404' | 'hang up'): void
   /** Answers in the place of the servers, where it does not answer undefined. */
   answer(instead: (request: ServerRequest) => { status: number; content: unknown } | undefined): void
+  /** What a server answers is changed on its way, as if it had said so itself. */
+  rewrite(change: Rewrite): void
   /** Every request that was carried, oldest first. */
   readonly carried: ServerRequest[]
   /** Asks as one of the servers. */
   ask(from: TestServer, destination: string, question: Question): Promise<JsonObject>
   stop(): Promise<void>
 }
+
+export type Rewrite = (request: ServerRequest, answer: Answer) => Answer
+type Answer = Awaited<ReturnType<Transport['send']>>
 
 export function createTestNetwork(): TestNetwork {
   const servers = new Map<string, TestServer>()
@@ -32,6 +37,7 @@ export function createTestNetwork(): TestNetwork {
   let refused: (uri: string) => boolean = () => false
   let instead: Parameters<TestNetwork['answer']>[0] = () => undefined
   let refusal: 'answer 404' | 'hang up' = 'answer 404'
+  let rewritten: Rewrite = (_request, answer) => answer
   const carried: ServerRequest[] = []
   const transport: Transport = {
     async send(request) {
@@ -44,7 +50,7 @@ export function createTestNetwork(): TestNetwork {
       carried.push(request)
       const { method, uri, headers, body } = request
       const reply = await fetch(`${server.url}${uri}`, { method, headers, ...(body === undefined ? {} : { body }) })
-      return { status: reply.status, body: Buffer.from(await reply.arrayBuffer()) }
+      return rewritten(request, { status: reply.status, body: Buffer.from(await reply.arrayBuffer()) })
     },
   }
   return {
@@ -62,6 +68,9 @@ export function createTestNetwork(): TestNetwork {
     },
     answer(given) {
       instead = given
+    },
+    rewrite(change) {
+      rewritten = change
     },
     cut: (serverName, off) => void (off ? dead.add(serverName) : dead.delete(serverName)),
     ask: (from, destination, question) => askServer(from.app, destination as ServerName, question),
