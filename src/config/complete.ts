@@ -1,13 +1,10 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { ROOM_VERSIONS } from '../core/room-version.ts'
+import type { Fault } from './fault.ts'
+import { loginFaults } from './login-faults.ts'
 import { type Config, ConfigSchema } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
 import { childSchema, isObject, type SchemaNode, walkKeys } from './walk.ts'
-
-export interface Fault {
-  readonly path: readonly string[]
-  readonly message: string
-}
 
 /**
  * Checks `value` against the schema and fills in what is missing. `readFile` reads the file that a `<secret>_file` key
@@ -134,8 +131,6 @@ function convertUnits(root: Record<string, unknown>, faults: Fault[]): void {
   })
 }
 
-/** RFC 7518 section 3.2: a key as long as the hash. */
-const JWT_KEY_MIN_LENGTH = 32
 const SERVER_NAME = /^(?:[0-9A-Za-z.-]{1,230}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
 
 function checkMeaning(root: Record<string, unknown>, faults: Fault[]): void {
@@ -153,7 +148,7 @@ function checkMeaning(root: Record<string, unknown>, faults: Fault[]): void {
     const message = 'must be file:NAME for SQLite or a postgres:// URI'
     faults.push({ path: ['global', 'database', 'connection_string'], message })
   }
-  faults.push(...jwtFaults(root))
+  faults.push(...loginFaults(root))
   if (((textAt(root, 'http', 'tls_cert') ?? '') === '') !== ((textAt(root, 'http', 'tls_key') ?? '') === '')) {
     faults.push({ path: ['http', 'tls_cert'], message: 'and http.tls_key go together' })
   }
@@ -170,16 +165,6 @@ function checkCaptcha(clientApi: unknown, faults: Fault[]): void {
   if (typeof url === 'string' && url !== '' && !URL.canParse(url)) {
     faults.push({ path: ['client_api', 'recaptcha_siteverify_api'], message: 'must be a URL' })
   }
-}
-
-/** A key that is missing, or too short to be a secret, would let everybody in. */
-function jwtFaults(root: Record<string, unknown>): Fault[] {
-  const jwt = isObject(root.client_api) ? root.client_api.jwt : undefined
-  if (!isObject(jwt) || jwt.enabled !== true) return []
-  const key = String(jwt.algorithm).startsWith('HS') ? 'secret' : 'public_key'
-  if (String(jwt[key]).length >= JWT_KEY_MIN_LENGTH) return []
-  const message = `must have at least ${JWT_KEY_MIN_LENGTH} characters with ${jwt.algorithm}`
-  return [{ path: ['client_api', 'jwt', key], message }]
 }
 
 function checkEmail(clientApi: unknown, faults: Fault[]): void {

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { exportJWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { configFrom } from '../../src/config/load.ts'
 import { sql } from '../../src/db/sql.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import * as idp from '../helpers/identity-providers.ts'
@@ -225,6 +226,20 @@ eachServer(config, (server) => {
     await user.call('DELETE', `/devices/${user.deviceId}`, { auth: { ...auth, type: 'm.login.sso' } })
     expect(await user.refusal('GET', '/account/whoami')).toBe('401 M_UNKNOWN_TOKEN')
   })
+})
+
+test('a provider that cannot work is refused with the configuration', () => {
+  const global = { server_name: 'test.example' }
+  const load =
+    (...providers: object[]) =>
+    () =>
+      configFrom({ version: 2, global, client_api: { sso: { providers } } })
+  const one = openId('one', 'https://idp.example')
+  expect(load(one, { ...one, id: 'two', type: 'cas', client_id: '' })).not.toThrow()
+  expect(load(one, one)).toThrow('client_api.sso.providers.1.id')
+  expect(load({ ...one, client_id: '' })).toThrow('client_api.sso.providers.0.client_id')
+  expect(load({ ...one, scopes: ['profile'] })).toThrow('client_api.sso.providers.0.scopes')
+  expect(load({ ...one, issuer: 'idp.example' })).toThrow('client_api.sso.providers.0.issuer')
 })
 
 /** A provider that says what it likes: `lie` changes the claims, the header or the key of its ID token. */
