@@ -62,7 +62,7 @@ test('guesses at one account are limited whatever address they come from', async
   expect(statuses).toEqual([403, 403, 403, 429])
 })
 
-test('a proxy that is trusted names the client; the last address that is not trusted counts', async () => {
+test('S40: a proxy that is trusted names the client; the last address that is not trusted counts', async () => {
   const server = await start({ rate_limiting: limits }, { trusted_proxies: ['127.0.0.1', '10.0.0.0/8'] })
   const first = '203.0.113.1'
   expect(await statusesFrom(server, first, first, `6.6.6.6, ${first}, 10.1.1.1`, first)).toEqual([200, 200, 200, 429])
@@ -70,7 +70,7 @@ test('a proxy that is trusted names the client; the last address that is not tru
   expect(await statusesFrom(server, 'x'.repeat(5_000), '::ffff:1.2.3.4', ',,', '"; --')).toEqual([200, 200, 200, 200])
 })
 
-test('nobody else’s X-Forwarded-For is believed', async () => {
+test('S40: nobody else’s X-Forwarded-For is believed', async () => {
   const server = await start({ rate_limiting: limits }, { trusted_proxies: [] })
   expect(await statusesFrom(server, '1.1.1.1', '2.2.2.2', '3.3.3.3', '4.4.4.4')).toEqual([200, 200, 200, 429])
 })

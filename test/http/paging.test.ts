@@ -138,7 +138,7 @@ eachEngine((engine, fresh) => {
     return { people, restart }
   }
 
-  test('pages are the visible history, each event once, in one order, whatever their sizes', async () => {
+  test('S45: pages are the visible history, each event once, in one order, whatever their sizes', async () => {
     const { people, restart } = await open()
     const walk = fc.record({
       steps: fc.array(step, { minLength: 5, maxLength: 25 }),

@@ -117,7 +117,7 @@ eachServer(config, (server) => {
     expect((await enterWith(server, await visit('company', 1, TRUSTED_URL))).userId).toBe(ann.userId)
   })
 
-  test('only a client of the list gets the token without a question, and only what is a place gets any', async () => {
+  test('S42: only a client of the list gets the token unasked, and only what is a place gets any', async () => {
     const asked = [
       'https://trusted.example.evil.example/app',
       'https://trusted.example@evil.example/app',
