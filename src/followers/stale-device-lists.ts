@@ -67,9 +67,7 @@ export async function startStaleDeviceLists(app: App): Promise<Follower> {
 /** Starts what is due, and sets the timer for what is next. */
 function look(app: App, state: State): void {
   state.lookAgain = true
-  state.looking ??= lookAround(app, state).finally(() => {
-    state.looking = undefined
-  })
+  state.looking ??= lookAround(app, state)
 }
 
 async function lookAround(app: App, state: State): Promise<void> {
@@ -82,6 +80,8 @@ async function lookAround(app: App, state: State): Promise<void> {
       wait(app, state, app.clock.now() + PAUSE_FIRST_MS)
     }
   }
+  // Here, not when the promise is settled: who looks in between would be forgotten.
+  state.looking = undefined
 }
 
 async function startDue(app: App, state: State): Promise<void> {

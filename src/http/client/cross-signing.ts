@@ -5,8 +5,9 @@ import type { KeyUsage } from '../../core/cross-signing.ts'
 import { isHistoricalUserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import { confirmUser } from '../confirm-user.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
-import { Auth, authenticateInteractively } from '../uia.ts'
+import { Auth } from '../uia.ts'
 
 /** Keys signed in one upload. */
 const SIGNED_MAX = 1_000
@@ -34,8 +35,7 @@ export const uploadCrossSigningKeys = endpoint({
     for (const [usage, key] of keys) if (key !== undefined) upload.set(usage, key as JsonObject)
     const plan = await planCrossSigning(app, user.userId, upload)
     if (plan.replaces) {
-      const call = { endpoint: 'POST /keys/device_signing/upload', body, user }
-      await authenticateInteractively(app, 'm.login.password', call)
+      await confirmUser(app, user, { endpoint: 'POST /keys/device_signing/upload', body })
     }
     await uploadCrossSigning(app, plan)
     return {}

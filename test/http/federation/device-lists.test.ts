@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { signJson } from '../../../src/core/sign.ts'
+import { startStaleDeviceLists } from '../../../src/followers/stale-device-lists.ts'
 import { freshPostgres } from '../../helpers/databases.ts'
 import { crossSigningOf, deviceKeysOf, oneTimeKeys } from '../../helpers/device-keys.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
+import { handTime } from '../../helpers/hand-time.ts'
 import { TEST_PASSWORD, type TestServer } from '../../helpers/server.ts'
 import { inRoom, type Json, type Session, sessionOf } from '../../helpers/session.ts'
 
+const HOUR_MS = 3_600_000
 const engines = process.env.DENDRITE_TEST_POSTGRES === undefined ? ['sqlite'] : ['sqlite', 'postgres']
 
 describe.each(engines)('on %s', (engine) => {
@@ -164,6 +167,32 @@ describe.each(engines)('on %s', (engine) => {
     expect([reply.device_keys, reply.failures]).toEqual([{}, { 'a.example': {} }])
     network.cut('a.example', false)
     expect(Object.keys(await devices())).toEqual([phone()])
+  })
+
+  test('a server that is away is asked for a stale list again, after pauses that grow', async () => {
+    await devices()
+    const { keys } = deviceKeysOf(alice)
+    await alice.post('/keys/upload', { device_keys: keys })
+    await settled(a, b)
+    network.cut('a.example', true)
+    await sendEdu('m.device_list_update', { user_id: alice.userId, device_id: 'GHOST', stream_id: 900, prev_id: [899] })
+    await settled(b)
+    const time = handTime(b.app.clock.now() + HOUR_MS)
+    const follower = await startStaleDeviceLists({ ...b.app, ...time })
+    for (const pauseMs of [10_000, 20_000]) {
+      await time.alarmIn(pauseMs)
+      time.pass(pauseMs)
+    }
+    await time.alarmIn(40_000)
+    network.cut('a.example', false)
+    network.carried.length = 0
+    time.pass(40_000)
+    await settled(b)
+    await follower.idle()
+    await follower.stop()
+    expect(readings()).toBe(1)
+    expect(await devices()).toEqual({ [phone()]: { ...keys, unsigned: {} } })
+    expect(readings()).toBe(1)
   })
 
   test('servers speak for their own users, to those who share a room with them, and in the right shape', async () => {
