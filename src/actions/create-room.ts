@@ -56,7 +56,8 @@ export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
     throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `Room version ${wanted} is not supported.`)
   const invited = [...new Set(wish.invite ?? [])]
   const ours = (user: UserId) => serverNameOf(user) === app.serverName
-  for (const target of [...invited, ...initialInvites(wish)]) await checkInvitePermission(app, target)
+  const invites = [...invited.map((target) => inviteOf(wish, target)), ...initialInvites(wish)]
+  for (const { target } of invites) await checkInvitePermission(app, target)
   for (const { idServer } of wish.inviteByAddress ?? []) checkTrusted(app, idServer)
   const profiles = new Map<UserId, JsonObject>()
   for (const user of [wish.creator, ...invited.filter(ours)]) profiles.set(user, await memberProfile(app, user))
@@ -70,10 +71,10 @@ export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
       throw asInvalidState(error)
     }
   })
-  const others = invited.filter((user) => !ours(user))
+  const others = invites.filter(({ target }) => !ours(target))
   const { roomId: made } = create!
-  const inviteOther = (target: UserId) => changeMembership(app, { ...inviteOf(wish, target), roomId: made })
-  await Promise.all(others.map((target) => noteFailure(app, made, target, inviteOther(target))))
+  const inviteOther = (invite: Invite) => changeMembership(app, { ...invite, roomId: made })
+  await Promise.all(others.map((invite) => noteFailure(app, made, invite.target, inviteOther(invite))))
   for (const address of wish.inviteByAddress ?? []) {
     const { sender, content } = inviteOf(wish, wish.creator)
     const invite = inviteByAddress(app, { ...address, roomId: made, sender, content })
@@ -92,12 +93,17 @@ async function noteFailure(app: App, room: RoomId, target: string, invite: Promi
   }
 }
 
+type Invite = Omit<MembershipWish, 'roomId'>
+
 /** Who is invited by the initial state, as by the list of invites. */
-function initialInvites(wish: RoomWish): UserId[] {
-  const invites = (wish.initialState ?? []).filter(
-    (event) => event.type === 'm.room.member' && own(event.content, 'membership') === 'invite',
-  )
-  return invites.map((event) => event.stateKey).filter(isHistoricalUserId)
+function initialInvites(wish: RoomWish): Invite[] {
+  return (wish.initialState ?? []).filter(isInvite).flatMap(({ stateKey: target, content }) => {
+    return isHistoricalUserId(target) ? [{ sender: wish.creator, target, membership: 'invite' as const, content }] : []
+  })
+}
+
+function isInvite({ type, content }: InitialEvent): boolean {
+  return type === 'm.room.member' && own(content, 'membership') === 'invite'
 }
 
 /** What the room's own rules refuse is a fault of the wish, not a lack of permission. */
@@ -152,7 +158,9 @@ async function addAll(
   for (const [type, content] of presetState(wish)) {
     if (!initial.some((event) => event.type === type && event.stateKey === '')) await add(type, content)
   }
-  for (const event of initial) await add(event.type, event.content, event.stateKey)
+  // Users of other servers are invited by way of those, once the room is there.
+  const abroad = (event: InitialEvent) => isInvite(event) && serverNameOf(event.stateKey) !== app.serverName
+  for (const event of initial) if (!abroad(event)) await add(event.type, event.content, event.stateKey)
   if (wish.name !== undefined) await add('m.room.name', { name: wish.name })
   if (wish.topic !== undefined)
     await add('m.room.topic', { topic: wish.topic, 'm.topic': { 'm.text': [{ body: wish.topic }] } })

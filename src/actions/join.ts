@@ -3,7 +3,7 @@ import { type EventId, type RoomId, type ServerName, serverNameOf } from '../cor
 import { MatrixError, roomBlocked } from '../core/matrix-error.ts'
 import { membershipOf } from '../store/memberships.ts'
 import { serverIsIn, serversIn } from '../store/room-servers.ts'
-import { roomById } from '../store/rooms.ts'
+import { roomById, roomSummary } from '../store/rooms.ts'
 import { carryOver } from './carry-over.ts'
 import { changeMembership, type MembershipWish } from './change-membership.ts'
 import { joinRemoteRoom } from './join-remote-room.ts'
@@ -19,8 +19,16 @@ export async function join(
   servers: readonly ServerName[] = [],
 ): Promise<EventId> {
   const eventId = await enter(app, wish, servers)
+  if (wish.guest === true) await checkGuest(app, wish)
   await carryOver(app, wish.target, wish.roomId)
   return eventId
+}
+
+/** Whether a room takes guests is known in the room alone: whom it does not take leaves at once. */
+async function checkGuest(app: App, wish: Omit<MembershipWish, 'membership'>): Promise<void> {
+  if ((await roomSummary(app.db, wish.roomId))?.guest_access === 'can_join') return
+  await changeMembership(app, { ...wish, membership: 'leave', content: undefined })
+  throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'The room takes no guests.')
 }
 
 async function enter(

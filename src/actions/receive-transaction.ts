@@ -12,6 +12,7 @@ import { serverIsIn } from '../store/room-servers.ts'
 import { type RoomRow, roomById } from '../store/rooms.ts'
 import { serverAclOf } from '../store/server-acl.ts'
 import { isLasting, receiveEdu } from './receive-edu.ts'
+import { receiveOutside } from './receive-outside.ts'
 import { takeInStaged } from './receive-pdus.ts'
 import { verifyPdu } from './verify-pdu.ts'
 import { write } from './write.ts'
@@ -104,7 +105,11 @@ async function stage(
     const found = rooms.get(roomId) ?? openRoom(app, roomId)
     rooms.set(roomId, found)
     const room = await found
-    if (room === undefined) throw new MatrixError('M_NOT_FOUND', 'The room is not known here.')
+    if (room === undefined) {
+      const taken = await receiveOutside(app, origin, roomId, pdu)
+      if (taken === undefined) throw new MatrixError('M_NOT_FOUND', 'The room is not known here.')
+      return { eventId: taken.eventId }
+    }
     eventId = parseEvent(room.version, pdu as JsonObject).eventId
     for (const server of [origin, serverNameOf(String(own(pdu as JsonObject, 'sender')))]) {
       if (!room.allows(server)) throw new MatrixError('M_FORBIDDEN', `The room is closed to ${server}.`)

@@ -5,6 +5,7 @@ import { logPosition, type Sql } from '../db/sql.ts'
 import { insertEvent } from '../store/events.ts'
 import { changeMembership } from '../store/memberships.ts'
 import { outOfBand } from '../store/out-of-band.ts'
+import { pdusById } from '../store/pdus.ts'
 import { knowRoomOutside } from '../store/room-takeover.ts'
 import { roomById } from '../store/rooms.ts'
 import { storable, textOf } from './state-consequences.ts'
@@ -12,17 +13,19 @@ import { write } from './write.ts'
 
 /**
  * What a member event makes of one of our users in a room that this server is not in: invited, knocking, or gone.
- * `shown`: what its servers let see of the room. Without a room at hand the event has no place in any history; a leave
- * is kept all the same, as the user's own news.
+ * `shown`: what its servers let see of the room. Without a room at hand the event has no place in any history; one that
+ * ends the membership is kept all the same, as the user's own news.
  */
 export async function setMembershipOutside(app: App, event: Event, shown?: readonly JsonObject[]): Promise<void> {
   const known = await roomById(app.db, event.roomId)
   const room = known?.room ?? (await app.db.nextId('room'))
   const userId = event.stateKey ?? ''
   const membership = textOf(event.content, 'membership') ?? 'leave'
-  const number = membership === 'leave' ? await app.db.nextId('event') : null
+  const ends = membership === 'leave' || membership === 'ban'
+  const [stored] = ends ? await pdusById(app.db, [event.eventId]) : []
+  const number = ends ? (stored?.event ?? (await app.db.nextId('event'))) : null
   const writes: Sql[] = known === undefined ? [knowRoomOutside(room, event.roomId, event.version.id)] : []
-  if (number !== null) writes.push(...asOutlier(event, room, number))
+  if (number !== null && stored === undefined) writes.push(...asOutlier(event, room, number))
   const change = {
     room,
     userId,

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { federationPath } from '../../../src/remote/ask-server.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
-import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
+import { enterAsGuest, type Json, type Session, sessionOf } from '../../helpers/session.ts'
 
 let network: TestNetwork
 let a: TestServer
@@ -24,6 +24,22 @@ async function membershipOf(viewer: Session, roomId: string, userId: string): Pr
   const content = await viewer.get(path(roomId, `state/m.room.member/${encodeURIComponent(userId)}`))
   return content.membership
 }
+
+test('a guest does not stay in a room of another server that takes none', async () => {
+  const c = await network.start('c.example', undefined, { clientApi: { guests_disabled: false } })
+  const guest = await enterAsGuest(c)
+  const closed = await alice.createRoom({ preset: 'public_chat' })
+  const open = await alice.createRoom({
+    preset: 'public_chat',
+    initial_state: [{ type: 'm.room.guest_access', content: { guest_access: 'can_join' } }],
+  })
+  const join = (roomId: string) => guest.call('POST', `/join/${encodeURIComponent(roomId)}?via=a.example`, {})
+  expect((await join(closed)).body.errcode).toBe('M_GUEST_ACCESS_FORBIDDEN')
+  expect((await join(open)).status).toBe(200)
+  await settled(a, c)
+  expect(await membershipOf(alice, closed, guest.userId)).toBe('leave')
+  expect(await membershipOf(alice, open, guest.userId)).toBe('join')
+})
 
 describe('an invite between servers', () => {
   test.each(['1', '6', '10', '11', '12'])(
@@ -47,6 +63,38 @@ describe('an invite between servers', () => {
       ).toBeGreaterThan(4)
     },
   )
+
+  test('by the initial state of a room is asked of the server of the invited like any other', async () => {
+    const content = { membership: 'invite', reason: 'tea' }
+    const initial = [{ type: 'm.room.member', state_key: bob.userId, content }]
+    const roomId = await alice.createRoom({ initial_state: initial })
+    expect((await bob.sync()).rooms.invite[roomId]).toBeDefined()
+    expect(await membershipOf(alice, roomId, bob.userId)).toBe('invite')
+  })
+
+  test('that is taken back is gone', async () => {
+    const roomId = await alice.createRoom({ invite: [bob.userId] })
+    const invited = await bob.sync()
+    expect(invited.rooms.invite[roomId]).toBeDefined()
+    await alice.post(path(roomId, 'kick'), { user_id: bob.userId, reason: 'mistaken' })
+    await settled(a, b)
+    const after = await bob.sync(invited)
+    const [event] = after.rooms.leave[roomId].timeline.events
+    expect([event.sender, event.content]).toEqual([alice.userId, { membership: 'leave', reason: 'mistaken' }])
+    expect((await bob.sync()).rooms?.invite ?? {}).toEqual({})
+  })
+
+  test('that is rejected shows so, also when its server is away', async () => {
+    for (const away of [false, true]) {
+      const roomId = await alice.createRoom({ invite: [bob.userId] })
+      const invited = await bob.sync()
+      network.cut('a.example', away)
+      await bob.post(path(roomId, 'leave'))
+      const [event] = (await bob.sync(invited)).rooms.leave[roomId].timeline.events
+      expect([event.sender, event.content.membership]).toEqual([bob.userId, 'leave'])
+      network.cut('a.example', false)
+    }
+  })
 
   test('is taken in its older form too', async () => {
     const roomId = await alice.createRoom({ room_version: '1', invite: [bob.userId] })
