@@ -124,7 +124,7 @@ eachServer({}, (server) => {
       const [erin, frank] = [await person('erin', keychain), await person('frank')]
       const roomId = await encryptedRoom(erin, frank)
       await erin.crypto.startDehydration()
-      await knowing(frank, erin, 'Dehydrated device')
+      await knowing(frank, erin.client.getSafeUserId(), (one) => one.dehydrated)
       await erin.client.logout(true)
       const missed = await say(frank, roomId, 'you missed this')
       const back = await device(await logIn(server, 'erin'), keychain)

@@ -1,4 +1,4 @@
-import type { MatrixClient } from 'matrix-js-sdk'
+import type { Device, MatrixClient } from 'matrix-js-sdk'
 import type { CryptoApi, GeneratedSecretStorageKey, VerificationRequest } from 'matrix-js-sdk/lib/crypto-api/index.js'
 import { clientOf, start, until } from './js-sdk.ts'
 import type { Account, TestServer } from './server.ts'
@@ -117,18 +117,17 @@ export async function trusting({ client, crypto }: EncryptedClient, other: Encry
   }
 }
 
-/** Resolves once the client knows of a device of the other person, by its name. */
+/** Resolves once the client knows of such a device of the user. */
 export async function knowing(
   { client, crypto }: EncryptedClient,
-  other: EncryptedClient,
-  deviceName: string,
+  userId: string,
+  isWanted: (device: Device) => boolean,
 ): Promise<void> {
   const { CryptoEvent } = await import('matrix-js-sdk/lib/crypto-api/index.js')
-  const userId = other.client.getSafeUserId()
   for (;;) {
     const news = new Promise((resolve) => client.once(CryptoEvent.DevicesUpdated, resolve))
     const devices = (await crypto.getUserDeviceInfo([userId])).get(userId)?.values() ?? []
-    if ([...devices].some(({ displayName }) => displayName === deviceName)) return
+    if ([...devices].some(isWanted)) return
     await news
   }
 }

@@ -1,0 +1,26 @@
+import { execFile } from 'node:child_process'
+import { mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const INSTALL_WITHIN_MS = 300_000
+
+/**
+ * The Python of a virtual environment with the packages in it, which is kept for the next time; undefined, and said
+ * aloud why, where Python or its package index cannot be had.
+ */
+export async function pythonWith(name: string, packages: readonly string[]): Promise<string | undefined> {
+  const dir = join(tmpdir(), 'dendrite-interop', name)
+  const python = join(dir, 'bin', 'python')
+  try {
+    await mkdir(dir, { recursive: true })
+    await run('python3', ['-m', 'venv', dir])
+    await run(python, ['-m', 'pip', 'install', '--quiet', ...packages], { timeout: INSTALL_WITHIN_MS })
+    return python
+  } catch (error) {
+    console.error(`NOT TESTED: ${packages.join(', ')} could not be installed: ${(error as Error).message}`)
+    return undefined
+  }
+}
