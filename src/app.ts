@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Blobs } from './blobs/blobs.ts'
 import type { Config } from './config/schema.ts'
 import type { EventId, ServerName } from './core/ids.ts'
 import type { SignatureCheck, SigningKey } from './core/keys.ts'
@@ -30,6 +31,7 @@ import type { IdentityProviders } from './remote/identity-providers.ts'
 import type { Mailer } from './remote/mailer.ts'
 import type { Outbound } from './remote/outbound.ts'
 import type { Transport } from './remote/transport.ts'
+import type { MediaRow } from './store/media.ts'
 
 /** The context handed to everything. Only `open-app.ts` makes one. */
 export interface App {
@@ -46,6 +48,8 @@ export interface App {
   /** Beside the loop, so that many together do not hold it up. */
   readonly signatureHolds: (check: SignatureCheck) => Promise<boolean>
   readonly templates: Templates
+  /** The bytes of media. */
+  readonly blobs: Blobs
   readonly remote: {
     /** The other servers. */
     readonly transport: Transport
@@ -93,6 +97,8 @@ export interface App {
     readonly taskAlarm: Alarm
     /** Claims of one-time keys, by device. */
     readonly keyClaims: Queues
+    /** Files that are being fetched from other servers. */
+    readonly mediaFetches: Underway<MediaRow>
     /** Device lists of other servers that are being read, by user. */
     readonly deviceLists: Underway<void>
     /** Rings when a device list of another server has to be read afresh. */

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { signatureHolds } from './actions/check-signature.ts'
 import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
+import { createDirectory } from './blobs/directory.ts'
 import type { Config } from './config/schema.ts'
 import type { ServerName } from './core/ids.ts'
 import { readKeyPem, type SigningKey } from './core/keys.ts'
@@ -105,6 +106,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     ...keys,
     ...world,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
+    blobs: createDirectory(resolve(dir, config.media_api.base_path), { clock, random }),
     remote,
     live: {
       ...hearing,
@@ -132,7 +134,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
 }
 
 type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys'
-type UnderWay = 'syncs' | 'sending' | 'preparing' | 'keyClaims' | 'deviceLists'
+type UnderWay = 'syncs' | 'sending' | 'preparing' | 'keyClaims' | 'deviceLists' | 'mediaFetches'
 
 /** What was read or sent lately, and requests that others may share. */
 function remembered(): Pick<App['live'], Remembered | UnderWay> {
@@ -146,6 +148,7 @@ function remembered(): Pick<App['live'], Remembered | UnderWay> {
     preparing: createUnderway(),
     keyClaims: createQueues(),
     deviceLists: createUnderway(),
+    mediaFetches: createUnderway(),
   }
 }
 

@@ -116,6 +116,7 @@ export function mediaApi<D extends TSchema>(database: D) {
   return section('Uploaded files.', {
     base_path: text('media_store', 'Directory of the files.', { minLength: 1 }),
     max_file_size_bytes: number(52_428_800, 'Largest upload; 0: any size.', { minimum: 0 }),
+    unauthenticated_downloads: flag(false, 'Serve files at the paths of before Matrix 1.11 too, to anybody.'),
     dynamic_thumbnails: flag(false, 'Make thumbnails of other sizes when asked.'),
     max_thumbnail_generators: number(2, 'Thumbnails made at once.', { minimum: 1 }),
     thumbnail_sizes: list(

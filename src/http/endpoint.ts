@@ -57,6 +57,8 @@ export interface Endpoint<
   readonly params?: P
   readonly query?: Q
   readonly body?: B
+  /** The body is read by the handler itself, as it comes: `raw.body` is a stream of bytes, of any length. */
+  readonly streamed?: boolean
   /** Largest body, where it is not the usual one of those who may call. */
   readonly bodyLimitBytes?: number
   /** The body may hold fractions: it never becomes part of an event. */

@@ -60,6 +60,7 @@ import { getTurnServer } from './client/voip.ts'
 import * as wellKnown from './client/well-known.ts'
 import type { AnyEndpoint } from './endpoint.ts'
 import * as federationBackfill from './federation/backfill.ts'
+import { getContent as getFederationContent } from './federation/content-repository.ts'
 import * as federationEvents from './federation/events.ts'
 import * as inviting from './federation/inviting.ts'
 import * as joiningRooms from './federation/joining-rooms.ts'
@@ -75,6 +76,7 @@ import * as thirdPartyInvites from './federation/third-party-invites.ts'
 import { sendTransaction } from './federation/transactions.ts'
 import { getUserDevices } from './federation/user-devices.ts'
 import * as userKeys from './federation/user-keys.ts'
+import * as contentRepo from './media/content-repo.ts'
 
 const ALL_BUT_VERSIONS = [
   register,
@@ -167,6 +169,8 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(knockingRooms),
   ...Object.values(thirdPartyInvites),
   sendTransaction,
+  ...Object.values(contentRepo),
+  getFederationContent,
   getUserDevices,
   ...Object.values(userKeys),
 ] as unknown as readonly AnyEndpoint[]

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { App } from '../app.ts'
+import { contentTypeOf } from '../core/content-headers.ts'
 import type { ServerName } from '../core/ids.ts'
 import type { JsonValue } from '../core/json.ts'
 import { LongText } from '../core/long-text.ts'
@@ -167,7 +168,9 @@ function route(app: App, server: FastifyInstance, stopping: AbortSignal): void {
   for (const spec of ENDPOINTS) {
     for (const url of urlsOf(spec)) {
       const handler = handlerOf(app, spec as unknown as Endpoint, stopping)
-      server.route({ method: spec.method, url, bodyLimit: bodyLimitOf(spec), handler })
+      const route = { method: spec.method, url, bodyLimit: bodyLimitOf(spec), handler }
+      if (spec.streamed === true) void server.register(async (scope) => streamed(scope).route(route))
+      else server.route(route)
       methods.set(url, (methods.get(url) ?? new Set()).add(spec.method))
     }
   }
@@ -177,6 +180,18 @@ function route(app: App, server: FastifyInstance, stopping: AbortSignal): void {
       sendError(new MatrixError('M_UNRECOGNIZED', 'The endpoint has no such method.', {}, 405), request, reply)
     if (method.length > 0) server.route({ method, url, handler: refuse })
   }
+}
+
+/** A place for routes whose bodies nobody reads before them. */
+function streamed(scope: FastifyInstance): FastifyInstance {
+  scope.removeAllContentTypeParsers()
+  // Fastify would refuse types that are written in other ways.
+  scope.addHook('onRequest', (request, _reply, done) => {
+    request.raw.headers['content-type'] = contentTypeOf(request.headers['content-type'])
+    done()
+  })
+  scope.addContentTypeParser('*', (_request, body, done) => done(null, body))
+  return scope
 }
 
 function bodyLimitOf(spec: AnyEndpoint): number {

@@ -4,6 +4,7 @@ import { canonicalJson, isObject, type JsonObject, type JsonValue, own, parseJso
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import { authorizationHeader } from '../core/sign.ts'
 import { Unreachable } from './outbound.ts'
+import type { ServerReply } from './transport.ts'
 
 export interface Question {
   readonly method: 'GET' | 'PUT' | 'POST'
@@ -44,10 +45,21 @@ const ANSWER_BYTES_MAX = 1_048_576
  * object of its answer. Errors: Refused for any status but 2xx, Unreachable.
  */
 export async function askServer(app: App, destination: ServerName, question: Question): Promise<JsonObject> {
+  const reply = await askForBytes(app, destination, question)
+  const answer = jsonIn(reply.body, question.wrapped === true)
+  if (reply.status >= 200 && reply.status < 300) {
+    if (answer === undefined) throw new Unreachable(`${destination} answers without a JSON object`)
+    return answer
+  }
+  throw new Refused(reply.status, answer ?? {})
+}
+
+/** The same for an answer that is no JSON: resolves with it, whatever its status. Errors: Unreachable. */
+export function askForBytes(app: App, destination: ServerName, question: Question): Promise<ServerReply> {
   const { method, uri, content } = question
   const authorization = authorizationHeader({ method, uri, origin: app.serverName, destination, content }, app.key)
   const body = content === undefined ? undefined : canonicalJson(content)
-  const reply = await app.remote.transport.send({
+  return app.remote.transport.send({
     destination,
     method,
     uri,
@@ -57,12 +69,6 @@ export async function askServer(app: App, destination: ServerName, question: Que
     maxBytes: question.maxBytes ?? ANSWER_BYTES_MAX,
     signal: question.signal,
   })
-  const answer = jsonIn(reply.body, question.wrapped === true)
-  if (reply.status >= 200 && reply.status < 300) {
-    if (answer === undefined) throw new Unreachable(`${destination} answers without a JSON object`)
-    return answer
-  }
-  throw new Refused(reply.status, answer ?? {})
 }
 
 /**

@@ -19,10 +19,13 @@ export interface ServerRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+/** `headers` may be left out where nobody asks for them. */
+export type ServerReply = Pick<OutboundReply, 'status' | 'body'> & Partial<Pick<OutboundReply, 'headers'>>
+
 /** How servers are reached. A simulation puts a network of its own in its place. */
 export interface Transport {
   /** Resolves with the answer, whatever its status. Errors: Unreachable. */
-  send(request: ServerRequest): Promise<Pick<OutboundReply, 'status' | 'body'>>
+  send(request: ServerRequest): Promise<ServerReply>
 }
 
 /** Addresses of a server are asked for again after this time. */

@@ -2,6 +2,7 @@ import { endRoomTask } from './end-room.ts'
 import { forgetOldRowsTask } from './forget-old-rows.ts'
 import { pruneLogTask } from './prune-log.ts'
 import type { TaskKind } from './run.ts'
+import { sweepMediaTask } from './sweep-media.ts'
 
 /** Every kind of task that the server runs. */
-export const TASK_KINDS: readonly TaskKind[] = [pruneLogTask, forgetOldRowsTask, endRoomTask]
+export const TASK_KINDS: readonly TaskKind[] = [pruneLogTask, forgetOldRowsTask, endRoomTask, sweepMediaTask]

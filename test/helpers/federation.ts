@@ -3,7 +3,7 @@ import type { ServerName } from '../../src/core/ids.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { askServer, type Question } from '../../src/remote/ask-server.ts'
 import { Unreachable } from '../../src/remote/outbound.ts'
-import type { ServerRequest, Transport } from '../../src/remote/transport.ts'
+import type { ServerReply, ServerRequest, Transport } from '../../src/remote/transport.ts'
 import { freshPostgres } from './databases.ts'
 import { startTestServer, type TestFederation, type TestServer } from './server.ts'
 
@@ -20,6 +20,8 @@ export interface TestNetwork {
   answer(instead: (request: ServerRequest) => { status: number; content: unknown } | undefined): void
   /** What a server answers is changed on its way, as if it had said so itself. */
   rewrite(change: Rewrite): void
+  /** The same, for answers that are no JSON. */
+  answerBytes(instead: (request: ServerRequest) => ServerReply | undefined): void
   /** Every request that was carried, oldest first. */
   readonly carried: ServerRequest[]
   /** Asks as one of the servers. */
@@ -36,6 +38,7 @@ export function createTestNetwork(): TestNetwork {
   const dead = new Set<string>()
   let refused: (uri: string) => boolean = () => false
   let instead: Parameters<TestNetwork['answer']>[0] = () => undefined
+  let bytesInstead: Parameters<TestNetwork['answerBytes']>[0] = () => undefined
   let refusal: 'answer 404' | 'hang up' = 'answer 404'
   let rewritten: Rewrite = (_request, answer) => answer
   const carried: ServerRequest[] = []
@@ -47,10 +50,17 @@ export function createTestNetwork(): TestNetwork {
       if (refused(request.uri)) return { status: 404, body: Buffer.from('{"errcode":"M_UNRECOGNIZED"}') }
       const given = instead(request)
       if (given !== undefined) return { status: given.status, body: Buffer.from(JSON.stringify(given.content)) }
+      const bytes = bytesInstead(request)
+      if (bytes !== undefined) return bytes
       carried.push(request)
-      const { method, uri, headers, body } = request
-      const reply = await fetch(`${server.url}${uri}`, { method, headers, ...(body === undefined ? {} : { body }) })
-      return rewritten(request, { status: reply.status, body: Buffer.from(await reply.arrayBuffer()) })
+      const { method, uri, headers, body: sent } = request
+      const reply = await fetch(`${server.url}${uri}`, {
+        method,
+        headers,
+        ...(sent === undefined ? {} : { body: sent }),
+      })
+      const body = Buffer.from(await reply.arrayBuffer())
+      return rewritten(request, { status: reply.status, headers: Object.fromEntries(reply.headers), body })
     },
   }
   return {
@@ -71,6 +81,9 @@ export function createTestNetwork(): TestNetwork {
     },
     rewrite(change) {
       rewritten = change
+    },
+    answerBytes(given) {
+      bytesInstead = given
     },
     cut: (serverName, off) => void (off ? dead.add(serverName) : dead.delete(serverName)),
     ask: (from, destination, question) => askServer(from.app, destination as ServerName, question),

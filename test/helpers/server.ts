@@ -32,6 +32,8 @@ export interface TestServer {
   readonly url: string
   readonly app: OpenedApp
   readonly followers: Follower
+  /** Of its key and files. */
+  readonly dir: string
   call(method: string, path: string, options?: { token?: string; body?: unknown; raw?: string }): Promise<Reply>
   register(localpart: string): Promise<Account>
   stop(): Promise<void>
@@ -106,6 +108,7 @@ export async function startTestServer(
     url,
     app,
     followers,
+    dir,
     call,
     async register(username) {
       const body = { username, password: TEST_PASSWORD, auth: { type: 'm.login.dummy' } }

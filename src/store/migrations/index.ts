@@ -4,6 +4,7 @@ import { eventTimes } from './0003-event-times.ts'
 import { search } from './0004-search.ts'
 import { deviceLists } from './0005-device-lists.ts'
 import { dehydratedDevices } from './0006-dehydrated-devices.ts'
+import { media } from './0007-media.ts'
 
 /** Every migration, in order of its number. Forward only. */
-export const MIGRATIONS = [first, roomServers, eventTimes, search, deviceLists, dehydratedDevices]
+export const MIGRATIONS = [first, roomServers, eventTimes, search, deviceLists, dehydratedDevices, media]

@@ -1,0 +1,62 @@
+import type { App } from '../app.ts'
+import { isServerName } from '../core/ids.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import { type MediaName, type MediaRow, mediaNamed } from '../store/media.ts'
+import { fetchRemoteMedia } from './fetch-remote-media.ts'
+
+const MEDIA_ID = /^[A-Za-z0-9_-]{1,255}$/
+/** Client-Server API, `timeout_ms`: what is waited for a file that is not uploaded yet. */
+const WAIT_DEFAULT_MS = 20_000
+const WAIT_MAX_MS = 60_000
+const LOOK_MS = 500
+
+/** A file with its content. */
+export type StoredMedia = MediaRow & {
+  readonly hash: string
+  readonly bytes: number
+  readonly content_type: string
+}
+
+export interface Wanted {
+  readonly origin: string
+  readonly mediaId: string
+  readonly timeoutMs: number | undefined
+  readonly allowRemote: boolean
+  readonly signal: AbortSignal
+}
+
+/**
+ * The file of that name, waiting for its upload or fetching it from its server where need be. Errors: M_NOT_FOUND,
+ * M_NOT_YET_UPLOADED, and those of `fetchRemoteMedia`.
+ */
+export async function findMedia(app: App, wanted: Wanted): Promise<StoredMedia> {
+  const { origin, mediaId, signal } = wanted
+  if (!isServerName(origin) || !MEDIA_ID.test(mediaId)) throw notFound()
+  const name = { origin, media_id: mediaId }
+  const waitMs = Math.min(Math.max(wanted.timeoutMs ?? WAIT_DEFAULT_MS, 0), WAIT_MAX_MS)
+  const deadline = app.clock.monotonic() + waitMs
+  for (;;) {
+    const row = await lookUp(app, name, wanted, waitMs)
+    if (row.quarantined_by !== null) throw notFound()
+    if (row.hash !== null && row.bytes !== null) return { ...row, ...contentOf(row) }
+    if (row.expires_ts !== null && row.expires_ts <= app.clock.now()) throw notFound()
+    if (app.clock.monotonic() >= deadline || signal.aborted)
+      throw new MatrixError('M_NOT_YET_UPLOADED', 'The file is not uploaded yet.')
+    await app.timers.sleep(Math.min(LOOK_MS, deadline - app.clock.monotonic()))
+  }
+}
+
+async function lookUp(app: App, name: MediaName, wanted: Wanted, waitMs: number): Promise<MediaRow> {
+  const row = await mediaNamed(app.db, name)
+  if (row !== undefined) return row
+  if (name.origin === app.serverName || !wanted.allowRemote || app.config.global.disable_federation) throw notFound()
+  return fetchRemoteMedia(app, name, waitMs)
+}
+
+function contentOf(row: MediaRow) {
+  return { hash: row.hash ?? '', bytes: row.bytes ?? 0, content_type: row.content_type ?? '' }
+}
+
+function notFound(): MatrixError {
+  return new MatrixError('M_NOT_FOUND', 'There is no such file.')
+}

@@ -1,0 +1,129 @@
+import type { App } from '../app.ts'
+import { type TakenBlob, TooLarge } from '../blobs/blobs.ts'
+import type { UserId } from '../core/ids.ts'
+import { MatrixError } from '../core/matrix-error.ts'
+import {
+  countReserved,
+  hashIsKnown,
+  type MediaContent,
+  type MediaName,
+  mediaIsOpen,
+  mediaNamed,
+  reserveMedia,
+  storeMedia,
+} from '../store/media.ts'
+import { write } from './write.ts'
+
+const ID_BYTES = 18
+/** Names that a user may reserve and leave unused. */
+const RESERVED_MAX = 100
+const RESERVED_MS = 24 * 3_600_000
+
+export interface Upload {
+  readonly uploader: UserId
+  readonly contentType: string
+  readonly fileName: string | null
+  /** As the request announces it. */
+  readonly bytes: number | undefined
+  readonly source: AsyncIterable<Uint8Array>
+}
+
+/** The largest upload, in bytes. */
+export function uploadLimit(app: App): number {
+  return app.config.media_api.max_file_size_bytes || Number.MAX_SAFE_INTEGER
+}
+
+/** Stores a file under a new name (Client-Server API, "Content Repository"). Errors: M_TOO_LARGE. */
+export async function uploadMedia(app: App, upload: Upload): Promise<MediaName> {
+  const name = newName(app)
+  await storeUnder(app, name, upload, false)
+  return name
+}
+
+/** Reserves a name, to be filled later. Errors: M_LIMIT_EXCEEDED when too many are open. */
+export async function createMedia(app: App, uploader: UserId): Promise<MediaName & { readonly expiresMs: number }> {
+  const nowMs = app.clock.now()
+  if ((await countReserved(app.db, uploader, nowMs)) >= RESERVED_MAX)
+    throw new MatrixError('M_LIMIT_EXCEEDED', `At most ${RESERVED_MAX} names may wait for their content.`)
+  const name = newName(app)
+  const expiresMs = nowMs + RESERVED_MS
+  await write(app, { guards: [], writes: [reserveMedia(name, uploader, nowMs, expiresMs)], log: [] })
+  return { ...name, expiresMs }
+}
+
+/**
+ * Fills a name that was reserved. Errors: M_NOT_FOUND, M_FORBIDDEN for somebody else's, M_CANNOT_OVERWRITE_MEDIA,
+ * M_TOO_LARGE.
+ */
+export async function fillMedia(app: App, name: MediaName, upload: Upload): Promise<void> {
+  const known = await mediaNamed(app.db, name)
+  if (known === undefined || name.origin !== app.serverName)
+    throw new MatrixError('M_NOT_FOUND', 'Nobody has reserved this name.')
+  if (known.uploader !== upload.uploader) throw new MatrixError('M_FORBIDDEN', 'Somebody else has reserved this name.')
+  if (known.uploaded_ts !== null) throw overwritten()
+  if (known.expires_ts !== null && known.expires_ts <= app.clock.now())
+    throw new MatrixError('M_NOT_FOUND', 'The time to upload under this name is over.')
+  await storeUnder(app, name, upload, true)
+}
+
+async function storeUnder(app: App, name: MediaName, upload: Upload, reserved: boolean): Promise<void> {
+  const { uploader, contentType, fileName } = upload
+  const maxBytes = uploadLimit(app)
+  if (upload.bytes !== undefined && upload.bytes > maxBytes) throw tooLarge(maxBytes)
+  const blob = await take(app, upload.source, maxBytes)
+  const content = { ...name, uploader, content_type: contentType, file_name: fileName, ...sizeOf(blob) }
+  if (!(await keepMedia(app, content, blob, reserved))) throw overwritten()
+}
+
+function sizeOf({ hash, bytes }: TakenBlob): Pick<MediaContent, 'hash' | 'bytes'> {
+  return { hash, bytes }
+}
+
+async function take(app: App, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<TakenBlob> {
+  try {
+    return await app.blobs.take(source, maxBytes)
+  } catch (error) {
+    if (error instanceof TooLarge) throw tooLarge(maxBytes)
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
+    app.log.error({ err: error }, 'there is no room for media')
+    throw new MatrixError(
+      'M_UNKNOWN',
+      'There is no room for files now; try again later.',
+      { retry_after_ms: 60_000 },
+      503,
+    )
+  }
+}
+
+/** Writes what is known of a blob, or drops it. Resolves with whether the name was free. */
+export async function keepMedia(app: App, content: MediaContent, blob: TakenBlob, reserved: boolean): Promise<boolean> {
+  try {
+    const guards = [mediaIsOpen(content, reserved)]
+    if ((await write(app, { guards, writes: [storeMedia(content, app.clock.now())], log: [] })) !== undefined) {
+      await blob.keep()
+      return true
+    }
+    await blob.drop(await hashIsKnown(app.db, blob.hash))
+    return false
+  } catch (error) {
+    // What is left is found by the next sweep, should the database be away now.
+    await hashIsKnown(app.db, blob.hash).then(
+      (known) => blob.drop(known),
+      () => undefined,
+    )
+    throw error
+  }
+}
+
+function newName(app: App): MediaName {
+  return { origin: app.serverName, media_id: app.random.bytes(ID_BYTES).toString('base64url') }
+}
+
+function tooLarge(maxBytes: number): MatrixError {
+  return new MatrixError('M_TOO_LARGE', `A file may have ${maxBytes} bytes.`)
+}
+
+function overwritten(): MatrixError {
+  return new MatrixError('M_CANNOT_OVERWRITE_MEDIA', 'There is a file under this name already.')
+}

@@ -1,0 +1,172 @@
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { findMedia } from '../../actions/find-media.ts'
+import { createMedia, fillMedia, type Upload, uploadLimit, uploadMedia } from '../../actions/upload-media.ts'
+import type { App } from '../../app.ts'
+import { ANY_TYPE, contentTypeOf } from '../../core/content-headers.ts'
+import type { ServerName, UserId } from '../../core/ids.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
+import type { MediaName } from '../../store/media.ts'
+import { endpoint } from '../endpoint.ts'
+import { text } from '../texts.ts'
+import { sendMedia } from './send-media.ts'
+
+const FILE_NAME_LENGTH_MAX = 255
+const OLD = '/_matrix/media/v3'
+const NEW = '/_matrix/client/v1/media'
+const Name = Type.Object({ serverName: Type.String(), mediaId: Type.String() })
+const NameAndFile = Type.Object({ serverName: Type.String(), mediaId: Type.String(), fileName: Type.String() })
+const UploadQuery = Type.Object({ filename: Type.Optional(text(FILE_NAME_LENGTH_MAX)) })
+const DownloadQuery = Type.Object({ timeout_ms: Type.Optional(Type.Integer()) })
+const OldDownloadQuery = Type.Object({
+  timeout_ms: Type.Optional(Type.Integer()),
+  allow_remote: Type.Optional(Type.Boolean()),
+  allow_redirect: Type.Optional(Type.Boolean()),
+})
+
+/** Client-Server API, "Content Repository". */
+export const uploadContent = endpoint({
+  method: 'POST',
+  path: `${OLD}/upload`,
+  aliases: ['r0', 'v1'],
+  auth: 'access-token',
+  rateLimit: 'other',
+  suspended: 'refused',
+  streamed: true,
+  query: UploadQuery,
+  async handle(app, { user, query, raw }) {
+    return { content_uri: uriOf(await uploadMedia(app, uploadOf(user.userId, raw, query.filename))) }
+  },
+})
+
+export const createContent = endpoint({
+  method: 'POST',
+  path: '/_matrix/media/v1/create',
+  auth: 'access-token',
+  rateLimit: 'other',
+  suspended: 'refused',
+  async handle(app, { user }) {
+    const { expiresMs, ...name } = await createMedia(app, user.userId)
+    return { content_uri: uriOf(name), unused_expires_at: expiresMs }
+  },
+})
+
+export const uploadContentToMXC = endpoint({
+  method: 'PUT',
+  path: `${OLD}/upload/{serverName}/{mediaId}`,
+  auth: 'access-token',
+  rateLimit: 'other',
+  suspended: 'refused',
+  streamed: true,
+  params: Name,
+  query: UploadQuery,
+  async handle(app, { user, params, query, raw }) {
+    const name = { origin: params.serverName as ServerName, media_id: params.mediaId }
+    await fillMedia(app, name, uploadOf(user.userId, raw, query.filename))
+    return {}
+  },
+})
+
+function uriOf({ origin, media_id }: MediaName): string {
+  return `mxc://${origin}/${media_id}`
+}
+
+function uploadOf(uploader: UserId, raw: FastifyRequest, fileName: string | undefined): Upload {
+  const { 'content-type': type, 'content-length': length, 'content-encoding': encoding } = raw.headers
+  if (encoding !== undefined && encoding !== 'identity')
+    throw new MatrixError('M_UNKNOWN', 'Files are uploaded as they are, without Content-Encoding.', {}, 415)
+  return {
+    uploader,
+    contentType: contentTypeOf(type ?? ANY_TYPE),
+    fileName: fileName ?? null,
+    bytes: length === undefined ? undefined : Number(length),
+    source: (raw.body ?? []) as AsyncIterable<Uint8Array>,
+  }
+}
+
+export const getConfigAuthed = endpoint({
+  method: 'GET',
+  path: `${NEW}/config`,
+  auth: 'access-token',
+  rateLimit: 'other',
+  handle: async (app) => configOf(app),
+})
+
+export const getConfig = endpoint({
+  method: 'GET',
+  path: `${OLD}/config`,
+  aliases: ['r0', 'v1'],
+  auth: 'access-token',
+  rateLimit: 'other',
+  handle: async (app) => configOf(app),
+})
+
+function configOf(app: App): object {
+  const limit = uploadLimit(app)
+  return limit === Number.MAX_SAFE_INTEGER ? {} : { 'm.upload.size': limit }
+}
+
+export const getContentAuthed = endpoint({
+  method: 'GET',
+  path: `${NEW}/download/{serverName}/{mediaId}`,
+  auth: 'access-token',
+  guest: true,
+  rateLimit: 'other',
+  params: Name,
+  query: DownloadQuery,
+  async handle(app, { params, query, signal, ...exchange }) {
+    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms }
+    await sendMedia(app, exchange, await findMedia(app, { ...wanted, allowRemote: true, signal }))
+  },
+})
+
+export const getContentOverrideNameAuthed = endpoint({
+  method: 'GET',
+  path: `${NEW}/download/{serverName}/{mediaId}/{fileName}`,
+  auth: 'access-token',
+  guest: true,
+  rateLimit: 'other',
+  params: NameAndFile,
+  query: DownloadQuery,
+  async handle(app, { params, query, signal, ...exchange }) {
+    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms }
+    await sendMedia(app, exchange, await findMedia(app, { ...wanted, allowRemote: true, signal }), params.fileName)
+  },
+})
+
+/** The paths of before Matrix 1.11, open to anybody: they are closed unless the configuration opens them. */
+export const getContent = endpoint({
+  method: 'GET',
+  path: `${OLD}/download/{serverName}/{mediaId}`,
+  aliases: ['r0', 'v1'],
+  auth: 'none',
+  rateLimit: 'other',
+  params: Name,
+  query: OldDownloadQuery,
+  async handle(app, { params, query, signal, ...exchange }) {
+    needOldPaths(app)
+    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms }
+    await sendMedia(app, exchange, await findMedia(app, { ...wanted, allowRemote: query.allow_remote ?? true, signal }))
+  },
+})
+
+export const getContentOverrideName = endpoint({
+  method: 'GET',
+  path: `${OLD}/download/{serverName}/{mediaId}/{fileName}`,
+  aliases: ['r0', 'v1'],
+  auth: 'none',
+  rateLimit: 'other',
+  params: NameAndFile,
+  query: OldDownloadQuery,
+  async handle(app, { params, query, signal, ...exchange }) {
+    needOldPaths(app)
+    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms }
+    const media = await findMedia(app, { ...wanted, allowRemote: query.allow_remote ?? true, signal })
+    await sendMedia(app, exchange, media, params.fileName)
+  },
+})
+
+function needOldPaths(app: App): void {
+  if (!app.config.media_api.unauthenticated_downloads)
+    throw new MatrixError('M_NOT_FOUND', 'Files are served at the authenticated paths of Matrix 1.11 alone.')
+}

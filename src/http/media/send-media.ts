@@ -1,0 +1,72 @@
+import type { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { StoredMedia } from '../../actions/find-media.ts'
+import type { App } from '../../app.ts'
+import { contentDisposition } from '../../core/content-headers.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
+
+/** The name always leads to the same bytes. */
+const CACHE = 'private, max-age=31536000, immutable'
+/** Client-Server API, "Content Repository": what a browser may do with a file, wherever it comes from. */
+const CONTENT_SECURITY_POLICY = [
+  'sandbox',
+  "default-src 'none'",
+  "script-src 'none'",
+  'plugin-types application/pdf',
+  "style-src 'unsafe-inline'",
+  "object-src 'self'",
+].join('; ')
+
+/** Answers with a file, or with the part that was asked for (RFC 9110, "Range Requests"). */
+export async function sendMedia(
+  app: App,
+  { raw: request, reply }: { readonly raw: FastifyRequest; readonly reply: FastifyReply },
+  media: StoredMedia,
+  fileName: string | null = media.file_name,
+): Promise<void> {
+  const etag = `"${media.hash}"`
+  reply
+    .header('Content-Type', media.content_type)
+    .header('Content-Disposition', contentDisposition(media.content_type, fileName))
+    .header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
+    .header('Cross-Origin-Resource-Policy', 'cross-origin')
+    .header('X-Content-Type-Options', 'nosniff')
+    .header('Referrer-Policy', 'no-referrer')
+    .header('Cache-Control', CACHE)
+    .header('Accept-Ranges', 'bytes')
+    .header('ETag', etag)
+  if (request.headers['if-none-match'] === etag) return void (await reply.code(304).send())
+  const range = rangeOf(request.headers.range, media.bytes)
+  if (range === 'unsatisfiable') {
+    reply.header('Content-Range', `bytes */${media.bytes}`)
+    throw new MatrixError('M_UNKNOWN', 'The file has no such part.', {}, 416)
+  }
+  const { start, end } = range ?? { start: 0, end: media.bytes - 1 }
+  const stream = await openBlob(app, media, range)
+  if (range !== undefined) reply.code(206).header('Content-Range', `bytes ${start}-${end}/${media.bytes}`)
+  await reply.header('Content-Length', end - start + 1).send(stream)
+}
+
+/** Errors: M_NOT_FOUND when the bytes are lost. */
+export async function openBlob(
+  app: App,
+  media: StoredMedia,
+  range?: { readonly start: number; readonly end: number },
+): Promise<Readable> {
+  const stream = await app.blobs.open(media.hash, range)
+  if (stream !== undefined) return stream
+  app.log.error({ media: media.media_id, origin: media.origin, hash: media.hash }, 'the bytes of a file are not there')
+  throw new MatrixError('M_NOT_FOUND', 'The content of the file is lost.')
+}
+
+type Range = { readonly start: number; readonly end: number }
+
+/** One range of bytes; several, or other units, are answered with the whole. */
+function rangeOf(header: string | undefined, bytes: number): Range | 'unsatisfiable' | undefined {
+  const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? []
+  if (from === '' && to === '') return undefined
+  const start = from === '' ? Math.max(bytes - Number(to), 0) : Number(from)
+  const end = from === '' || to === '' ? bytes - 1 : Math.min(Number(to), bytes - 1)
+  if (from !== '' && to !== '' && Number(to) < start) return undefined
+  return start >= bytes || start > end ? 'unsatisfiable' : { start, end }
+}

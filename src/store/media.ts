@@ -1,0 +1,79 @@
+import type { ServerName, UserId } from '../core/ids.ts'
+import type { Database, Guard } from '../db/database.ts'
+import { type Sql, sql } from '../db/sql.ts'
+
+export interface MediaName {
+  readonly origin: ServerName
+  readonly media_id: string
+}
+
+export interface MediaRow extends MediaName {
+  /** Null for media of other servers. */
+  readonly uploader: UserId | null
+  readonly created_ts: number
+  /** Until when it may be uploaded; null: it was uploaded as it was made. */
+  readonly expires_ts: number | null
+  /** Null while nothing is uploaded. */
+  readonly uploaded_ts: number | null
+  readonly content_type: string | null
+  readonly file_name: string | null
+  readonly bytes: number | null
+  /** SHA-256 of the content in hexadecimal: where the bytes lie. */
+  readonly hash: string | null
+  readonly last_access_ts: number
+  readonly quarantined_by: string | null
+}
+
+const COLUMNS = sql`origin, media_id, uploader, created_ts, expires_ts, uploaded_ts, content_type, file_name, bytes,
+  hash, last_access_ts, quarantined_by`
+
+export async function mediaNamed(db: Database, { origin, media_id }: MediaName): Promise<MediaRow | undefined> {
+  const rows = await db.read<MediaRow>(
+    sql`SELECT ${COLUMNS} FROM media WHERE origin = ${origin} AND media_id = ${media_id}`,
+  )
+  return rows[0]
+}
+
+/** A name without content yet. */
+export function reserveMedia(name: MediaName, uploader: UserId, nowMs: number, expiresMs: number): Sql {
+  return sql`INSERT INTO media (origin, media_id, uploader, created_ts, expires_ts, last_access_ts)
+    VALUES (${name.origin}, ${name.media_id}, ${uploader}, ${nowMs}, ${expiresMs}, ${nowMs})`
+}
+
+/** How many names the user has reserved and not used, of those that may still be. */
+export async function countReserved(db: Database, uploader: UserId, nowMs: number): Promise<number> {
+  const rows = await db.read<{ reserved: number }>(sql`SELECT COUNT(*) AS reserved FROM media
+    WHERE uploader = ${uploader} AND uploaded_ts IS NULL AND expires_ts > ${nowMs}`)
+  return rows[0]?.reserved ?? 0
+}
+
+/** Holds while the name is still without content, or not there at all. */
+export function mediaIsOpen(name: MediaName, reserved: boolean): Guard {
+  return {
+    about: `media:${name.origin}/${name.media_id}`,
+    query: sql`SELECT uploaded_ts FROM media WHERE origin = ${name.origin} AND media_id = ${name.media_id}`,
+    expect: reserved ? [{ uploaded_ts: null }] : [],
+  }
+}
+
+export interface MediaContent extends MediaName {
+  readonly uploader: UserId | null
+  readonly content_type: string
+  readonly file_name: string | null
+  readonly bytes: number
+  readonly hash: string
+}
+
+export function storeMedia(media: MediaContent, nowMs: number): Sql {
+  return sql`INSERT INTO media (origin, media_id, uploader, created_ts, uploaded_ts, content_type, file_name, bytes,
+      hash, last_access_ts)
+    VALUES (${media.origin}, ${media.media_id}, ${media.uploader}, ${nowMs}, ${nowMs}, ${media.content_type},
+      ${media.file_name}, ${media.bytes}, ${media.hash}, ${nowMs})
+    ON CONFLICT (origin, media_id) DO UPDATE SET uploaded_ts = excluded.uploaded_ts,
+      content_type = excluded.content_type, file_name = excluded.file_name, bytes = excluded.bytes,
+      hash = excluded.hash, last_access_ts = excluded.last_access_ts`
+}
+
+export async function hashIsKnown(db: Database, hash: string): Promise<boolean> {
+  return (await db.read(sql`SELECT 1 AS known FROM media WHERE hash = ${hash} LIMIT 1`)).length > 0
+}

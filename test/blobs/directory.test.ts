@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, rename, rm, utimes } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { TooLarge } from '../../src/blobs/blobs.ts'
+import { createDirectory } from '../../src/blobs/directory.ts'
+import { systemClock, systemRandom } from '../../src/live/time.ts'
+
+let root = ''
+const blobs = () => createDirectory(root, { clock: systemClock, random: systemRandom })
+const content = async function* (...chunks: string[]) {
+  for (const chunk of chunks) yield Buffer.from(chunk)
+}
+const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'dendrite-blobs-'))
+})
+afterEach(() => rm(root, { recursive: true }))
+
+async function files(): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name)
+}
+
+test('a content lies under its hash, whole or in part, once', async () => {
+  const taken = await blobs().take(content('hello ', 'world'), 100)
+  expect([taken.hash, taken.bytes]).toEqual([hashOf('hello world'), 11])
+  await taken.keep()
+  await (await blobs().take(content('hello world'), 100)).keep()
+  expect(await files()).toHaveLength(1)
+  expect((await buffer((await blobs().open(taken.hash))!)).toString()).toBe('hello world')
+  expect((await buffer((await blobs().open(taken.hash, { start: 6, end: 8 }))!)).toString()).toBe('wor')
+  for (const hash of [hashOf('other'), '../../etc/passwd', '']) expect(await blobs().open(hash)).toBeUndefined()
+  await blobs().remove(taken.hash)
+  expect(await files()).toEqual([])
+})
+
+test('what is too large, or breaks off, leaves nothing', async () => {
+  await expect(blobs().take(content('123', '456'), 5)).rejects.toThrow(TooLarge)
+  const broken = async function* () {
+    yield Buffer.from('half')
+    throw new Error('hung up')
+  }
+  await expect(blobs().take(broken(), 100)).rejects.toThrow('hung up')
+  expect(await files()).toEqual([])
+})
+
+test('what the database never knew goes, unless the same content is known or arrives again', async () => {
+  const lost = await blobs().take(content('lost'), 100)
+  const again = await blobs().take(content('lost'), 100)
+  await lost.drop(false)
+  await again.keep()
+  expect((await buffer((await blobs().open(lost.hash))!)).toString()).toBe('lost')
+  await (await blobs().take(content('lost'), 100)).drop(true)
+  expect(await files()).toEqual([lost.hash.slice(4)])
+  await (await blobs().take(content('gone'), 100)).drop(false)
+  expect(await files()).toEqual([lost.hash.slice(4)])
+})
+
+test('a sweep ends what a crash left: before the hash was known, before the database knew, and after', async () => {
+  const known = await blobs().take(content('known'), 100)
+  const unknown = await blobs().take(content('unknown'), 100)
+  const early = await blobs().take(content('early'), 100)
+  const arriving = join(root, 'arriving')
+  const [earlyName] = (await readdir(arriving)).filter((name) => name.endsWith(early.hash))
+  await rename(join(arriving, earlyName!), join(arriving, 'half'))
+  await blobs().remove(early.hash)
+  const young = await blobs().take(content('young'), 100)
+  const past = new Date(Date.now() - 2 * 3_600_000)
+  for (const name of await readdir(arriving))
+    if (!name.endsWith(young.hash)) await utimes(join(arriving, name), past, past)
+  await blobs().sweep(async (hash) => hash === known.hash)
+  expect((await readdir(arriving)).map((name) => name.split('.')[1])).toEqual([young.hash])
+  expect(await blobs().open(unknown.hash)).toBeUndefined()
+  for (const { hash } of [known, young])
+    expect(
+      await blobs()
+        .open(hash)
+        .then((stream) => stream?.destroy()),
+    ).toBeDefined()
+})

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { eachNetwork } from '../../helpers/federation.ts'
+import type { TestServer } from '../../helpers/server.ts'
+import { enter, type Session } from '../../helpers/session.ts'
+
+async function upload(server: TestServer, user: Session, body: string, type: string): Promise<string> {
+  const headers = { authorization: `Bearer ${user.token}`, 'content-type': type }
+  const url = `${server.url}/_matrix/media/v3/upload?filename=${encodeURIComponent('Brief — 1.txt')}`
+  const answer = (await (await fetch(url, { method: 'POST', headers, body })).json()) as { content_uri: string }
+  return answer.content_uri.slice('mxc://'.length)
+}
+
+async function download(server: TestServer, user: Session, name: string) {
+  const headers = { authorization: `Bearer ${user.token}` }
+  const reply = await fetch(`${server.url}/_matrix/client/v1/media/download/${name}`, { headers })
+  return { status: reply.status, headers: reply.headers, text: await reply.text() }
+}
+
+eachNetwork(['media.a', 'media.b'], (joint) => {
+  const fetches = () => joint.network.carried.filter(({ uri }) => uri.includes('/media/download/'))
+
+  test('a file of another server is fetched once for all who ask, with its type and name, and kept', async () => {
+    const [a, b] = joint.servers as [TestServer, TestServer]
+    const [alice, bob] = [await enter(a, 'alice'), await enter(b, 'bob')]
+    const name = await upload(a, alice, 'as\r\n--it\r\nis', 'text/plain')
+    const replies = await Promise.all([1, 2, 3].map(() => download(b, bob, name)))
+    for (const { status, text, headers } of replies) {
+      expect([status, text, headers.get('content-type')]).toEqual([200, 'as\r\n--it\r\nis', 'text/plain'])
+      expect(headers.get('content-disposition')).toBe("inline; filename*=utf-8''Brief%20%E2%80%94%201.txt")
+    }
+    expect(fetches()).toHaveLength(1)
+    joint.network.cut('media.a', true)
+    expect((await download(b, bob, name)).text).toBe('as\r\n--it\r\nis')
+    expect((await download(b, bob, 'media.a/elsewhere')).status).toBe(502)
+    joint.network.cut('media.a', false)
+    expect((await download(b, bob, 'media.a/elsewhere')).status).toBe(404)
+  })
+
+  test('a server of before authenticated media is asked the old way', async () => {
+    const [a, b] = joint.servers as [TestServer, TestServer]
+    const [alice, bob] = [await enter(a, 'carol'), await enter(b, 'dave')]
+    const name = await upload(a, alice, 'old', 'text/plain')
+    const settings = a.app.config.media_api as { unauthenticated_downloads: boolean }
+    settings.unauthenticated_downloads = true
+    joint.network.refuse((uri) => uri.startsWith('/_matrix/federation/v1/media'))
+    expect((await download(b, bob, name)).text).toBe('old')
+    joint.network.refuse(() => false)
+    settings.unauthenticated_downloads = false
+  })
+
+  test('nonsense, too much, and files that lie in private networks are refused', async () => {
+    const [, b] = joint.servers as [TestServer, TestServer]
+    const bob = await enter(b, 'erin')
+    const multipart = (part: string) => `--x\r\nContent-Type: application/json\r\n\r\n{}\r\n--x\r\n${part}\r\n--x--\r\n`
+    for (const [index, body] of [
+      'no parts at all',
+      '--x\r\nContent-Type: application/json\r\n\r\n{}',
+      multipart('Location: https://127.0.0.1:1/secret\r\n\r\n'),
+      multipart('Location: file:///etc/passwd\r\n\r\n'),
+    ].entries()) {
+      const headers = { 'content-type': 'multipart/mixed; boundary=x' }
+      joint.network.answerBytes(() => ({ status: 200, headers, body: Buffer.from(body) }))
+      expect([index, (await download(b, bob, `media.a/bad${index}`)).status]).toEqual([index, 502])
+    }
+    const settings = b.app.config.media_api as { max_file_size_bytes: number }
+    settings.max_file_size_bytes = 100
+    const headers = { 'content-type': 'multipart/mixed; boundary=x' }
+    const large = Buffer.from(multipart(`Content-Type: text/plain\r\n\r\n${'x'.repeat(101)}`))
+    joint.network.answerBytes(() => ({ status: 200, headers, body: large }))
+    expect((await download(b, bob, 'media.a/large')).text).toContain('M_TOO_LARGE')
+    joint.network.answerBytes(() => undefined)
+  })
+})

@@ -1,0 +1,188 @@
+import { readdir } from 'node:fs/promises'
+import { request } from 'node:http'
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import type { Config } from '../../src/config/schema.ts'
+import { eachServer } from '../helpers/each-server.ts'
+import type { TestServer } from '../helpers/server.ts'
+import { enter, type Session } from '../helpers/session.ts'
+
+const OLD = '/_matrix/media/v3'
+const NEW = '/_matrix/client/v1/media'
+
+interface Asked {
+  readonly body?: Uint8Array | string
+  readonly headers?: Record<string, string>
+}
+
+async function ask(server: TestServer, user: Session | undefined, method: string, path: string, more: Asked = {}) {
+  const authorization = user === undefined ? {} : { authorization: `Bearer ${user.token}` }
+  const reply = await fetch(`${server.url}${path}`, {
+    method,
+    headers: { ...authorization, ...more.headers },
+    ...(more.body === undefined ? {} : { body: more.body }),
+  })
+  const bytes = Buffer.from(await reply.arrayBuffer())
+  return { status: reply.status, headers: reply.headers, bytes, text: bytes.toString() }
+}
+
+async function upload(server: TestServer, user: Session, body: Uint8Array | string, type = 'image/png', query = '') {
+  const reply = await ask(server, user, 'POST', `${OLD}/upload${query}`, { body, headers: { 'content-type': type } })
+  expect([reply.status, reply.text]).toEqual([200, expect.stringContaining('content_uri')])
+  return String(JSON.parse(reply.text).content_uri).slice('mxc://'.length)
+}
+
+/** The files that lie in the store, those on their way too. */
+async function filesOf(server: TestServer): Promise<string[]> {
+  const root = resolve(server.dir, server.app.config.media_api.base_path)
+  const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => [])
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(root.length))
+}
+
+eachServer({}, (server) => {
+  test('a file comes back as it was, in parts too, with what keeps a browser safe, and once on the disk', async () => {
+    const alice = await enter(server, 'media-alice')
+    const body = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251))
+    const before = await filesOf(server)
+    const name = await upload(server, alice, body, 'image/png', '?filename=cat.png')
+    const twin = await upload(server, alice, body)
+    expect(twin).not.toBe(name)
+    expect((await filesOf(server)).length - before.length).toBe(1)
+    expect((await filesOf(server)).filter((file) => file.includes('arriving'))).toEqual([])
+
+    const whole = await ask(server, alice, 'GET', `${NEW}/download/${name}`)
+    expect(whole.status).toBe(200)
+    expect(whole.bytes.equals(body)).toBe(true)
+    expect(Object.fromEntries(whole.headers)).toMatchObject({
+      'content-type': 'image/png',
+      'content-length': '300000',
+      'content-disposition': 'inline; filename=cat.png',
+      'content-security-policy': expect.stringContaining("sandbox; default-src 'none'"),
+      'cross-origin-resource-policy': 'cross-origin',
+      'x-content-type-options': 'nosniff',
+    })
+    const part = await ask(server, alice, 'GET', `${NEW}/download/${name}`, { headers: { range: 'bytes=10-19' } })
+    expect([part.status, part.headers.get('content-range')]).toEqual([206, 'bytes 10-19/300000'])
+    expect(part.bytes.equals(body.subarray(10, 20))).toBe(true)
+    const tail = await ask(server, alice, 'GET', `${NEW}/download/${name}`, { headers: { range: 'bytes=-5' } })
+    expect(tail.bytes.equals(body.subarray(-5))).toBe(true)
+    const beyond = await ask(server, alice, 'GET', `${NEW}/download/${name}`, { headers: { range: 'bytes=300000-' } })
+    expect(beyond.status).toBe(416)
+    const etag = whole.headers.get('etag') ?? ''
+    const known = await ask(server, alice, 'GET', `${NEW}/download/${name}`, { headers: { 'if-none-match': etag } })
+    expect([known.status, known.bytes.length]).toEqual([304, 0])
+    const named = await ask(server, alice, 'GET', `${NEW}/download/${name}/${encodeURIComponent('Kätzchen "1".png')}`)
+    expect(named.headers.get('content-disposition')).toBe("inline; filename*=utf-8''K%C3%A4tzchen%20%221%22.png")
+  })
+
+  test('what could hold a script is never shown on our address, whatever it calls itself', async () => {
+    const alice = await enter(server, 'media-script')
+    for (const [type, shown] of [
+      ['text/html', 'text/html'],
+      ['image/svg+xml', 'image/svg+xml'],
+      ['application/pdf', 'application/pdf'],
+      ['text/plain; charset=utf-8', 'text/plain; charset=utf-8'],
+      ['TEXT/HTML', 'text/html'],
+      ['nonsense', 'application/octet-stream'],
+      ['text/html\u00e4', 'application/octet-stream'],
+    ] as const) {
+      const name = await upload(server, alice, `<script>${type}</script>`, Buffer.from(type).toString('latin1'))
+      const { headers } = await ask(server, alice, 'GET', `${NEW}/download/${name}`)
+      const disposition = shown.startsWith('text/plain') ? 'inline' : 'attachment'
+      expect([type, headers.get('content-type'), headers.get('content-disposition')]).toEqual([
+        type,
+        shown,
+        disposition,
+      ])
+    }
+  })
+
+  test('a name can be reserved and filled once, by the one who did, and is waited for', async () => {
+    const [alice, bob] = [await enter(server, 'media-later'), await enter(server, 'media-other')]
+    const { content_uri: uri, unused_expires_at: until } = await alice.post('/_matrix/media/v1/create')
+    expect(until).toBeGreaterThan(Date.now())
+    const name = String(uri).slice('mxc://'.length)
+    const early = await ask(server, alice, 'GET', `${NEW}/download/${name}?timeout_ms=0`)
+    expect([early.status, JSON.parse(early.text).errcode]).toEqual([504, 'M_NOT_YET_UPLOADED'])
+    const put = (user: Session, body: string) => ask(server, user, 'PUT', `${OLD}/upload/${name}`, { body })
+    expect((await put(bob, 'mine')).status).toBe(403)
+    const waiting = ask(server, bob, 'GET', `${NEW}/download/${name}`)
+    expect((await put(alice, 'content')).status).toBe(200)
+    expect((await waiting).text).toBe('content')
+    expect([(await put(alice, 'again')).status, (await put(alice, 'again')).text]).toEqual([
+      409,
+      expect.stringContaining('M_CANNOT_OVERWRITE_MEDIA'),
+    ])
+    const unknown = await ask(server, alice, 'PUT', `${OLD}/upload/${server.app.serverName}/unknown`, { body: 'x' })
+    expect(unknown.status).toBe(404)
+    const config = await alice.get(`${NEW}/config`)
+    expect(config).toEqual({ 'm.upload.size': server.app.config.media_api.max_file_size_bytes })
+    expect(await alice.get(`${OLD}/config`)).toEqual(config)
+  })
+
+  test('strangers, unknown names, ways out of the directory and the old paths find nothing', async () => {
+    const alice = await enter(server, 'media-limits')
+    const name = await upload(server, alice, 'public?')
+    expect((await ask(server, undefined, 'GET', `${NEW}/download/${name}`)).status).toBe(401)
+    expect((await ask(server, undefined, 'POST', `${OLD}/upload`, { body: 'x' })).status).toBe(401)
+    expect((await ask(server, undefined, 'GET', `${OLD}/download/${name}`)).status).toBe(404)
+    for (const path of [
+      `${server.app.serverName}/nothing`,
+      `${server.app.serverName}/..%2F..%2Fmatrix_key.pem`,
+      `${server.app.serverName}/%2e%2e`,
+      `..%2F..%2Fetc/passwd`,
+    ])
+      expect([path, (await ask(server, alice, 'GET', `${NEW}/download/${path}`)).status]).toEqual([path, 404])
+    const packed = await ask(server, alice, 'POST', `${OLD}/upload`, {
+      body: 'x',
+      headers: { 'content-encoding': 'gzip' },
+    })
+    expect(packed.status).toBe(415)
+  })
+
+  test('an upload that is too large, or breaks off, leaves nothing behind', async () => {
+    const alice = await enter(server, 'media-large')
+    const before = await filesOf(server)
+    await withLimit(server.app.config, 1_000, async () => {
+      const announced = await ask(server, alice, 'POST', `${OLD}/upload`, { body: 'x'.repeat(1_001) })
+      expect([announced.status, JSON.parse(announced.text).errcode]).toEqual([413, 'M_TOO_LARGE'])
+      expect(await sendInPieces(server, alice, 3, 500)).toBe(413)
+    })
+    await sendInPieces(server, alice, 3, 500, 'hang up')
+    await expect.poll(() => filesOf(server)).toEqual(before)
+  })
+})
+
+async function withLimit(config: Config, bytes: number, run: () => Promise<void>): Promise<void> {
+  const settings = config.media_api as { max_file_size_bytes: number }
+  const before = settings.max_file_size_bytes
+  settings.max_file_size_bytes = bytes
+  try {
+    await run()
+  } finally {
+    settings.max_file_size_bytes = before
+  }
+}
+
+/** An upload that does not say how long it is. Resolves with its status, 0 when it hung up. */
+function sendInPieces(
+  server: TestServer,
+  user: Session,
+  pieces: number,
+  bytes: number,
+  end?: 'hang up',
+): Promise<number> {
+  return new Promise((done) => {
+    const headers = { authorization: `Bearer ${user.token}` }
+    const sent = request(`${server.url}${OLD}/upload`, { method: 'POST', headers }, (response) => {
+      response.resume()
+      done(response.statusCode ?? 0)
+    })
+    sent.on('error', () => done(0))
+    for (let n = 0; n < pieces; n++) sent.write(Buffer.alloc(bytes, n))
+    if (end === undefined) sent.end()
+    else sent.write('the last', () => sent.destroy())
+  })
+}
