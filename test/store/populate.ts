@@ -46,6 +46,8 @@ export async function populate(server: TestServer): Promise<Known> {
   await personalise(server, alice, tea)
   await shareKeys(server, alice, bob)
   await dehydrate(server, bob)
+  await must(server, alice, 'POST', '/_matrix/media/v1/create', {})
+  await server.call('POST', '/_matrix/media/v3/upload', { token: alice.token, raw: 'tea leaves' })
   const taken = await takeBack(server, bob, tea, messages)
   const path = sendPath(newer, 'retried')
   const body = { msgtype: 'm.text', body: 'it\'s "quoted" \\ and\nbroken, 🍵' }
@@ -79,7 +81,7 @@ async function ask(server: TestServer, accounts: readonly Account[], tea: string
     [0, `/user/${alice}${teaPath}/account_data/org.example.pot`],
     [0, `/user/${alice}${teaPath}/tags`],
     [0, `/user/${alice}/filter/1`],
-    [0, '/pushrules/global'],
+    [0, '/pushrules/global/'],
     [0, `/devices/${accounts[0]!.deviceId}`],
     [1, DEHYDRATED],
     [0, '/room_keys/version'],
