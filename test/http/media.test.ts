@@ -127,7 +127,12 @@ eachServer({}, (server) => {
     const name = await upload(server, alice, 'public?')
     expect((await ask(server, undefined, 'GET', `${NEW}/download/${name}`)).status).toBe(401)
     expect((await ask(server, undefined, 'POST', `${OLD}/upload`, { body: 'x' })).status).toBe(401)
-    expect((await ask(server, undefined, 'GET', `${OLD}/download/${name}`)).status).toBe(404)
+    const oldPaths = [`${OLD}/download/${name}`, `${OLD}/download/${name}/cat.png`]
+    for (const path of oldPaths) expect((await ask(server, undefined, 'GET', path)).status).toBe(404)
+    const settings = server.app.config.media_api as { unauthenticated_downloads: boolean }
+    settings.unauthenticated_downloads = true
+    for (const path of oldPaths) expect((await ask(server, undefined, 'GET', path)).text).toBe('public?')
+    settings.unauthenticated_downloads = false
     for (const path of [
       `${server.app.serverName}/nothing`,
       `${server.app.serverName}/..%2F..%2Fmatrix_key.pem`,
