@@ -17,7 +17,7 @@ const MAX_LISTS = 20_000
 const MAX_MEMBERS_PER_LIST = 500
 
 export function createSentMembers(): SentMembers {
-  const lists = new LRUCache<string, Map<string, number>>({ max: MAX_LISTS })
+  const lists = new LRUCache<string, Map<string, number>>({ maxSize: MAX_LISTS, sizeCalculation: () => 1 })
   const keyOf = (device: string, room: number) => `${room} ${device}`
   return {
     known(device, room, since) {

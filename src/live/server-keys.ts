@@ -15,8 +15,8 @@ const SERVERS_MAX = 5_000
 
 export function createServerKeyCache(): ServerKeyCache {
   return {
-    known: new LRUCache({ max: SERVERS_MAX }),
+    known: new LRUCache({ maxSize: SERVERS_MAX, sizeCalculation: () => 1 }),
     asking: new Map(),
-    pauseUntil: new LRUCache({ max: SERVERS_MAX }),
+    pauseUntil: new LRUCache({ maxSize: SERVERS_MAX, sizeCalculation: () => 1 }),
   }
 }

@@ -11,7 +11,7 @@ const NOTED_EVERY_MS = 5 * 60_000
 const MAX_DEVICES = 100_000
 
 export function createSightings(): Sightings {
-  const noted = new LRUCache<string, number>({ max: MAX_DEVICES })
+  const noted = new LRUCache<string, number>({ maxSize: MAX_DEVICES, sizeCalculation: () => 1 })
   return {
     isDue(device, nowMs) {
       const at = noted.get(device)
