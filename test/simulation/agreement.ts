@@ -110,10 +110,17 @@ function eventDisagreements(id: string, pictures: readonly Picture[]): string[] 
   return found
 }
 
-/** A server may have soft-failed the redaction, and does not show it then. */
+/**
+ * A server may have soft-failed the redaction, and does not show it then; or the redaction was redacted itself, and who
+ * gets it after that cannot know any more what it named.
+ */
 function isContested(id: string, pictures: readonly Picture[]): boolean {
   return pictures.some(({ events }) =>
-    [...events.values()].some((event) => event.redacts === id && event.soft_failed === 1),
+    [...events.values()].some(
+      (event) =>
+        (event.redacts === id && event.soft_failed === 1) ||
+        (event.type === 'm.room.redaction' && event.redacted === 1 && (event.redacts ?? id) === id),
+    ),
   )
 }
 

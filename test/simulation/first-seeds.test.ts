@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { runSeeds } from './seeds.ts'
 
 /** Those of `more-seeds.test.ts` run beside these. */
-const SEEDS = 60
+const SEEDS = 150
 
 test('after a storm all honest servers agree, and in the stories everything happens', {
   timeout: 600_000,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { changeMembership } from '../../src/actions/change-membership.ts'
 import { type EventId, serverNameOf, type UserId } from '../../src/core/ids.ts'
 import { MatrixError } from '../../src/core/matrix-error.ts'
+import type { OpenedApp } from '../../src/open-app.ts'
 import { type Dice, diceOf } from '../core/state/dice.ts'
 import { disagreements, isInRoom, lostEvents, type Picture, pictureOf, strayMessages } from './agreement.ts'
 import { ALICE, type Base, baseOf, complete, HONEST, HONEST_NAMES } from './base.ts'
@@ -54,7 +55,7 @@ interface Run {
   /** Events and to-device messages that a client was told are sent. */
   readonly promised: EventId[]
   readonly messages: string[]
-  readonly underWay: Set<Promise<void>>
+  readonly underWay: Set<{ readonly app: OpenedApp; readonly what: string }>
   count: number
 }
 
@@ -73,7 +74,7 @@ export async function simulate(seed: number, wishes: Wishes): Promise<Outcome> {
   const servers = HONEST_NAMES.map((name) => createServer(around, name, base.fileOf(name)))
   const liar = createLiar(around, diceOf(seed + 2), base, base.memory)
   wishes.tamper?.(network)
-  const told = { promised: [], messages: [], underWay: new Set<Promise<void>>(), tally: {} }
+  const told = { promised: [], messages: [], underWay: new Set<{ app: OpenedApp; what: string }>(), tally: {} }
   const run: Run = { around, base, dice, servers, liar, trace, faults, ...told, count: 0 }
   try {
     for (const server of servers) await server.start()
@@ -132,8 +133,9 @@ function operate(run: Run): void {
       if (!(error instanceof MatrixError)) run.faults.push(`${name} of ${user}: ${(error as Error).stack}`)
     },
   )
-  run.underWay.add(ends)
-  void ends.finally(() => run.underWay.delete(ends))
+  const entry = { app, what: `${count} ${user} ${name}` }
+  run.underWay.add(entry)
+  void ends.finally(() => run.underWay.delete(entry))
 }
 
 function lie(run: Run): void {
@@ -172,7 +174,10 @@ async function calm(run: Run): Promise<void> {
   mend(run)
   for (const server of run.servers) if (server.app() === undefined) await server.start()
   await time.run(time.now() + RECOVERY_MS)
-  if (run.underWay.size > 0) run.faults.push(`${run.underWay.size} operations never end`)
+  for (const { app, what } of run.underWay) {
+    // What a crash interrupted has no end.
+    if (serverOf(run, app.serverName).app() === app) run.faults.push(`${what} never ends`)
+  }
   await rounds(run)
 }
 
