@@ -35,6 +35,13 @@ export function usersByWord(db: Database, beginning: string, after: WordPlace, l
     ORDER BY word, user_id LIMIT ${limit}`)
 }
 
+/** How many entries begin so, counted up to `limit`. */
+export async function countByWord(db: Database, beginning: string, limit: number): Promise<number> {
+  const rows = await db.read<{ entries: number }>(sql`SELECT count(*) AS entries FROM (SELECT 1 FROM user_words
+    WHERE word >= ${beginning} AND word < ${beginning + LAST} LIMIT ${limit}) AS begun`)
+  return rows[0]?.entries ?? 0
+}
+
 /** A user as another one may know them: by the member event of a room that both are in, or that is open to all. */
 export interface SeenUser {
   readonly user_id: UserId

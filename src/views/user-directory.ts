@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import { localpartOf, serverNameOf, type UserId } from '../core/ids.ts'
 import { parseJson } from '../core/json.ts'
 import { hasWords, type WordSought, wordsOf, wordsSought } from '../core/words.ts'
-import { namesInProfiles, usersByWord, usersSeenBy, type WordPlace } from '../store/user-directory.ts'
+import { countByWord, namesInProfiles, usersByWord, usersSeenBy, type WordPlace } from '../store/user-directory.ts'
 
 /** Words of a search that count. */
 const WORDS_MAX = 8
@@ -27,8 +27,8 @@ export async function searchUsers(
   limit: number,
 ): Promise<{ results: FoundUser[]; limited: boolean }> {
   const sought = wordsSought(withoutServer(term), WORDS_MAX).map(({ word }): WordSought => ({ word, begun: true }))
-  const rarest = sought.reduce((longest, { word }) => (word.length > longest.length ? word : longest), '')
-  if (rarest === '') return { results: [], limited: false }
+  const rarest = await rarestOf(app, sought)
+  if (rarest === undefined) return { results: [], limited: false }
   const found = new Map<string, FoundUser>()
   let place: WordPlace = { word: '', user_id: '' }
   for (let scanned = 0; ; scanned += PAGE) {
@@ -41,6 +41,13 @@ export async function searchUsers(
     place = last
   }
   return answer([...found.values()], term, limit, true)
+}
+
+/** The word that leads to the fewest users: all of them may be looked at, where those of a common one are too many. */
+async function rarestOf(app: App, sought: readonly WordSought[]): Promise<string | undefined> {
+  if (sought.length <= 1) return sought[0]?.word
+  const counts = await Promise.all(sought.map(({ word }) => countByWord(app.db, word, MAX_SCANNED)))
+  return sought[counts.indexOf(Math.min(...counts))]!.word
 }
 
 /** `@name:server` is looked for by its name. */

@@ -86,5 +86,11 @@ eachServer({}, (server) => {
     const started = performance.now()
     expect(await alice.post(PATH, { search_term: 'zz' })).toEqual({ results: [], limited: true })
     expect(performance.now() - started).toBeLessThan(2_000)
+    // Of several words the rarest leads.
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    const rare = await enter(server, 'zzrare')
+    await rename(rare, 'zz Quokka')
+    await rare.join(roomId)
+    expect(await find(alice, 'zz quok')).toEqual([rare.userId])
   })
 })
