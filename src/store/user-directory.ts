@@ -51,14 +51,22 @@ export interface SeenUser {
 
 /**
  * Those of the users whom the viewer may find: they share a room, or are in one that everybody may join or read
- * (Client-Server API, "User directory"). Each with the names of their newest member event there.
+ * (Client-Server API, "User directory"), as long as this server is in it. Each with the names of their newest member
+ * event there.
  */
-export function usersSeenBy(db: Database, viewer: string, userIds: readonly string[]): Promise<SeenUser[]> {
+export function usersSeenBy(
+  db: Database,
+  ourName: string,
+  viewer: string,
+  userIds: readonly string[],
+): Promise<SeenUser[]> {
   return db.read(sql`SELECT user_id, displayname, avatar_url FROM (
       SELECT m.user_id, m.displayname, m.avatar_url,
         ROW_NUMBER() OVER (PARTITION BY m.user_id ORDER BY m.position DESC) AS place
       FROM memberships m JOIN rooms r ON r.room = m.room
       WHERE m.user_id IN ${textList(userIds)} AND m.membership = 'join'
+        AND EXISTS (SELECT 1 FROM room_servers s
+          WHERE s.room = m.room AND s.server = ${ourName} AND s.to_position IS NULL)
         AND (r.join_rule = 'public' OR r.history_visibility = 'world_readable'
           OR EXISTS (SELECT 1 FROM memberships v
             WHERE v.room = m.room AND v.user_id = ${viewer} AND v.membership = 'join'))) AS seen

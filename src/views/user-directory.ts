@@ -62,7 +62,7 @@ async function fitting(
   term: string,
   sought: readonly WordSought[],
 ): Promise<FoundUser[]> {
-  const seen = userIds.length === 0 ? [] : await usersSeenBy(app.db, viewer, userIds)
+  const seen = userIds.length === 0 ? [] : await usersSeenBy(app.db, app.serverName, viewer, userIds)
   const own = seen.filter(({ user_id: userId }) => serverNameOf(userId) === app.serverName)
   const profiles =
     own.length === 0

@@ -118,6 +118,18 @@ eachNetwork(['a.example', 'b.example'], (joint) => {
     })
   })
 
+  test('people of rooms that this server has left are in its user directory no more', async () => {
+    const zoe = sessionOf(a!, await a!.register('zoe'))
+    const roomId = await zoe.createRoom({ preset: 'public_chat' })
+    await bob.post(`/join/${encodeURIComponent(roomId)}?via=a.example`)
+    await settled(a!, b!)
+    const found = async () => (await bob.post('/user_directory/search', { search_term: 'zoe' })).results
+    expect((await found()).map((user: Json) => user.user_id)).toEqual([zoe.userId])
+    await bob.post(`/rooms/${encodeURIComponent(roomId)}/leave`)
+    await settled(a!, b!)
+    expect(await found()).toEqual([])
+  })
+
   test('a room is found by time, also before what is held', async () => {
     const roomId = await alice.createRoom({ preset: 'public_chat' })
     const early = await alice.send(roomId, 'early')
