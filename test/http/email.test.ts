@@ -123,6 +123,18 @@ eachServer({ email: mail.config }, (server) => {
     expect([again.status, again.body.errcode]).toEqual([401, 'M_THREEPID_AUTH_FAILED'])
   })
 
+  test('of two new passwords set with one proof at once, one counts', async () => {
+    await registerWith('cora', 'cora@example.org')
+    const auth = { type, threepid_creds: await prove('account/password', 'cora@example.org') }
+    const passwords = ['the first password', 'the other password']
+    const replies = await Promise.all(
+      passwords.map((new_password) => server.call('POST', `${v3}/account/password`, { body: { new_password, auth } })),
+    )
+    expect(replies.filter(({ status }) => status === 200)).toHaveLength(1)
+    const logins = await Promise.all(passwords.map((password) => logIn({ type: 'm.id.user', user: 'cora' }, password)))
+    expect(logins.map(({ status }) => status).sort()).toEqual([200, 403])
+  })
+
   test('a proof is good for what it was asked for, with its secret, and for that address', async () => {
     await registerWith('dora', 'dora@example.org')
     const dora = await logIn({ type: 'm.id.user', user: 'dora' })
