@@ -118,6 +118,9 @@ function othersOf(wish: UpgradeWish, version: RoomVersion): string[] {
   return [...new Set(wish.additionalCreators)].filter((user) => user !== wish.sender)
 }
 
+/** What a room means that says nothing: the new one says it, as clients expect of a replacement. */
+const UNSAID: ReadonlyMap<string, JsonObject> = new Map([['m.room.guest_access', { guest_access: 'forbidden' }]])
+
 /** The state of the new room; `transfer` runs while who upgrades has the power that all of it takes. */
 async function addState(
   writer: RoomWriter,
@@ -139,7 +142,7 @@ async function addState(
   const raised = withPower(to, levels, sender)
   await next.add(stateEvent(sender, 'm.room.power_levels', raised))
   for (const type of TRANSFERRED) {
-    const content = (await writer.state(type, ''))?.value.content
+    const content = (await writer.state(type, ''))?.value.content ?? UNSAID.get(type)
     if (content === undefined) continue
     const fitting = type === 'm.room.join_rules' ? transferredJoinRules(to, content) : content
     await next.add(stateEvent(sender, type, fitting))
