@@ -143,7 +143,7 @@ eachServer({}, (server) => {
       expect(await tom.get(tags(next))).toEqual({ tags: { 'u.work': { order: 0.5 } } })
       expect(await tom.get(rule('room', next))).toMatchObject({ actions: ['notify'] })
       expect((await tom.get(rule('override', next))).conditions).toEqual([{ ...here, pattern: next }])
-      const again = await tom.get('/pushrules/global')
+      const again = await tom.get('/pushrules/global/')
       expect(again.room.filter((known: Json) => known.rule_id === next)).toHaveLength(1)
     })
 
