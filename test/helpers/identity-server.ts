@@ -82,7 +82,8 @@ export async function startIdentityServer({ tls = true } = {}): Promise<Identity
         const address = identity.sessions.get(`${body.sid} ${body.client_secret}`)
         if (address === undefined) return refusal(404, 'M_NO_VALID_SESSION')
         identity.bound.set(address, body.mxid)
-        return { status: 200, body: { mxid: body.mxid } }
+        const [medium, bound] = address.split(' ')
+        return { status: 200, body: { mxid: body.mxid, medium, address: bound } }
       }
       case 'POST /validate/msisdn/requestToken': {
         if (!/^0\d+$/.test(body.phone_number)) return refusal(400, 'M_INVALID_PARAM')

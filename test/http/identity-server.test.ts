@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestNetwork, settled } from '../helpers/federation.ts'
 import { type IdentityServer, startIdentityServer } from '../helpers/identity-server.ts'
-import type { TestServer } from '../helpers/server.ts'
+import { TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 import { enter, inRoom, type Session } from '../helpers/session.ts'
 
 const network = createTestNetwork()
@@ -144,9 +144,12 @@ test('an address is bound at an identity server, and taken back with our signatu
   expect(await alice.refused('POST', '/account/3pid/bind', { ...creds, sid: 'x' })).toBe('404 M_NO_VALID_SESSION')
 
   const bound = { medium: 'email', address: 'alice@example.org' }
-  expect(await alice.post('/account/3pid/unbind', bound)).toEqual({ id_server_unbind_result: 'no-support' })
+  const elsewhere = { ...bound, address: 'other@example.org' }
+  expect(await alice.post('/account/3pid/unbind', elsewhere)).toEqual({ id_server_unbind_result: 'no-support' })
   const from = { ...bound, id_server: identity.name }
-  expect(await alice.post('/account/3pid/unbind', from)).toEqual({ id_server_unbind_result: 'success' })
+  // Where it was bound is remembered.
+  expect(await alice.post('/account/3pid/unbind', bound)).toEqual({ id_server_unbind_result: 'success' })
+  expect(await alice.post('/account/3pid/unbind', bound)).toEqual({ id_server_unbind_result: 'no-support' })
   expect(identity.asked.at(-1)?.authorization).toContain('origin="here.test"')
   expect(identity.bound.has('email alice@example.org')).toBe(false)
 
@@ -155,4 +158,9 @@ test('an address is bound at an identity server, and taken back with our signatu
   // What the identity server refuses does not keep an address here.
   expect(await alice.post('/account/3pid/delete', from)).toEqual({ id_server_unbind_result: 'no-support' })
   expect(await alice.refused('POST', '/account/3pid/unbind', from)).toBe('404 M_NOT_FOUND')
+
+  await alice.post('/account/3pid/bind', creds)
+  const auth = { type: 'm.login.password', password: TEST_PASSWORD }
+  expect(await alice.post('/account/deactivate', { auth })).toEqual({ id_server_unbind_result: 'success' })
+  expect(identity.bound.has('email alice@example.org')).toBe(false)
 })

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { tryToUnbind } from '../../actions/bind-threepid.ts'
+import { unbindAll } from '../../actions/bind-threepid.ts'
 import { checkPassword } from '../../actions/create-account.ts'
 import { deactivate } from '../../actions/deactivate.ts'
 import { evacuateUser } from '../../actions/evacuate-user.ts'
@@ -78,8 +78,7 @@ export const deactivateAccount = endpoint({
     const addresses = await threepidsOf(app.db, user.userId)
     await evacuateUser(app, { userId: user.userId }, () => undefined)
     await deactivate(app, user.userId, body.erase === true)
-    let unbound = true
-    for (const address of addresses) unbound = (await tryToUnbind(app, user.userId, address, body.id_server)) && unbound
+    const unbound = await unbindAll(app, user.userId, addresses, body.id_server)
     return { id_server_unbind_result: unbound ? 'success' : 'no-support' }
   },
 })

@@ -5,6 +5,16 @@ import { search } from './0004-search.ts'
 import { deviceLists } from './0005-device-lists.ts'
 import { dehydratedDevices } from './0006-dehydrated-devices.ts'
 import { media } from './0007-media.ts'
+import { threepidBindings } from './0008-threepid-bindings.ts'
 
 /** Every migration, in order of its number. Forward only. */
-export const MIGRATIONS = [first, roomServers, eventTimes, search, deviceLists, dehydratedDevices, media]
+export const MIGRATIONS = [
+  first,
+  roomServers,
+  eventTimes,
+  search,
+  deviceLists,
+  dehydratedDevices,
+  media,
+  threepidBindings,
+]
