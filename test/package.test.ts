@@ -49,6 +49,12 @@ test('scripts use no shell syntax', () => {
   expect(scripts.filter((script) => /[&|;<>$`]/.test(script))).toEqual([])
 })
 
+test('the program is written in letters of one byte: V8 would keep any other text in twice the memory', () => {
+  const text = readFileSync(join(ROOT, 'dist', 'dendrite.cjs'), 'utf8')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of Latin-1
+  expect(text.match(/[^\x00-\xff]/gu)).toBeNull()
+})
+
 test('the package holds the program and nothing of its surroundings', () => {
   const npm = ['pack', '--dry-run', '--json', '--ignore-scripts']
   const [packed] = JSON.parse(

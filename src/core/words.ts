@@ -6,7 +6,8 @@ const LETTERS = /[\p{L}\p{N}\p{M}]+/gu
 /** Accents of alphabets and the points of Hebrew and Arabic; the vowels of Indian scripts are more than that. */
 const MARKS = /[\u0300-\u036f\u0591-\u05c7\u064b-\u065f]+/g
 /** What is written without spaces between the words. */
-const UNSPACED = /([\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}ー々〆]+)/u
+// Written as code points: one letter beyond Latin would double the memory that the program's text takes.
+const UNSPACED = /([\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\u30fc\u3005\u3006]+)/u
 
 /**
  * The words of a text for an index, in their order: case and diacritics folded, wide letters made narrow. Chinese,
