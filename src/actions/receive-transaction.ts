@@ -1,7 +1,6 @@
 import type { App } from '../app.ts'
-import { parseEvent } from '../core/event.ts'
 import { type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
-import { canonicalJson, isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { canonicalJson, isObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
 import { DatabaseUnavailable } from '../db/database.ts'
@@ -14,7 +13,7 @@ import { serverAclOf } from '../store/server-acl.ts'
 import { isLasting, receiveEdu } from './receive-edu.ts'
 import { receiveOutside } from './receive-outside.ts'
 import { takeInStaged } from './receive-pdus.ts'
-import { verifyPdu } from './verify-pdu.ts'
+import { readPdu, type VerifiedEvent, verifyEvent } from './verify-pdu.ts'
 import { write } from './write.ts'
 
 export interface Transaction {
@@ -34,25 +33,24 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
   app.live.destinations.wake(origin)
   const before = await answerToTransaction(app.db, origin, txnId)
   if (before !== undefined) return before
-  const results: [string, JsonObject][] = []
-  const writes: Sql[] = []
-  const touched = new Set<RoomId>()
   const rooms = new Map<string, Promise<OpenRoom | undefined>>()
-  for (const pdu of transaction.pdus) {
-    const staged = await stage(app, origin, pdu, rooms)
-    if (staged.eventId !== '') results.push([staged.eventId, staged.error === undefined ? {} : { error: staged.error }])
-    if (staged.write !== undefined) writes.push(staged.write)
-    if (staged.roomId !== undefined) touched.add(staged.roomId)
+  const checked = await Promise.all(transaction.pdus.map((pdu) => check(app, origin, pdu, rooms)))
+  const fresh = await notInHistory(app, checked)
+  const writes: Sql[] = []
+  for (const event of fresh) {
+    const [number, text] = [await app.db.nextId('staged'), canonicalJson(event.pdu)]
+    writes.push(stagePdu(number, event.roomId, event.eventId, origin, text, app.clock.now()))
   }
   // Before the answer is kept, or a crash would lose them. Taken in twice, they change nothing.
   for (const edu of transaction.edus) if (isLasting(edu)) await takeInEdu(app, origin, edu)
-  const answer = canonicalJson({ pdus: Object.fromEntries(results) })
+  const answer = answerOf(checked)
   const done = await write(app, {
     guards: [transactionIsNewOf(origin, txnId)],
     writes: [...writes, keepAnswer(origin, txnId, answer, app.clock.now())],
     log: [],
   })
   if (done === undefined) return (await answerToTransaction(app.db, origin, txnId)) ?? answer
+  const touched = new Set(fresh.map((event) => event.roomId))
   const placed = Promise.all([...touched].map((roomId) => startInbox(app, roomId)))
   const takeInOthers = async () => {
     for (const edu of transaction.edus) if (!isLasting(edu)) await takeInEdu(app, origin, edu)
@@ -77,11 +75,27 @@ export function startInbox(app: App, roomId: RoomId): Promise<void> {
   return app.live.inbox.run(roomId, () => takeInStaged(app, roomId))
 }
 
-interface Staged {
+/** What was found of a PDU. `eventId`: '' if not even that can be read. */
+interface Checked {
   readonly eventId: string
+  readonly event?: VerifiedEvent
   readonly error?: string
-  readonly write?: Sql
-  readonly roomId?: RoomId
+}
+
+function answerOf(checked: readonly Checked[]): string {
+  const results = checked.flatMap(({ eventId, error }) =>
+    eventId === '' ? [] : [[eventId, error === undefined ? {} : { error }] as const],
+  )
+  return canonicalJson({ pdus: Object.fromEntries(results) })
+}
+
+async function notInHistory(app: App, checked: readonly Checked[]): Promise<VerifiedEvent[]> {
+  const events = checked.flatMap(({ event }) => event ?? [])
+  const known = await knownInHistory(
+    app.db,
+    events.map((event) => event.eventId),
+  )
+  return events.filter((event) => !known.has(event.eventId))
 }
 
 /** A room that this server is in, and whom it lets take part. */
@@ -91,13 +105,13 @@ interface OpenRoom {
   readonly allows: (server: ServerName) => boolean
 }
 
-/** `rooms`: those that the transaction has named before. */
-async function stage(
+/** `rooms`: those that the transaction has named before. The PDUs are checked side by side. */
+async function check(
   app: App,
   origin: ServerName,
   pdu: JsonValue,
   rooms: Map<string, Promise<OpenRoom | undefined>>,
-): Promise<Staged> {
+): Promise<Checked> {
   let eventId = ''
   try {
     const named = isObject(pdu) ? own(pdu, 'room_id') : undefined
@@ -110,16 +124,12 @@ async function stage(
       if (taken === undefined) throw new MatrixError('M_NOT_FOUND', 'The room is not known here.')
       return { eventId: taken.eventId }
     }
-    eventId = parseEvent(room.version, pdu as JsonObject).eventId
-    for (const server of [origin, serverNameOf(String(own(pdu as JsonObject, 'sender')))]) {
+    const event = readPdu(room.version, pdu)
+    eventId = event.eventId
+    for (const server of [origin, serverNameOf(event.sender)]) {
       if (!room.allows(server)) throw new MatrixError('M_FORBIDDEN', `The room is closed to ${server}.`)
     }
-    const event = await verifyPdu(app, room.version, pdu)
-    if ((await knownInHistory(app.db, [event.eventId])).size > 0) return { eventId }
-    const { room_id: id } = room.row
-    const text = canonicalJson(event.pdu)
-    const number = await app.db.nextId('staged')
-    return { eventId, roomId: id, write: stagePdu(number, id, eventId, origin, text, app.clock.now()) }
+    return { eventId, event: await verifyEvent(app, event) }
   } catch (error) {
     if (!(error instanceof MatrixError)) throw error
     app.log.info({ origin, event: eventId, reason: error.message }, 'a PDU was refused')

@@ -23,9 +23,18 @@ const SIGNATURES_MAX = 5
  * Errors: MatrixError that says what is wrong.
  */
 export async function verifyPdu(app: App, version: RoomVersion, pdu: JsonValue): Promise<VerifiedEvent> {
+  return verifyEvent(app, readPdu(version, pdu))
+}
+
+/** 1. It is an event of this room version. What stands in `unsigned` is the sender's talk, and not kept. */
+export function readPdu(version: RoomVersion, pdu: JsonValue): Event {
   if (!isObject(pdu)) throw new MatrixError('M_BAD_JSON', 'The PDU is not an object')
-  // 1. It is an event of this room version. What stands in `unsigned` is the sender's talk, and not kept.
-  const event = parseEvent(version, withoutUnsigned(pdu))
+  return parseEvent(version, withoutUnsigned(pdu))
+}
+
+/** The rest of `verifyPdu`, for an event that was read by `readPdu`. */
+export async function verifyEvent(app: App, event: Event): Promise<VerifiedEvent> {
+  const { version } = event
   if (exceedsByteLimits(event)) throw new MatrixError('M_TOO_LARGE', 'A field of the event has over 255 bytes')
   // 2. The servers that have to sign it did.
   for (const server of requiredSigners(event)) {
