@@ -77,7 +77,8 @@ const ROUTES = [
 
 const NAMES =
   'sync|initialSync|events|notifications|messages|context|event|relations|threads|timestamp_to_event|v3/search'
-const EVENTS_IN = new RegExp(`^[A-Z]+ /_matrix/client.*/(${NAMES})\\b`)
+/** The events of a dehydrated device are messages to it, of no room. */
+const EVENTS_IN = new RegExp(`^[A-Z]+ /_matrix/client(?!.*dehydrated_device).*/(${NAMES})\\b`)
 
 interface Scene {
   readonly roomId: string

@@ -15,7 +15,7 @@ export const getPushRulesOfKind = endpoint({
   auth: 'access-token',
   params: Type.Object({ kind: Type.String() }),
   async handle(app, { user, params, raw }) {
-    needSlash(raw, 400)
+    needSlash(raw)
     return (await pushRulesOf(app, user.userId))[pushRuleKind(params.kind)]
   },
 })

@@ -25,10 +25,7 @@ export const getPushRules = endpoint({
   path: '/_matrix/client/v3/pushrules/',
   aliases: ['r0'],
   auth: 'access-token',
-  async handle(app, { user, raw }) {
-    needSlash(raw, 404)
-    return pushRulesContent(await pushRulesOf(app, user.userId))
-  },
+  handle: async (app, { user }) => pushRulesContent(await pushRulesOf(app, user.userId)),
 })
 
 export const getPushRulesGlobal = endpoint({
@@ -37,7 +34,7 @@ export const getPushRulesGlobal = endpoint({
   aliases: ['r0'],
   auth: 'access-token',
   async handle(app, { user, raw }) {
-    needSlash(raw, 400)
+    needSlash(raw)
     return pushRulesOf(app, user.userId)
   },
 })
