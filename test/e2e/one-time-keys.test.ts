@@ -1,3 +1,4 @@
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { claimLocalKeys } from '../../src/actions/claim-keys.ts'
@@ -54,7 +55,7 @@ eachEngine((engine, fresh) => {
   test('a server that is killed amid claims gives no key a second time', async () => {
     const { options, dir } = await fresh()
     const uri = engine === 'postgres' ? options.connectionString : undefined
-    const config = prepareServer(join(dir, `one-time-keys-${engine}`), uri)
+    const config = prepareServer(await mkdtemp(join(dir, 'one-time-keys-')), uri)
     const first = await startServerProcess(config)
     const alice = await register(client(first.port))
     const call = client(first.port, alice.token)

@@ -27,6 +27,7 @@ beforeAll(async () => {
 afterEach(() => met.network.rewrite((_request, answer) => answer))
 
 let transactions = 0
+let messages = 0
 async function tell(pdus: readonly JsonValue[], txnId = `hostile${transactions++}`): Promise<Json> {
   const uri = federationPath`/v1/send/${txnId}`
   const content = { edus: [], origin: 'a.example', origin_server_ts: Date.now(), pdus }
@@ -37,7 +38,7 @@ async function tell(pdus: readonly JsonValue[], txnId = `hostile${transactions++
 
 const message = (changes: Readonly<Record<string, JsonValue | undefined>> = {}) =>
   signedAgain(met, VERSION, model, {
-    content: { body: `message ${transactions}` },
+    content: { body: `message ${messages++}` },
     origin_server_ts: Date.now(),
     ...changes,
   })
