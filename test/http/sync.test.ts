@@ -70,6 +70,33 @@ eachEngine((engine, fresh) => {
     expect([nothing.rooms, nothing.account_data]).toEqual([undefined, undefined])
   })
 
+  test('who comes back has the room of today, whatever happened unseen', async () => {
+    const [alice, bob, carol] = await people('alice', 'bob', 'carol')
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(roomId)
+    await alice.setState(roomId, 'm.room.history_visibility', { history_visibility: 'joined' })
+    const since = await bob.sync()
+    await alice.post(`${inRoom(roomId)}/invite`, { user_id: carol.userId })
+    await bob.post(`${inRoom(roomId)}/leave`)
+    await carol.join(roomId)
+    await alice.setState(roomId, 'm.room.topic', { topic: 'past' })
+    const unseen = await alice.send(roomId, 'unseen')
+    await alice.setState(roomId, 'm.room.topic', { topic: 'now' })
+    await bob.join(roomId)
+    for (const limit of [20, 5, 4, 3, 2, 1]) {
+      const answer = await bob.sync(since, { filter: { room: { timeline: { limit } } } })
+      const { state, timeline } = answer.rooms.join[roomId]
+      expect(timeline.events.length).toBeLessThanOrEqual(limit)
+      expect(idsOf(timeline)).not.toContain(unseen)
+      // As a client does it: the state, and then the timeline over it.
+      const room = [...state.events, ...timeline.events]
+      const last = (type: string, key: string) =>
+        room.findLast((event: Json) => event.type === type && event.state_key === key).content
+      expect(last('m.room.member', carol.userId)).toMatchObject({ membership: 'join' })
+      expect(last('m.room.topic', '')).toEqual({ topic: 'now' })
+    }
+  })
+
   test('state that the timeline filter hides comes with the state, in full and in part', async () => {
     const [alice] = await people('alice')
     const roomId = await alice.createRoom({ name: 'Tea' })

@@ -1,7 +1,7 @@
 import { type EventFilter, eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
 import { MEMBERS_KNOWN } from '../../live/room-members.ts'
 import { type EventRow, eventsByNumber } from '../../store/events.ts'
-import { currentAmong, currentStateWanted, type StateWanted, stateAt, stateChangesBetween } from '../../store/state.ts'
+import { currentStateWanted, type StateWanted, stateAt, stateChangesBetween } from '../../store/state.ts'
 import { hasNews, type Scope, type SyncRoom } from './scope.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -25,31 +25,16 @@ export async function readStates(
   const lists: StateNumbers[] = []
   for (const timeline of timelines) {
     const events = await stateNumbers(scope, timeline, heroes.get(timeline.room.room) ?? [])
-    lists.push({ timeline, events: [...new Set([...events, ...(await hiddenButCurrent(scope, timeline))])] })
+    lists.push({ timeline, events })
   }
   const all = [...new Set(lists.flatMap((list) => list.events))]
   const rows = all.length === 0 ? [] : await eventsByNumber(scope.app.db, all)
   const byNumber = new Map(rows.map((row) => [row.event, row]))
   return lists.map(({ timeline, events }) => {
-    const rows = lastOfEachKey(events.flatMap((event) => byNumber.get(event) ?? []))
-    const state = rows.filter((row) => matches(filter, timeline, row))
+    const state = events.flatMap((event) => byNumber.get(event) ?? []).filter((row) => matches(filter, timeline, row))
     remember(scope, timeline, state)
     return state
   })
-}
-
-/**
- * What the history visibility hides from the timeline may be the room's state now. That is no secret to a member, and
- * without it the client would have a wrong room.
- */
-async function hiddenButCurrent(scope: Scope, { room, hiddenState }: Timeline): Promise<number[]> {
-  if (hiddenState.length === 0 || room.outside || room.end !== undefined) return []
-  const hidden = hiddenState.map((row) => row.event)
-  return currentAmong(scope.app.db, scope.request.viewer.userId, hidden)
-}
-
-function lastOfEachKey(rows: readonly EventRow[]): EventRow[] {
-  return [...new Map(rows.map((row) => [`${row.type} ${row.state_key}`, row])).values()]
 }
 
 async function stateNumbers(scope: Scope, timeline: Timeline, heroes: readonly string[]): Promise<number[]> {

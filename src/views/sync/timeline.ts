@@ -1,6 +1,7 @@
 import { eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
 import { MEMBERS_KNOWN } from '../../live/room-members.ts'
 import { type EventRow, eventsByPosition, newestEvents } from '../../store/events.ts'
+import { currentAmong } from '../../store/state.ts'
 import { visibleEvents } from '../visible-events.ts'
 import { hasNews, type Scope, type SyncRoom } from './scope.ts'
 
@@ -20,8 +21,6 @@ export interface Timeline {
   readonly scanned: readonly EventRow[]
   /** Events that the filter or the history visibility hides lie between those shown, or after them. */
   readonly hides: boolean
-  /** State events among them that the history visibility hides. */
-  readonly hiddenState: readonly EventRow[]
   /** There are older events that the client lacks. */
   readonly limited: boolean
   /** Whether a member event happened, shown or not. */
@@ -38,18 +37,18 @@ export async function readTimelines(scope: Scope, rooms: readonly SyncRoom[]): P
   const rows = [...(await newest(scope, fresh, 0, limit)), ...(await newest(scope, known, scope.since, limit))]
   const byRoom = new Map<number, EventRow[]>(rooms.map((room) => [room.room, []]))
   for (const row of rows) byRoom.get(row.room)?.push(row)
-  const visible = await visibleAmong(scope, rows)
+  const sight = await sightOf(scope, rows)
   const timelines: Timeline[] = []
   for (const room of rooms) {
     const newestFirst = (byRoom.get(room.room) ?? []).reverse()
-    timelines.push(await readOn(scope, room, limit, newestFirst, visible))
+    timelines.push(await readOn(scope, room, limit, newestFirst, sight))
   }
   return timelines
 }
 
 function nothingShown(scope: Scope, room: SyncRoom): Timeline {
   const happened = hasNews(scope, room.room, 'event')
-  return { room, shown: [], scanned: [], hiddenState: [], hides: happened, limited: false, membersChanged: happened }
+  return { room, shown: [], scanned: [], hides: happened, limited: false, membersChanged: happened }
 }
 
 /** One more than the limit, so that it is known whether there are more. */
@@ -59,8 +58,23 @@ async function newest(scope: Scope, rooms: readonly SyncRoom[], from: number, li
   return newestEvents(scope.app.db, scope.request.viewer.userId, numbers, from, scope.to, limit + 1)
 }
 
-async function visibleAmong(scope: Scope, rows: readonly EventRow[]): Promise<Set<EventRow>> {
-  return new Set(await visibleEvents(scope.app, scope.request.viewer.userId, rows))
+interface Sight {
+  readonly visible: ReadonlySet<EventRow>
+  /**
+   * State that the history visibility hides, and that is the room's state now: no secret to a member, and after an
+   * event that it replaces the client would have a wrong room without it.
+   */
+  readonly current: ReadonlySet<EventRow>
+}
+
+async function sightOf(scope: Scope, rows: readonly EventRow[]): Promise<Sight> {
+  const { userId } = scope.request.viewer
+  const visible = new Set(await visibleEvents(scope.app, userId, rows))
+  const hidden = rows.filter((row) => row.state_key !== null && !visible.has(row))
+  if (hidden.length === 0) return { visible, current: new Set() }
+  const numbers = hidden.map((row) => row.event)
+  const current = new Set(await currentAmong(scope.app.db, userId, numbers))
+  return { visible, current: new Set(hidden.filter((row) => current.has(row.event))) }
 }
 
 /** Looks at older events until the timeline is full; nearly always the first page fills it. */
@@ -69,25 +83,29 @@ async function readOn(
   room: SyncRoom,
   limit: number,
   firstPage: readonly EventRow[],
-  firstVisible: ReadonlySet<EventRow>,
+  firstSight: Sight,
 ): Promise<Timeline> {
   const scanned: EventRow[] = []
   const shown: EventRow[] = []
-  const hiddenState: EventRow[] = []
-  const end = (more: boolean) => timeline(scope, room, { shown, scanned, hiddenState }, more)
-  let [page, visible, pageSize] = [firstPage, firstVisible, limit + 1]
+  /** Hidden state of today, shown when something older is: before the timeline it is part of the state anyway. */
+  let between: EventRow[] = []
+  const end = (more: boolean) => timeline(scope, room, { shown, scanned }, more)
+  let [page, sight, pageSize] = [firstPage, firstSight, limit + 1]
   for (;;) {
     for (const row of page) {
-      const isShown = visible.has(row) && passes(scope, room, row)
-      if (isShown && shown.length === limit) return end(true)
+      const isWanted = passes(scope, room, row)
+      const isShown = isWanted && sight.visible.has(row)
+      if (isShown && shown.length + between.length >= limit) return end(true)
       scanned.push(row)
-      if (row.state_key !== null && !visible.has(row)) hiddenState.push(row)
-      if (isShown) shown.push(row)
+      if (isWanted && sight.current.has(row)) between.push(row)
+      if (!isShown) continue
+      shown.push(...between, row)
+      between = []
     }
     if (page.length < pageSize) return end(false)
     if (scanned.length >= MAX_SCANNED) return end(true)
     page = await eventsByPosition(scope.app.db, room.room, room.from, positionOf(scanned), PAGE)
-    visible = await visibleAmong(scope, page)
+    sight = await sightOf(scope, page)
     pageSize = PAGE
   }
 }
@@ -107,17 +125,15 @@ interface Read {
   /** Each newest first. */
   readonly shown: EventRow[]
   readonly scanned: EventRow[]
-  readonly hiddenState: EventRow[]
 }
 
-function timeline(scope: Scope, room: SyncRoom, { shown, scanned, hiddenState }: Read, more: boolean): Timeline {
+function timeline(scope: Scope, room: SyncRoom, { shown, scanned }: Read, more: boolean): Timeline {
   // Who comes back to a room may hold a timeline of it that does not join up with this one.
   const limited = more || (room.from === 0 && !scope.initial)
   return {
     room,
     shown: shown.reverse(),
     scanned: scanned.reverse(),
-    hiddenState: hiddenState.reverse(),
     hides: shown.length < scanned.length,
     limited,
     membersChanged:
