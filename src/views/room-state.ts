@@ -1,8 +1,9 @@
 import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { membersOfRoom } from '../live/room-members.ts'
-import { type EventRow, eventsBefore, eventsByNumber } from '../store/events.ts'
+import { type EventRow, eventsAfter, eventsBefore, eventsByNumber } from '../store/events.ts'
 import { currentState, currentStateEvent, type StateWanted, stateAt } from '../store/state.ts'
+import { pastRow } from './history.ts'
 import { type ReadableRoom, readableRoom } from './readable-room.ts'
 import { placeOf } from './tokens.ts'
 import { visibleEvents } from './visible-events.ts'
@@ -85,5 +86,9 @@ export async function sendersState(
   newest: EventRow | undefined,
   senders: readonly string[],
 ): Promise<EventRow[]> {
-  return newest === undefined ? [] : stateAfter(app, newest, { members: senders, others: false })
+  if (newest === undefined) return []
+  if (newest.type !== 'm.room.create') return stateAfter(app, newest, { members: senders, others: false })
+  // Whoever creates a room is no member yet, and joins it next.
+  const next = await eventsAfter(app.db, newest.room, pastRow('f', newest), app.db.safePosition(), 1)
+  return next.filter((row) => row.type === 'm.room.member' && row.state_key === newest.sender)
 }

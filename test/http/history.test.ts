@@ -60,6 +60,20 @@ eachServer({ guests_disabled: false }, (server) => {
     expect((await alice.get(`${inRoom(roomId)}/messages?dir=b`)).state).toBeUndefined()
   })
 
+  test('who pages back from the beginning of a room finds its creation, and nothing before', async () => {
+    const [roomId, , bob] = await talk(1)
+    const { timeline } = (await bob.sync(undefined, { filter: { room: { timeline: { limit: 50 } } } })).rooms.join[
+      roomId
+    ]
+    expect(timeline.limited).toBe(false)
+    const back = (from: string) =>
+      bob.get(`${inRoom(roomId)}/messages?dir=b&from=${from}&filter=${query({ lazy_load_members: true })}`)
+    const page = await back(timeline.prev_batch)
+    expect(page.chunk).toMatchObject([{ type: 'm.room.create', event_id: timeline.events[0].event_id }])
+    expect(page.state).toMatchObject([{ type: 'm.room.member', state_key: timeline.events[0].sender }])
+    expect(await back(page.end)).toEqual({ start: page.end, chunk: [], state: [] })
+  })
+
   test('context has what was before, what came after, and the state there', async () => {
     const [roomId, alice, bob, ids] = await talk(6)
     await alice.setState(roomId, 'm.room.topic', { topic: 'later' })

@@ -3,6 +3,7 @@ import { roomVersion } from '../../core/room-version.ts'
 import { roomAccountDataSince } from '../../store/account-data.ts'
 import { type EventRow, envelopesOf } from '../../store/events.ts'
 import { clientEvents } from '../client-events.ts'
+import { pastRow } from '../history.ts'
 import { placeToken, syncToken } from '../tokens.ts'
 import { readEphemeral } from './ephemeral.ts'
 import { breathe, hasNews, type Scope, type SyncRoom } from './scope.ts'
@@ -148,11 +149,11 @@ function roomJson(
 ): string {
   const { limited, room } = timeline
   const oldest = timeline.scanned[0]
+  // Nothing comes before the creation. The token stands behind it: who pages back finds the beginning, not nothing.
+  const start = oldest?.type === 'm.room.create' ? pastRow('f', oldest) : oldest
   const events = (texts: readonly string[]) => `{"events":[${texts.join(',')}]}`
-  const prevBatch = oldest === undefined ? syncToken(scope.app, room.until) : placeToken(oldest)
-  // Nothing comes before the creation: who wants to page back from there is not sent to find that out.
-  const earlier = oldest?.type === 'm.room.create' ? '' : `,"prev_batch":${JSON.stringify(prevBatch)}`
-  const bounds = `"limited":${limited}${earlier}`
+  const prevBatch = start === undefined ? syncToken(scope.app, room.until) : placeToken(start)
+  const bounds = `"limited":${limited},"prev_batch":${JSON.stringify(prevBatch)}`
   const keys = [
     `"timeline":{"events":[${parts.timeline.join(',')}],${bounds}}`,
     `${JSON.stringify(scope.request.stateAfterKey ?? 'state')}:${events(parts.state)}`,
