@@ -30,9 +30,9 @@ const SERVERS_MAX = 10
 /** Members in one batch, so that no other writer waits long. */
 const BATCH_MEMBERS = 100
 
-/** Begins to fetch the members of a room that was joined without them, unless that is under way. */
-export function startCompleting(app: App, roomId: RoomId): void {
-  void app.live.completing.run(roomId, () => completeRoom(app, roomId))
+/** Fetches the members of a room that was joined without them. Resolves when they came, or could not be had now. */
+export function startCompleting(app: App, roomId: RoomId): Promise<void> {
+  return app.live.completing.run(roomId, () => completeRoom(app, roomId))
 }
 
 /**

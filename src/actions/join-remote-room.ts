@@ -30,6 +30,8 @@ export interface RemoteJoin {
 const SERVERS_IN_ROOM_MAX = 20_000
 const JOIN_TIMEOUT_MS = 120_000
 const JOIN_BYTES_MAX = 104_857_600
+/** How long a join waits for the members that it left out: those of a small room are there when it is answered. */
+const MEMBERS_WAIT_MS = 1_000
 
 /**
  * Joins a room that this server is not in, by way of a server that is (Server-Server API, "Joining Rooms"). Errors:
@@ -84,7 +86,9 @@ async function enter(app: App, entrance: Entrance): Promise<void> {
   }
   const servers = own(answer, 'members_omitted') === true ? serversIn(answer, server) : undefined
   await takeOverRoom(app, { room, roomId: join.roomId, version, join: event, state: numbers, servers })
-  if (servers !== undefined) startCompleting(app, join.roomId)
+  if (servers === undefined) return
+  const late = new Promise<void>((resolve) => void app.timers.after(MEMBERS_WAIT_MS, resolve))
+  await Promise.race([startCompleting(app, join.roomId), late])
 }
 
 /** The servers that are in the room with us, as the answer to a join names them. */

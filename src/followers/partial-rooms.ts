@@ -10,7 +10,7 @@ const AGAIN_MS = 60_000
 /** Goes on with rooms that were joined without their members: at the start, and with those that failed. */
 export async function startPartialRooms(app: App): Promise<Follower> {
   const rooms = await repeat(app, AGAIN_MS, async () => {
-    for (const roomId of await partialRooms(app.db)) startCompleting(app, roomId)
+    for (const roomId of await partialRooms(app.db)) void startCompleting(app, roomId)
   })
   return { ...rooms, idle: () => app.live.completing.idle() }
 }

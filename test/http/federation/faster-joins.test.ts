@@ -57,7 +57,7 @@ eachEngine((engine, fresh) => {
       const kicked = bob.call('POST', `/rooms/${encodeURIComponent(roomId)}/kick`, { user_id: alice.userId })
 
       network.refuse(() => false)
-      startCompleting(b.app, roomId)
+      void startCompleting(b.app, roomId)
       const everybody = ['alice', ...OTHERS].map((name) => `@${name}:a.example`)
       expect(Object.keys((await joined).joined).sort()).toEqual([...everybody, bob.userId].sort())
       expect((await kicked).status).toBe(403)
