@@ -52,7 +52,7 @@ export interface SeenUser {
 /**
  * Those of the users whom the viewer may find: they share a room, or are in one that everybody may join or read
  * (Client-Server API, "User directory"), as long as this server is in it. Each with the names of their newest member
- * event there.
+ * event there. Of themselves they find what everybody does.
  */
 export function usersSeenBy(
   db: Database,
@@ -69,7 +69,8 @@ export function usersSeenBy(
           WHERE s.room = m.room AND s.server = ${ourName} AND s.to_position IS NULL)
         AND (r.join_rule = 'public' OR r.history_visibility = 'world_readable'
           OR EXISTS (SELECT 1 FROM memberships v
-            WHERE v.room = m.room AND v.user_id = ${viewer} AND v.membership = 'join'))) AS seen
+            WHERE v.room = m.room AND v.user_id = ${viewer} AND v.membership = 'join'
+              AND m.user_id <> ${viewer}))) AS seen
     WHERE place = 1 AND NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = seen.user_id AND u.deactivated = 1)`)
 }
 

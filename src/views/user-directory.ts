@@ -34,7 +34,7 @@ export async function searchUsers(
   for (let scanned = 0; ; scanned += PAGE) {
     if (scanned >= MAX_SCANNED || found.size > limit) break
     const page = await usersByWord(app.db, rarest, place, PAGE)
-    const candidates = page.map((row) => row.user_id).filter((userId) => userId !== viewer && !found.has(userId))
+    const candidates = page.map((row) => row.user_id).filter((userId) => !found.has(userId))
     for (const user of await fitting(app, viewer, candidates, term, sought)) found.set(user.user_id, user)
     const last = page.at(-1)
     if (last === undefined || page.length < PAGE) return answer([...found.values()], term, limit, false)

@@ -32,13 +32,14 @@ eachServer({}, (server) => {
   test('public and world-readable rooms show their members to everybody, as long as they are that', async () => {
     const [alice, eve] = [await enter(server, 'alice2'), await enter(server, 'eve2')]
     const roomId = await alice.createRoom({ preset: 'private_chat' })
-    expect(await find(eve, 'alice2')).toEqual([])
+    expect([await find(eve, 'alice2'), await find(alice, 'alice2')]).toEqual([[], []])
     for (const [type, content, ending] of [
       ['m.room.join_rules', { join_rule: 'public' }, { join_rule: 'invite' }],
       ['m.room.history_visibility', { history_visibility: 'world_readable' }, { history_visibility: 'shared' }],
     ] as const) {
       await alice.setState(roomId, type, content)
-      expect(await find(eve, 'alice2')).toEqual([alice.userId])
+      // What everybody finds they find too.
+      expect([await find(eve, 'alice2'), await find(alice, 'alice2')]).toEqual([[alice.userId], [alice.userId]])
       await alice.setState(roomId, type, ending)
       expect(await find(eve, 'alice2')).toEqual([])
     }
