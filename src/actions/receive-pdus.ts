@@ -42,19 +42,23 @@ interface StagedArrival extends Arrival {
 /**
  * Takes what is staged for a room into its history, in order. An event stays staged while its sender cannot be asked
  * what it rests on, and is taken up again later. One that cannot be placed all the same is dropped: it comes back as
- * the missing predecessor of later ones.
+ * the missing predecessor of later ones. Resolves with the types of what was looked at.
  */
-export async function takeInStaged(app: App, roomId: string): Promise<void> {
+export async function takeInStaged(app: App, roomId: string): Promise<ReadonlySet<string>> {
+  const types = new Set<string>()
   for (let after = 0; ; ) {
     const rows = await stagedPdus(app.db, roomId, after, STAGED_AT_ONCE)
     const last = rows.at(-1)
-    if (last === undefined) return
+    if (last === undefined) return types
     after = last.id
     const room = await roomById(app.db, roomId)
     const version = roomVersion(room?.version ?? '')
-    if (room === undefined || version === undefined) return discard(app, rows)
+    if (room === undefined || version === undefined) {
+      await discard(app, rows)
+      return types
+    }
     // What it rests on may be a member who is not known yet: it waits, and `completeRoom` goes on with it.
-    if (room.partial_state === 1) return
+    if (room.partial_state === 1) return types
     const arrivals = rows
       .map((row) => ({
         // It was verified before it was staged.
@@ -64,6 +68,7 @@ export async function takeInStaged(app: App, roomId: string): Promise<void> {
         receivedTs: row.received_ts,
       }))
       .sort((a, b) => a.event.depth - b.event.depth || a.staged - b.staged)
+    for (const { event } of arrivals) types.add(event.type)
     const source = { room: room.room, roomId: room.room_id, version }
     for (let done = 0; done < arrivals.length; ) {
       const followed = await takeInFollowing(app, roomId, arrivals.slice(done))

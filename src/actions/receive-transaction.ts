@@ -10,6 +10,7 @@ import { knownInHistory, stagePdu } from '../store/pdus.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { type RoomRow, roomById } from '../store/rooms.ts'
 import { serverAclOf } from '../store/server-acl.ts'
+import { expelGuests } from './expel-guests.ts'
 import { isLasting, receiveEdu } from './receive-edu.ts'
 import { receiveOutside } from './receive-outside.ts'
 import { takeInStaged } from './receive-pdus.ts'
@@ -72,7 +73,10 @@ async function takeInEdu(app: App, origin: ServerName, edu: JsonValue): Promise<
 
 /** Begins to take in what is staged for the room, unless that is under way. Resolves when nothing of it is left. */
 export function startInbox(app: App, roomId: RoomId): Promise<void> {
-  return app.live.inbox.run(roomId, () => takeInStaged(app, roomId))
+  return app.live.inbox.run(roomId, async () => {
+    const types = await takeInStaged(app, roomId)
+    if (types.has('m.room.guest_access')) await expelGuests(app, roomId)
+  })
 }
 
 /** What was found of a PDU. `eventId`: '' if not even that can be read. */

@@ -25,7 +25,7 @@ async function membershipOf(viewer: Session, roomId: string, userId: string): Pr
   return content.membership
 }
 
-test('a guest does not stay in a room of another server that takes none', async () => {
+test('a guest does not stay in a room of another server that takes none, or none any more', async () => {
   const c = await network.start('c.example', undefined, { clientApi: { guests_disabled: false } })
   const guest = await enterAsGuest(c)
   const closed = await alice.createRoom({ preset: 'public_chat' })
@@ -39,6 +39,9 @@ test('a guest does not stay in a room of another server that takes none', async 
   await settled(a, c)
   expect(await membershipOf(alice, closed, guest.userId)).toBe('leave')
   expect(await membershipOf(alice, open, guest.userId)).toBe('join')
+  await alice.setState(open, 'm.room.guest_access', { guest_access: 'forbidden' })
+  await settled(a, c)
+  expect(await membershipOf(alice, open, guest.userId)).toBe('leave')
 })
 
 describe('an invite between servers', () => {
