@@ -36,6 +36,7 @@ async function pollOnce(app: App, request: SyncRequest): Promise<LongText> {
     const rooms = await roomsOfUser(app.db, userId, leftAfter)
     const { news, json } = await answer(app, request, { token, since, to, initial, typing }, rooms)
     if (news || wholeAnswer) return json
+    await checkStillIn(app, request.viewer)
     const joined = new Set(rooms.filter((room) => room.membership === 'join').map((room) => room.room))
     // Typing has no row in the log that the waiter could find afterwards: no pause from here to its wait.
     const typedSince = app.live.typing.changesSince(typing.serial)
@@ -43,6 +44,5 @@ async function pollOnce(app: App, request: SyncRequest): Promise<LongText> {
     const timeoutMs = deadline - app.clock.monotonic()
     const wait = { userId, deviceId, rooms: joined, since: to, timeoutMs, signal: request.signal }
     if (!(await app.live.waiters.wait(wait))) return json
-    await checkStillIn(app, request.viewer)
   }
 }
