@@ -3,6 +3,6 @@ import base from './vitest.config.ts'
 
 /** Programs of others that speak Matrix, installed when the tests run. */
 const interop = mergeConfig(base, defineConfig({ test: { fileParallelism: false, hookTimeout: 400_000 } }))
-interop.test = { ...interop.test, include: ['test/interop/**/*.interop.ts'] }
+interop.test = { ...interop.test, projects: undefined, include: ['test/interop/**/*.interop.ts'] }
 
 export default interop

@@ -19,6 +19,7 @@ import { sendError } from './errors.ts'
 import { longReply } from './long-reply.ts'
 import { OLDER_PATHS } from './older-paths.ts'
 import { endSilentConnections } from './silent-connections.ts'
+import { unknownRequest } from './unknown-request.ts'
 import { readBody, readJson, readTexts } from './validate.ts'
 
 export interface ListenOptions {
@@ -45,7 +46,6 @@ const ANYBODY_BODY_BYTES = 64 * 1_024
 const PARAM_LIMIT = 1_024
 const HEADERS_TIMEOUT_MS = 20_000
 const KEEP_ALIVE_MS = 72_000
-const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const
 
 /** Opens the ports. Errors: those of listening, such as a port in use (EADDRINUSE). */
 export async function startServer(app: App, listen: ListenOptions): Promise<Server> {
@@ -113,10 +113,7 @@ export function buildServer(app: App, stopping: AbortSignal, transport: object):
     done(null, payload)
   })
   server.setErrorHandler((error, request, reply) => report(app, error, request, reply))
-  server.setNotFoundHandler((request, reply) =>
-    sendError(new MatrixError('M_UNRECOGNIZED', 'There is no such endpoint.'), request, reply),
-  )
-  route(app, server, stopping)
+  server.setNotFoundHandler(unknownRequest(route(app, server, stopping)))
   return server
 }
 
@@ -163,23 +160,19 @@ function plainJson(_request: FastifyRequest, reply: FastifyReply, payload: unkno
   done(null, payload)
 }
 
-function route(app: App, server: FastifyInstance, stopping: AbortSignal): void {
-  const methods = new Map<string, Set<string>>()
+/** The paths that are served now. */
+function route(app: App, server: FastifyInstance, stopping: AbortSignal): Set<string> {
+  const urls = new Set<string>()
   for (const spec of ENDPOINTS) {
     for (const url of urlsOf(spec)) {
       const handler = handlerOf(app, spec as unknown as Endpoint, stopping)
       const route = { method: spec.method, url, bodyLimit: bodyLimitOf(spec), handler }
       if (spec.streamed === true) void server.register(async (scope) => streamed(scope).route(route))
       else server.route(route)
-      methods.set(url, (methods.get(url) ?? new Set()).add(spec.method))
+      urls.add(url)
     }
   }
-  for (const [url, known] of methods) {
-    const method = METHODS.filter((name) => !known.has(name))
-    const refuse = (request: FastifyRequest, reply: FastifyReply) =>
-      sendError(new MatrixError('M_UNRECOGNIZED', 'The endpoint has no such method.', {}, 405), request, reply)
-    if (method.length > 0) server.route({ method, url, handler: refuse })
-  }
+  return urls
 }
 
 /** A place for routes whose bodies nobody reads before them. */

@@ -44,5 +44,7 @@ async function pollOnce(app: App, request: SyncRequest): Promise<LongText> {
     const timeoutMs = deadline - app.clock.monotonic()
     const wait = { userId, deviceId, rooms: joined, since: to, timeoutMs, signal: request.signal }
     if (!(await app.live.waiters.wait(wait))) return json
+    // What woke it may be the end of the session: then it is no news for whoever has the device.
+    await checkStillIn(app, request.viewer)
   }
 }
