@@ -6,7 +6,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { Config } from '../config/schema.ts'
 import { startFollowers } from '../followers/start.ts'
 import { startServer } from '../http/server.ts'
-import { systemClock } from '../live/time.ts'
+import { systemClock, systemTimers } from '../live/time.ts'
 import { openApp, readSigningKey } from '../open-app.ts'
 import { TASK_KINDS } from '../tasks/kinds.ts'
 import { startTasks } from '../tasks/run.ts'
@@ -15,6 +15,7 @@ import { prepareFirstStart } from './first-start.ts'
 import { type ListenFlags, listenOptions } from './listen-options.ts'
 import { openLog } from './log.ts'
 import { migrateToLatest } from './migrations.ts'
+import { tidyMemory } from './tidy-memory.ts'
 
 /** A graceful stop that takes longer ends in a hard one. */
 const STOP_WITHIN_MS = 30_000
@@ -60,7 +61,9 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
     { version: program.version, node: process.version, server_name: config.global.server_name },
     `listening on ${server.addresses.join(', ')} after ${tookMs} ms`,
   )
+  const forgetTidying = tidyMemory(systemTimers)
   stopOnSignal(log, async () => {
+    forgetTidying()
     await server.stop()
     await followers.stop()
     await tasks.stop()
