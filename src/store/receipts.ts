@@ -61,12 +61,16 @@ export function receiptsSince(
       AND (receipt_type = 'm.read' OR user_id = ${userId}) ORDER BY position DESC LIMIT ${MAX_ROWS}`)
 }
 
+/** A receipt with the position of its event: null when the event is not known here. */
+export interface OwnReceipt {
+  readonly room: number
+  readonly thread: string
+  readonly read_up_to: number | null
+  readonly position: number
+}
+
 /** How far the user has read in the rooms: the positions of the events read, and those of the receipts. */
-export function ownReceipts(
-  db: Database,
-  userId: string,
-  rooms: readonly number[],
-): Promise<{ room: number; thread: string; read_up_to: number | null; position: number }[]> {
+export function ownReceipts(db: Database, userId: string, rooms: readonly number[]): Promise<OwnReceipt[]> {
   return db.read(sql`SELECT r.room, r.thread, e.position AS read_up_to, r.position FROM receipts r
     LEFT JOIN events e ON e.event = r.event WHERE r.room IN ${intList(rooms)} AND r.user_id = ${userId}`)
 }

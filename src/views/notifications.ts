@@ -3,14 +3,12 @@ import { canonicalJson, type JsonValue } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type PushAction, pushOutcome } from '../core/push-rules.ts'
 import { actionsFor, isRead, MAIN_THREAD } from '../core/unread.ts'
-import { globalAccountDataSince } from '../store/account-data.ts'
 import { type EventRow, eventsById } from '../store/events.ts'
 import { eventRowsBefore } from '../store/log.ts'
 import { type RoomOfUser, roomsOfUser } from '../store/memberships.ts'
 import { ownReceipts } from '../store/receipts.ts'
 import { clientEvents, type Viewer } from './client-events.ts'
-import { settingsFrom } from './settings.ts'
-import { type CountingUser, readerOf, withPowers } from './unread.ts'
+import { type CountingUser, countingUser, readerOf, readUpToIn, withPowers } from './unread.ts'
 import { visibleEvents } from './visible-events.ts'
 
 export interface NotificationsRequest {
@@ -43,8 +41,7 @@ export async function notifications(app: App, request: NotificationsRequest): Pr
     (room) => room.membership === 'join',
   )
   const rooms = new Map(joined.map((room) => [room.room, room]))
-  const settings = settingsFrom(userId, await globalAccountDataSince(app.db, userId, Number.MAX_SAFE_INTEGER))
-  const user = { ...settings, userId, ruleset: settings.pushRules, rulesetPosition: settings.pushRulesPosition }
+  const user = await countingUser(app, userId)
   const found: Notification[] = []
   let before = request.from === undefined ? app.db.safePosition() + 1 : positionOf(request.from)
   for (let page = 0; page < MAX_PAGES && before > 0 && found.length < request.limit; page++) {
@@ -103,11 +100,7 @@ async function notificationTexts(app: App, viewer: Viewer, found: readonly Notif
     return { roomId: room?.room_id, version: room?.version ?? null }
   })
   return found.map(({ row, room, actions }, index) => {
-    const threads = new Map<string, number>()
-    for (const { room: number, thread, read_up_to: upTo } of receipts)
-      if (number === row.room) threads.set(thread, Math.max(threads.get(thread) ?? 0, upTo ?? 0))
-    const readUpTo = { whole: threads.get('') ?? 0, threads }
-    const read = isRead(row, row.thread_root ?? MAIN_THREAD, { readUpTo })
+    const read = isRead(row, row.thread_root ?? MAIN_THREAD, { readUpTo: readUpToIn(row.room, receipts) })
     const keys = [
       `"actions":${canonicalJson(actions as readonly JsonValue[])}`,
       `"event":${events[index]}`,

@@ -3,13 +3,11 @@ import type { UserId } from '../core/ids.ts'
 import { isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
 import { pushOutcome } from '../core/push-rules.ts'
 import { actionsFor, type CountedEvent, isRead, MAIN_THREAD } from '../core/unread.ts'
-import { globalAccountDataSince } from '../store/account-data.ts'
 import { eventsById } from '../store/events.ts'
 import { type RoomOfUser, roomsOfUser } from '../store/memberships.ts'
 import { type PushStep, pushSteps } from '../store/pushers.ts'
 import { ownReceipts } from '../store/receipts.ts'
-import { settingsFrom } from './settings.ts'
-import { type CountingUser, readerOf, withPowers } from './unread.ts'
+import { type CountingUser, countingUser, readerOf, readUpToIn, withPowers } from './unread.ts'
 import { visibleEvents } from './visible-events.ts'
 
 /** An event that notifies a user by their rules. */
@@ -44,8 +42,7 @@ export async function pushesSince(app: App, userId: UserId, since: number): Prom
     ({ membership }) => membership === 'join' || membership === 'invite',
   )
   const steps = await pushSteps(app.db, { userId, rooms: rooms.map(({ room }) => room) }, since, to, STEPS_MAX)
-  const settings = settingsFrom(userId, await globalAccountDataSince(app.db, userId, 0))
-  const user = { ...settings, userId, ruleset: settings.pushRules, rulesetPosition: settings.pushRulesPosition }
+  const user = await countingUser(app, userId)
   const touched = new Map<number, { read: boolean }>()
   for (const { room, kind } of steps)
     touched.set(room, { read: kind === 'receipt' || touched.get(room)?.read === true })
@@ -69,10 +66,7 @@ async function notifying(
   const receipts = joined.size === 0 ? [] : await ownReceipts(app.db, user.userId, [...joined])
   const pushes: Push[] = []
   for (const { event, position, room } of candidates) {
-    const threads = new Map<string, number>()
-    for (const { room: number, thread, read_up_to: upTo } of receipts)
-      if (number === room.room) threads.set(thread, Math.max(threads.get(thread) ?? 0, upTo ?? 0))
-    const readUpTo = { whole: threads.get('') ?? 0, threads }
+    const readUpTo = readUpToIn(room.room, receipts)
     if (isRead(event, event.thread_root ?? MAIN_THREAD, { readUpTo })) continue
     const reader = { ...readerOf(user, room), readUpTo }
     const actions = await withPowers(app, room, (senderMayNotify) => actionsFor(event, { ...reader, senderMayNotify }))

@@ -6,10 +6,12 @@ import type { PushRuleset } from '../core/push-rules.ts'
 import { roomVersion } from '../core/room-version.ts'
 import { type CountedEvent, countUnread, type Reader, type UnreadCounts } from '../core/unread.ts'
 import type { CountedRoom, UnreadCountsCache } from '../live/unread-counts.ts'
+import { globalAccountDataSince } from '../store/account-data.ts'
 import { authEventOf } from '../store/events.ts'
-import { ownReceipts } from '../store/receipts.ts'
+import { type OwnReceipt, ownReceipts } from '../store/receipts.ts'
 import { currentAuthRows } from '../store/state.ts'
 import { eventsToCount, unreadEvents } from '../store/unread.ts'
+import { settingsFrom } from './settings.ts'
 
 /** A room whose unread events are counted, as the user has it. */
 export interface RoomToCount {
@@ -101,10 +103,7 @@ async function countAfresh(
   const receipts = await ownReceipts(app.db, user.userId, numbers)
   const events = await unreadEvents(app.db, user.userId, numbers, to, MAX_COUNTED)
   for (const room of rooms) {
-    const own = receipts.filter((receipt) => receipt.room === room.room)
-    const threads = new Map<string, number>()
-    for (const { thread, read_up_to: upTo } of own) threads.set(thread, Math.max(threads.get(thread) ?? 0, upTo ?? 0))
-    const readUpTo = { whole: threads.get('') ?? 0, threads }
+    const readUpTo = readUpToIn(room.room, receipts)
     const unread = events.filter((event) => event.room === room.room)
     const counts = await count(app, user, room, new Map(), unread, readUpTo)
     counted.set(room.room, { position: to, readUpTo, counts })
@@ -124,6 +123,20 @@ async function count(
   return withPowers(app, room, (senderMayNotify) =>
     countUnread(before, events, { ...readerOf(user, room), readUpTo, senderMayNotify }),
   )
+}
+
+/** How far the user has read in the room, by their receipts of several rooms. */
+export function readUpToIn(room: number, receipts: readonly OwnReceipt[]): CountedRoom['readUpTo'] {
+  const threads = new Map<string, number>()
+  for (const { room: number, thread, read_up_to: upTo } of receipts)
+    if (number === room) threads.set(thread, Math.max(threads.get(thread) ?? 0, upTo ?? 0))
+  return { whole: threads.get('') ?? 0, threads }
+}
+
+/** The user with the rules of today. */
+export async function countingUser(app: App, userId: string): Promise<CountingUser> {
+  const settings = settingsFrom(userId, await globalAccountDataSince(app.db, userId, Number.MAX_SAFE_INTEGER))
+  return { ...settings, userId, ruleset: settings.pushRules, rulesetPosition: settings.pushRulesPosition }
 }
 
 /** What counting and `/notifications` know of the reader in the room. */
