@@ -1,5 +1,5 @@
-import { Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { findMedia } from '../../actions/find-media.ts'
 import { createMedia, fillMedia, type Upload, uploadLimit, uploadMedia } from '../../actions/upload-media.ts'
 import type { App } from '../../app.ts'
@@ -114,10 +114,7 @@ export const getContentAuthed = endpoint({
   rateLimit: 'other',
   params: Name,
   query: DownloadQuery,
-  async handle(app, { params, query, signal, ...exchange }) {
-    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms }
-    await sendMedia(app, exchange, await findMedia(app, { ...wanted, allowRemote: true, signal }))
-  },
+  handle: download,
 })
 
 export const getContentOverrideNameAuthed = endpoint({
@@ -128,10 +125,7 @@ export const getContentOverrideNameAuthed = endpoint({
   rateLimit: 'other',
   params: NameAndFile,
   query: DownloadQuery,
-  async handle(app, { params, query, signal, ...exchange }) {
-    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms }
-    await sendMedia(app, exchange, await findMedia(app, { ...wanted, allowRemote: true, signal }), params.fileName)
-  },
+  handle: download,
 })
 
 /** The paths of before Matrix 1.11, open to anybody: they are closed unless the configuration opens them. */
@@ -143,11 +137,7 @@ export const getContent = endpoint({
   rateLimit: 'other',
   params: Name,
   query: OldDownloadQuery,
-  async handle(app, { params, query, signal, ...exchange }) {
-    needOldPaths(app)
-    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms }
-    await sendMedia(app, exchange, await findMedia(app, { ...wanted, allowRemote: query.allow_remote ?? true, signal }))
-  },
+  handle: downloadTheOldWay,
 })
 
 export const getContentOverrideName = endpoint({
@@ -158,15 +148,25 @@ export const getContentOverrideName = endpoint({
   rateLimit: 'other',
   params: NameAndFile,
   query: OldDownloadQuery,
-  async handle(app, { params, query, signal, ...exchange }) {
-    needOldPaths(app)
-    const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms }
-    const media = await findMedia(app, { ...wanted, allowRemote: query.allow_remote ?? true, signal })
-    await sendMedia(app, exchange, media, params.fileName)
-  },
+  handle: downloadTheOldWay,
 })
 
-function needOldPaths(app: App): void {
+interface Download {
+  readonly params: Static<typeof Name> & { readonly fileName?: string }
+  readonly query: Static<typeof OldDownloadQuery>
+  readonly signal: AbortSignal
+  readonly raw: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+async function downloadTheOldWay(app: App, request: Download): Promise<void> {
   if (!app.config.media_api.unauthenticated_downloads)
     throw new MatrixError('M_NOT_FOUND', 'Files are served at the authenticated paths of Matrix 1.11 alone.')
+  await download(app, request)
+}
+
+async function download(app: App, { params, query, signal, ...exchange }: Download): Promise<void> {
+  const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms, signal }
+  const media = await findMedia(app, { ...wanted, allowRemote: query.allow_remote ?? true })
+  await sendMedia(app, exchange, media, params.fileName)
 }
