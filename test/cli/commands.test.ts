@@ -133,7 +133,9 @@ test('a second signal ends a server that waits for a request', async () => {
     socket.on('error', () => undefined)
     await once(socket, 'connect')
     const head = ['POST /_matrix/client/v3/createRoom HTTP/1.1', 'host: x', `authorization: Bearer ${token}`]
-    socket.write(`${head.join('\r\n')}\r\ncontent-length: 1000\r\n\r\n{`)
+    socket.write(`${head.join('\r\n')}\r\nexpect: 100-continue\r\ncontent-length: 1000\r\n\r\n{`)
+    // "100 Continue" says that the server has the request; a signal before would find the connection idle.
+    await once(socket, 'data')
     void server.end('SIGTERM')
     // While the first stops it takes no more connections: from then on the second counts.
     await refused(server.port)
