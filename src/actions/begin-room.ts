@@ -13,6 +13,6 @@ export async function beginRoom(app: App, writer: RoomWriter, sender: UserId, co
   const row = insertRoom(room, roomId, version.id, head.event, app.clock.now())
   // What the event says of the room was to be written before there was a row.
   const summary = updateSummary(room, 'm.room.create', textOf(content, 'type') ?? null)
-  writer.also({ writes: summary === undefined ? [row] : [row, summary], guards: [roomIsNew(roomId)] })
+  writer.also({ writes: [row, ...summary], guards: [roomIsNew(roomId)] })
   return roomId
 }

@@ -92,8 +92,7 @@ async function redactState(app: App, draft: Draft, target: RedactableRow, conten
   const entry = { event: target.event, value: { ...current.value, content } }
   tip.state.set(stateMapKey(target.type, stateKey), entry)
   if (target.type === 'm.room.member') draft.writes.push(forgetProfileIn(tip.room, target.event))
-  const summary = stateKey === '' ? updateSummary(tip.room, target.type, summaryOf(target.type, entry)) : undefined
-  if (summary !== undefined) draft.writes.push(summary)
+  if (stateKey === '') draft.writes.push(...updateSummary(tip.room, target.type, summaryOf(target.type, entry)))
 }
 
 async function levelsOf(app: App, draft: Draft): Promise<PowerLevels> {

@@ -20,10 +20,7 @@ export interface KeyChange {
 /** What else a change of the room's state changes: the member's row, the counts, the room's summary. */
 export function consequences(room: number, change: KeyChange, position: LogPosition): Sql[] {
   const { type, stateKey, entry, previous } = change
-  if (type !== 'm.room.member') {
-    const summary = stateKey === '' ? updateSummary(room, type, summaryOf(type, entry)) : undefined
-    return summary === undefined ? [] : [summary]
-  }
+  if (type !== 'm.room.member') return stateKey === '' ? updateSummary(room, type, summaryOf(type, entry)) : []
   const membership = membershipAfter(change)
   const before = textOf(previous?.value.content, 'membership')
   const count = (kind: string) => (membership === kind ? 1 : 0) - (before === kind ? 1 : 0)

@@ -28,6 +28,7 @@ import { getNotifications } from './client/notifications.ts'
 import * as oldSync from './client/old-sync.ts'
 import { FAULTY_PUSH_RULE_PATHS, getPushRulesOfKind } from './client/older-push-rules.ts'
 import { requestOpenIdToken } from './client/openid.ts'
+import * as peeking from './client/peeking.ts'
 import * as phoneTokens from './client/phone-tokens.ts'
 import * as presence from './client/presence.ts'
 import * as profiles from './client/profiles.ts'
@@ -143,6 +144,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(messagePagination),
   getNotifications,
   ...Object.values(oldSync),
+  ...Object.values(peeking),
   ...Object.values(presence),
   getEventContext,
   ...Object.values(relations),

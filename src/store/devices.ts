@@ -72,5 +72,6 @@ function forget(which: Sql): Sql[] {
     sql`DELETE FROM one_time_keys WHERE ${which}`,
     sql`DELETE FROM fallback_keys WHERE ${which}`,
     sql`DELETE FROM to_device WHERE ${which}`,
+    sql`DELETE FROM peeks WHERE ${which}`,
   ]
 }

@@ -1,6 +1,7 @@
 import type { UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
 import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+import type { DeviceName } from './device-keys.ts'
 import { findByName } from './user-directory.ts'
 
 export interface MembershipRow {
@@ -44,13 +45,39 @@ export interface RoomOfUser {
   readonly invited_members: number
 }
 
-/** Rooms that a sync may speak of: those joined, invited to or knocked on, and those left after the position. */
+/** Rooms joined, invited to or knocked on, and those left after the position. */
 export function roomsOfUser(db: Database, userId: string, leftAfter: number): Promise<RoomOfUser[]> {
-  return db.read(sql`SELECT m.room, r.room_id, r.version, m.membership, m.event, m.sender, m.position,
+  return db.read(ofUser(userId, leftAfter))
+}
+
+function ofUser(userId: string, leftAfter: number): Sql {
+  return sql`SELECT m.room, r.room_id, r.version, m.membership, m.event, m.sender, m.position,
       m.stripped_state, m.displayname, r.name, r.canonical_alias, r.joined_members, r.invited_members
     FROM memberships m JOIN rooms r ON r.room = m.room
     WHERE m.user_id = ${userId} AND m.forgotten = 0
-      AND (m.membership IN ('join', 'invite', 'knock') OR m.position > ${leftAfter})`)
+      AND (m.membership IN ('join', 'invite', 'knock') OR m.position > ${leftAfter})`
+}
+
+/** A peek lasts until its user joins the room, or leaves it in any other way. */
+function peekedBy({ userId, deviceId }: DeviceName): Sql {
+  return sql`FROM peeks p JOIN rooms r ON r.room = p.room
+    LEFT JOIN memberships m ON m.room = p.room AND m.user_id = p.user_id
+    WHERE p.user_id = ${userId} AND p.device_id = ${deviceId} AND (m.membership IS NULL OR (m.membership <> 'join'
+      AND (m.membership IN ('invite', 'knock') OR m.position <= p.position)))`
+}
+
+/** Rooms that a sync may speak of: those of the user, and as `peek` those that the device looks into. */
+export function roomsOfDevice(db: Database, device: DeviceName, leftAfter: number): Promise<RoomOfUser[]> {
+  return db.read(sql`${ofUser(device.userId, leftAfter)} UNION ALL
+    SELECT p.room, r.room_id, r.version, 'peek', NULL, p.user_id, p.position, NULL, NULL, r.name, r.canonical_alias,
+      r.joined_members, r.invited_members ${peekedBy(device)}`)
+}
+
+/** The rooms whose news concern the device: those that the user is in, and those it looks into. */
+export async function roomsHeardBy(db: Database, device: DeviceName): Promise<Set<number>> {
+  const rows = await db.read<{ room: number }>(sql`SELECT room FROM memberships
+    WHERE user_id = ${device.userId} AND membership = 'join' UNION ALL SELECT p.room ${peekedBy(device)}`)
+  return new Set(rows.map((row) => row.room))
 }
 
 export function joinedRooms(db: Database, userId: string): Promise<{ room_id: string }[]> {

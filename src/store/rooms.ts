@@ -1,6 +1,7 @@
 import type { EventId, RoomId } from '../core/ids.ts'
 import type { Database, Guard } from '../db/database.ts'
 import { type Sql, sql, textList } from '../db/sql.ts'
+import { endPeeksInto } from './peeks.ts'
 
 export interface RoomRow {
   readonly room: number
@@ -119,9 +120,14 @@ const SUMMARY: ReadonlyMap<string, (room: number, value: string | null) => Sql> 
   ['m.room.create', (room, value) => sql`UPDATE rooms SET room_type = ${value} WHERE room = ${room}`],
 ])
 
-/** The statement that keeps the room's summary in step with a state event of this type, if there is one. */
-export function updateSummary(room: number, type: string, value: string | null): Sql | undefined {
-  return SUMMARY.get(type)?.(room, value)
+/**
+ * What keeps the room's summary in step with a state event of this type, and ends the peeks into a room that is open to
+ * everybody no more.
+ */
+export function updateSummary(room: number, type: string, value: string | null): Sql[] {
+  const update = SUMMARY.get(type)
+  const closes = type === 'm.room.history_visibility' && value !== 'world_readable'
+  return [...(update === undefined ? [] : [update(room, value)]), ...(closes ? [endPeeksInto(room)] : [])]
 }
 
 export function addMembers(room: number, joined: number, invited: number): Sql {

@@ -175,12 +175,13 @@ export function currentStateWanted(
   return db.read(sql`SELECT type, state_key, event FROM current_state WHERE room = ${room} AND ${isWanted(wanted)}`)
 }
 
-/** Those of the events that are the state of their rooms now, of rooms that the user is in. */
+/** Those of the events that are the state of their rooms now, of rooms that the user is in or that anybody may read. */
 export async function currentAmong(db: Database, userId: string, events: readonly number[]): Promise<number[]> {
   const rows = await db.read<{ event: number }>(sql`SELECT c.event FROM events e
     JOIN current_state c ON c.room = e.room AND c.type = e.type AND c.state_key = e.state_key AND c.event = e.event
-    JOIN memberships m ON m.room = e.room AND m.user_id = ${userId} AND m.membership = 'join'
-    WHERE e.event IN ${intList(events)}`)
+    JOIN rooms r ON r.room = e.room
+    LEFT JOIN memberships m ON m.room = e.room AND m.user_id = ${userId}
+    WHERE e.event IN ${intList(events)} AND (m.membership = 'join' OR r.history_visibility = 'world_readable')`)
   return rows.map((row) => row.event)
 }
 

@@ -42,6 +42,9 @@ export async function populate(server: TestServer): Promise<Known> {
   await must(server, bob, 'POST', `/join/${encodeURIComponent(tea)}`, {})
   await must(server, bob, 'POST', `/join/${encodeURIComponent(newer)}`, {})
   await comeAndGo(server, alice, tea, carol)
+  const open = { type: 'm.room.history_visibility', state_key: '', content: { history_visibility: 'world_readable' } }
+  const stage = await createRoom(server, alice, { initial_state: [open] })
+  await must(server, carol, 'POST', `/peek/${encodeURIComponent(stage)}`, {})
   const messages = await talk(server, [alice, bob], tea, MESSAGES)
   await personalise(server, alice, tea)
   await shareKeys(server, alice, bob)

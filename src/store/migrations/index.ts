@@ -6,6 +6,7 @@ import { deviceLists } from './0005-device-lists.ts'
 import { dehydratedDevices } from './0006-dehydrated-devices.ts'
 import { media } from './0007-media.ts'
 import { threepidBindings } from './0008-threepid-bindings.ts'
+import { peeks } from './0009-peeks.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -17,4 +18,5 @@ export const MIGRATIONS = [
   dehydratedDevices,
   media,
   threepidBindings,
+  peeks,
 ]

@@ -44,6 +44,7 @@ export async function answer(
     ...roomsOf('invite', strippedRooms(chosen.invited, 'invite_state')),
     ...roomsOf('knock', strippedRooms(chosen.knocked, 'knock_state')),
     ...roomsOf('leave', parts.leave),
+    ...roomsOf('peek', parts.peek),
   ])
   const keys: string[][] = []
   if (accountData.texts.length > 0) keys.push([`"account_data":{"events":[${accountData.texts.join(',')}]}`])

@@ -1,10 +1,10 @@
 import { roomFilterMatches } from '../../core/filter.ts'
 import { membershipHistory, type RoomOfUser } from '../../store/memberships.ts'
 import { showsInvite } from '../settings.ts'
-import type { Scope, SyncRoom } from './scope.ts'
+import { PEEK, type Scope, type SyncRoom } from './scope.ts'
 
 export interface ChosenRooms {
-  /** Joined, and left: those that get timelines. */
+  /** Joined, left, and looked into: those that get timelines. */
   readonly present: readonly SyncRoom[]
   readonly invited: readonly RoomOfUser[]
   readonly knocked: readonly RoomOfUser[]
@@ -17,14 +17,22 @@ export async function chooseRooms(scope: Scope, rooms: readonly RoomOfUser[]): P
   const isWanted = (room: RoomOfUser) =>
     (everything || scope.news === undefined || scope.news.has(room.room) || scope.typing.lists.has(room.room)) &&
     roomFilterMatches(request.filter.room, room.room_id)
-  const wanted = rooms.filter(isWanted)
+  const peeked = rooms.filter((room) => room.membership === PEEK && room.position <= to && isWanted(room))
+  const besides = new Set(peeked.map((room) => room.room))
+  // Who left a room and looks into it now is told what anybody may see.
+  const wanted = rooms.filter(
+    (room) => room.membership !== PEEK && isWanted(room) && !(hasLeft(room) && besides.has(room.room)),
+  )
   const steps = await historyOf(scope, wanted)
   const asOfTo = wanted.flatMap((room) => membershipAt(room, steps.get(room.room) ?? [], to))
   const isNew = (room: RoomOfUser) => initial || room.position > since || request.fullState
   return {
-    present: asOfTo
-      .filter((room) => room.membership === 'join' || hasLeft(room))
-      .map((room) => syncRoom(scope, room, steps.get(room.room) ?? [])),
+    present: [
+      ...asOfTo
+        .filter((room) => room.membership === 'join' || hasLeft(room))
+        .map((room) => syncRoom(scope, room, steps.get(room.room) ?? [])),
+      ...peeked.map((room) => peekedRoom(scope, room)),
+    ],
     invited: asOfTo.filter(
       (room) => room.membership === 'invite' && isNew(room) && showsInvite(scope.settings, room.sender),
     ),
@@ -72,6 +80,12 @@ function syncRoom(scope: Scope, room: RoomOfUser, steps: readonly Step[]): SyncR
   const seamless = wasIn && between.every((step) => step.membership === 'join' || step.position === end?.position)
   const fresh = initial || (!seamless && between.some((step) => step.membership === 'join'))
   return { ...room, from: fresh ? 0 : since, until, wholeState: fresh || scope.request.fullState, end, outside }
+}
+
+function peekedRoom({ since, to, request }: Scope, room: RoomOfUser): SyncRoom {
+  const fresh = room.position > since
+  const wholeState = fresh || request.fullState
+  return { ...room, from: fresh ? 0 : since, until: to, wholeState, end: undefined, outside: false }
 }
 
 /** The step by which the user was in no more. */

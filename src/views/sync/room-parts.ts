@@ -6,7 +6,7 @@ import { clientEvents } from '../client-events.ts'
 import { pastRow } from '../history.ts'
 import { placeToken, syncToken } from '../tokens.ts'
 import { readEphemeral } from './ephemeral.ts'
-import { breathe, hasNews, type Scope, type SyncRoom } from './scope.ts'
+import { breathe, hasNews, PEEK, type Scope, type SyncRoom } from './scope.ts'
 import { readStates } from './state.ts'
 import { readHeroes, summaryJson } from './summary.ts'
 import { readTimelines, type Timeline } from './timeline.ts'
@@ -20,13 +20,14 @@ const TURN_MS = 6
 export interface RoomParts {
   readonly join: Map<string, string>
   readonly leave: Map<string, string>
+  readonly peek: Map<string, string>
   /** Somebody came into a room, or left it. */
   readonly membersChanged: boolean
 }
 
-/** The `join` and `leave` parts of an answer: JSON texts by room id. */
+/** The parts of an answer with timelines: JSON texts by room id. */
 export async function roomParts(scope: Scope, rooms: readonly SyncRoom[]): Promise<RoomParts> {
-  const parts = { join: new Map<string, string>(), leave: new Map<string, string>(), membersChanged: false }
+  const parts = { join: new Map(), leave: new Map(), peek: new Map(), membersChanged: false }
   if (rooms.length === 0) return parts
   const accountData = await readAccountData(scope, rooms)
   const { clock } = scope.app
@@ -41,10 +42,14 @@ export async function roomParts(scope: Scope, rooms: readonly SyncRoom[]): Promi
     const timelines = await readTimelines(scope, some)
     parts.membersChanged ||= timelines.some((timeline) => timeline.membersChanged)
     for (const [room, json] of await readRooms(scope, timelines, accountData))
-      (room.membership === 'join' ? parts.join : parts.leave).set(room.room_id, json)
+      partOf(parts, room.membership).set(room.room_id, json)
     start += some.length
   }
   return parts
+}
+
+function partOf(parts: RoomParts, membership: string): Map<string, string> {
+  return membership === 'join' || membership === PEEK ? parts[membership] : parts.leave
 }
 
 async function readRooms(

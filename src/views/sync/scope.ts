@@ -36,6 +36,9 @@ export interface Scope {
   readonly settings: Settings
 }
 
+/** In the place of a membership: the device looks into the room without the user being in it (MSC2753). */
+export const PEEK = 'peek'
+
 /** A room of the answer. */
 export interface SyncRoom extends RoomOfUser {
   /** The timeline begins after this position: 0 for rooms that are new to the client. */

@@ -1,10 +1,10 @@
 import type { App } from '../../app.ts'
 import type { LongText } from '../../core/long-text.ts'
-import { roomsOfUser } from '../../store/memberships.ts'
+import { type RoomOfUser, roomsHeardBy, roomsOfDevice } from '../../store/memberships.ts'
 import { checkStillIn } from '../still-in.ts'
 import { readSyncToken } from '../tokens.ts'
 import { answer } from './answer.ts'
-import type { SyncRequest } from './scope.ts'
+import { PEEK, type SyncRequest } from './scope.ts'
 
 export type { SyncRequest } from './scope.ts'
 
@@ -29,22 +29,28 @@ async function pollOnce(app: App, request: SyncRequest): Promise<LongText> {
   const leftAfter = wholeAnswer && request.filter.room.includeLeave ? -1 : initial ? Number.MAX_SAFE_INTEGER : since
   const deadline = app.clock.monotonic() + Math.min(Math.max(request.timeoutMs, 0), MAX_TIMEOUT_MS)
   const { userId, deviceId } = request.viewer
-  for (;;) {
+  for (let woken = false; ; woken = true) {
     const to = app.db.safePosition()
+    // What woke it may be the end of the session: then it is no news for whoever has the device.
+    if (woken) await checkStillIn(app, request.viewer)
     // As of now, so that the token says exactly what was told.
     const typing = app.live.typing.changesSince(token?.boot === app.live.boot ? token.live : 0)
-    const rooms = await roomsOfUser(app.db, userId, leftAfter)
+    const nothingHappened = to === since && typing.lists.size === 0 && !wholeAnswer
+    const rooms = nothingHappened ? [] : await roomsOfDevice(app.db, request.viewer, leftAfter)
     const { news, json } = await answer(app, request, { token, since, to, initial, typing }, rooms)
-    if (news || wholeAnswer) return json
-    await checkStillIn(app, request.viewer)
-    const joined = new Set(rooms.filter((room) => room.membership === 'join').map((room) => room.room))
+    const timeoutMs = deadline - app.clock.monotonic()
+    if (news || wholeAnswer || timeoutMs <= 0) return json
+    if (!woken) await checkStillIn(app, request.viewer)
+    const heard = nothingHappened ? await roomsHeardBy(app.db, request.viewer) : heardIn(rooms)
     // Typing has no row in the log that the waiter could find afterwards: no pause from here to its wait.
     const typedSince = app.live.typing.changesSince(typing.serial)
-    if ([...typedSince.lists.keys()].some((room) => joined.has(room))) continue
-    const timeoutMs = deadline - app.clock.monotonic()
-    const wait = { userId, deviceId, rooms: joined, since: to, timeoutMs, signal: request.signal }
+    if ([...typedSince.lists.keys()].some((room) => heard.has(room))) continue
+    const wait = { userId, deviceId, rooms: heard, since: to, timeoutMs, signal: request.signal }
     if (!(await app.live.waiters.wait(wait))) return json
-    // What woke it may be the end of the session: then it is no news for whoever has the device.
-    await checkStillIn(app, request.viewer)
   }
+}
+
+function heardIn(rooms: readonly RoomOfUser[]): Set<number> {
+  const heard = rooms.filter(({ membership }) => membership === 'join' || membership === PEEK)
+  return new Set(heard.map((room) => room.room))
 }

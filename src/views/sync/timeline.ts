@@ -3,7 +3,7 @@ import { MEMBERS_KNOWN } from '../../live/room-members.ts'
 import { type EventRow, eventsByPosition, newestEvents } from '../../store/events.ts'
 import { currentAmong } from '../../store/state.ts'
 import { visibleEvents } from '../visible-events.ts'
-import { hasNews, type Scope, type SyncRoom } from './scope.ts'
+import { hasNews, PEEK, type Scope, type SyncRoom } from './scope.ts'
 
 /** Events of a timeline when the filter names no limit. */
 const DEFAULT_LIMIT = 10
@@ -32,9 +32,12 @@ export async function readTimelines(scope: Scope, rooms: readonly SyncRoom[]): P
   if (filterExcludesAll(filter)) return rooms.map((room) => nothingShown(scope, room))
   const limit = filter.limit ?? DEFAULT_LIMIT
   const active = rooms.filter((room) => room.wholeState || room.outside || hasNews(scope, room.room, 'event'))
-  const fresh = active.filter((room) => room.from === 0)
-  const known = active.filter((room) => room.from > 0)
+  const own = active.filter((room) => room.membership !== PEEK)
+  const fresh = own.filter((room) => room.from === 0)
+  const known = own.filter((room) => room.from > 0)
   const rows = [...(await newest(scope, fresh, 0, limit)), ...(await newest(scope, known, scope.since, limit))]
+  for (const { room, from, until } of active.filter((room) => room.membership === PEEK))
+    rows.push(...(await eventsByPosition(scope.app.db, room, from, until + 1, limit + 1)).reverse())
   const byRoom = new Map<number, EventRow[]>(rooms.map((room) => [room.room, []]))
   for (const row of rows) byRoom.get(row.room)?.push(row)
   const sight = await sightOf(scope, rows)
@@ -94,7 +97,8 @@ async function readOn(
   for (;;) {
     for (const row of page) {
       const isWanted = passes(scope, room, row)
-      const isShown = isWanted && sight.visible.has(row)
+      // Who looks in from outside knows the state of today anyway, and nothing older that it could contradict.
+      const isShown = isWanted && (sight.visible.has(row) || (room.membership === PEEK && sight.current.has(row)))
       if (isShown && shown.length + between.length >= limit) return end(true)
       scanned.push(row)
       if (isWanted && sight.current.has(row)) between.push(row)
