@@ -7,6 +7,7 @@ import type { LongText } from './core/long-text.ts'
 import type { OldKey } from './core/server-keys.ts'
 import type { Database } from './db/database.ts'
 import type { Alarm } from './live/alarm.ts'
+import type { Appservices } from './live/appservices.ts'
 import type { CatchingUp } from './live/catching-up.ts'
 import type { Destinations } from './live/destinations.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
@@ -27,6 +28,7 @@ import type { Typing } from './live/typing.ts'
 import type { Underway } from './live/underway.ts'
 import type { UnreadCountsCache } from './live/unread-counts.ts'
 import type { Waiters } from './live/waiters.ts'
+import type { AppserviceClient } from './remote/appservices.ts'
 import type { IdentityProviders } from './remote/identity-providers.ts'
 import type { Mailer } from './remote/mailer.ts'
 import type { Outbound } from './remote/outbound.ts'
@@ -48,6 +50,8 @@ export interface App {
   /** Beside the loop, so that many together do not hold it up. */
   readonly signatureHolds: (check: SignatureCheck) => Promise<boolean>
   readonly templates: Templates
+  /** Bridges and bots that have registered. */
+  readonly appservices: Appservices
   /** The bytes of media. */
   readonly blobs: Blobs
   readonly remote: {
@@ -59,6 +63,7 @@ export interface App {
     readonly strangers: Outbound
     /** Push gateways, which clients have named. */
     readonly pushGateways: Outbound
+    readonly appservices: AppserviceClient
     /** Machines that the configuration has named, wherever they are. */
     readonly services: Outbound
     /** Undefined where no mail server is configured. */

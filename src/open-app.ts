@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Logger } from 'pino'
+import { admitSenders } from './actions/admit-senders.ts'
 import { signatureHolds } from './actions/check-signature.ts'
 import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
 import { createDirectory } from './blobs/directory.ts'
+import { readRegistrations } from './config/registration.ts'
 import type { Config } from './config/schema.ts'
 import type { ServerName } from './core/ids.ts'
 import { readKeyPem, type SigningKey } from './core/keys.ts'
@@ -13,6 +15,7 @@ import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import type { Time } from './db/sqlite.ts'
 import { createAlarm } from './live/alarm.ts'
+import { createAppservices } from './live/appservices.ts'
 import { createCatchingUp } from './live/catching-up.ts'
 import { createDestinations } from './live/destinations.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
@@ -34,6 +37,7 @@ import { createTyping, hearTyping } from './live/typing.ts'
 import { createUnderway } from './live/underway.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
+import { createAppserviceClient } from './remote/appservices.ts'
 import { createIdentityProviders } from './remote/identity-providers.ts'
 import { createMailer } from './remote/mailer.ts'
 import { ANYWHERE, createNetworks } from './remote/networks.ts'
@@ -81,13 +85,16 @@ const MAILS_TO_AN_ADDRESS = { enabled: true, threshold: 5, cooloffMs: 600_000, e
 
 /**
  * The composition root: the only place that constructs things. Errors: those of `openDatabase`, WrongServerName,
- * SigningKeyUnusable, and of reading the key.
+ * SigningKeyUnusable, and of reading the key; ConfigError for the registration of an application service.
  */
 export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const { config, dir, log } = options
   const world = options.world ?? SYSTEM
   const { clock, random, timers } = world
   const keys = await readKeys(config, dir)
+  const serverName = config.global.server_name as ServerName
+  const registrations = readRegistrations(config.app_service_api.config_files, dir)
+  const appservices = await createAppservices(registrations, serverName)
   const db = await openClaimed(options, { clock, timers })
   const boot = random.bytes(BOOT_BYTES).toString('hex')
   const hearing = hearingOf(timers)
@@ -98,13 +105,14 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const ignore = db.onTold((text) => hearTyping(typing, boot, text))
   const remote = remoteOf(options, clock, timers)
   const turns = turnsOf(log)
-  return {
+  const app: OpenedApp = {
     config,
-    serverName: config.global.server_name as ServerName,
+    serverName,
     log,
     db,
     ...keys,
     ...world,
+    appservices,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
     blobs: createDirectory(resolve(dir, config.media_api.base_path), { clock, random }),
     remote,
@@ -126,11 +134,17 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await stop()
       const ended = turns.completing.close()
       await turns.inbox.idle()
-      await Promise.all([remote.strangers, remote.pushGateways, remote.services].map((outbound) => outbound.close()))
+      const { strangers, pushGateways, services, appservices: clients } = remote
+      await Promise.all([strangers, pushGateways, services, clients].map((outbound) => outbound.close()))
       await ended
       await db.close()
     },
   }
+  await admitSenders(app).catch(async (error) => {
+    await app.close()
+    throw error
+  })
+  return app
 }
 
 type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys'
@@ -241,6 +255,7 @@ function remoteOf({ config, transport }: OpenOptions, clock: Clock, timers: Time
     strangers,
     pushGateways: createOutbound({ networks, timers, verifyTls: pushVerifyTls }),
     services,
+    appservices: createAppserviceClient(config.app_service_api, timers),
     identityProviders: createIdentityProviders(config, services),
     mailer: createMailer(config.client_api.email, timers),
   }

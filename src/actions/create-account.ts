@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import { isValidUserId, localpartFault, userId as makeUserId, type UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import type { Appservice } from '../live/appservices.ts'
 import { setProfileField } from '../store/profiles.ts'
 import { deleteNonce, nonceIsGood } from '../store/registration-nonces.ts'
 import { type ExternalId, externalIdIsFree, insertExternalId } from '../store/sso.ts'
@@ -16,6 +17,8 @@ export interface NewAccount {
   readonly password: string | undefined
   readonly admin: boolean
   readonly guest?: boolean
+  /** The application service whose user it is. */
+  readonly appservice?: Appservice
   /** Where it is not the localpart. */
   readonly displayName?: string
   /** What an identity provider calls the user: nobody else is called that. */
@@ -31,7 +34,7 @@ export const PASSWORD_MAX_LENGTH = 512
 
 /**
  * Makes a local account. Errors: M_USER_IN_USE, M_INVALID_USERNAME, M_WEAK_PASSWORD, M_UNKNOWN for the nonce,
- * M_FORBIDDEN for the proofs, M_EXCLUSIVE for the name in which the server speaks.
+ * M_FORBIDDEN for the proofs, M_EXCLUSIVE for the name in which the server speaks, and names that belong to another.
  */
 export async function createAccount(app: App, account: NewAccount): Promise<{ userId: UserId; created: boolean }> {
   const fault = localpartFault(account.localpart)
@@ -41,9 +44,11 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   if (enabled && account.localpart === reserved && account.password !== undefined)
     throw new MatrixError('M_EXCLUSIVE', `${userId} is the server itself.`)
   if (!isValidUserId(userId)) throw new MatrixError('M_INVALID_USERNAME', 'The user name is too long.')
+  checkNamespace(app, userId, account.appservice)
   if (account.password !== undefined) checkPassword(account.password)
   const hash = account.password === undefined ? null : await app.live.passwordHasher.hash(account.password)
-  const kind: UserKind = account.guest === true ? 'guest' : account.admin ? 'admin' : 'user'
+  const appserviceId = account.appservice?.id ?? null
+  const kind = kindOf(account)
   const { external, nonce, proofs = {} } = account
   const redeemed = await redeemProofs(app, userId, proofs)
   const nowMs = app.clock.now()
@@ -55,7 +60,7 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
       ...redeemed.guards,
     ],
     writes: [
-      insertUser(userId, hash, kind, nowMs),
+      insertUser(userId, hash, { kind, appserviceId }, nowMs),
       setProfileField(userId, 'displayname', JSON.stringify(account.displayName ?? account.localpart)),
       findByName(userId, account.displayName ?? account.localpart),
       ...(external === undefined ? [] : [insertExternalId(external, userId)]),
@@ -66,6 +71,23 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   })
   if (written === undefined) throw await refusal(app, userId, account)
   return { userId, created: true }
+}
+
+function kindOf({ appservice, guest, admin }: NewAccount): UserKind {
+  if (appservice !== undefined) return 'appservice'
+  return guest === true ? 'guest' : admin ? 'admin' : 'user'
+}
+
+/**
+ * Application Service API, "Server admin style permissions": who has a namespace for itself has all users in it, and
+ * none beside it. Errors: M_EXCLUSIVE.
+ */
+export function checkNamespace(app: App, userId: UserId, appservice: Appservice | undefined): void {
+  const owner = app.appservices.ownerOfUser(userId)
+  if (owner !== undefined && owner !== appservice)
+    throw new MatrixError('M_EXCLUSIVE', `${userId} belongs to an application service.`)
+  if (appservice !== undefined && !appservice.hasUser(userId))
+    throw new MatrixError('M_EXCLUSIVE', `${userId} is not in a namespace of the application service.`)
 }
 
 /** Which of the guards did not hold. */

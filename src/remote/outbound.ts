@@ -49,6 +49,8 @@ export interface OutboundOptions {
   readonly networks: Networks
   readonly timers: Timers
   readonly verifyTls: boolean
+  /** A unix socket that everything is sent to, whatever the origin. */
+  readonly socketPath?: string
 }
 
 /** Opens connections only to addresses that the networks allow, looked at after DNS, just before connecting. */
@@ -64,6 +66,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
       secureContext: createSecureContext(),
       timeout: CONNECT_TIMEOUT_MS,
       lookup: allowedLookup(options.networks),
+      ...(options.socketPath !== undefined && { socketPath: options.socketPath }),
     } as buildConnector.BuildOptions)
     return new undici.Agent({
       connections: CONNECTIONS_PER_HOST,

@@ -21,9 +21,20 @@ export async function userById(db: Database, userId: string): Promise<UserRow | 
 }
 
 /** The primary key decides who gets the name: two registrations at once leave one account. */
-export function insertUser(userId: string, passwordHash: string | null, kind: UserKind, nowMs: number): Sql {
-  return sql`INSERT INTO users (user_id, password_hash, kind, created_ts)
-    VALUES (${userId}, ${passwordHash}, ${kind}, ${nowMs})`
+export function insertUser(
+  userId: string,
+  passwordHash: string | null,
+  { kind, appserviceId = null }: { readonly kind: UserKind; readonly appserviceId?: string | null },
+  nowMs: number,
+): Sql {
+  return sql`INSERT INTO users (user_id, password_hash, kind, created_ts, appservice_id)
+    VALUES (${userId}, ${passwordHash}, ${kind}, ${nowMs}, ${appserviceId})`
+}
+
+/** Which of the users there are. */
+export async function usersThatExist(db: Database, userIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await db.read<{ user_id: string }>(sql`SELECT user_id FROM users WHERE user_id IN ${textList(userIds)}`)
+  return new Set(rows.map((row) => row.user_id))
 }
 
 export function userIsFree(userId: string) {

@@ -51,6 +51,8 @@ export interface TestFederation {
   readonly transport?: Transport
   readonly federationApi?: Record<string, unknown>
   readonly syncApi?: Record<string, unknown>
+  /** Registrations of application services, in YAML or JSON. */
+  readonly registrations?: readonly string[]
 }
 
 export const TEST_PASSWORD = 'correct horse battery'
@@ -69,10 +71,13 @@ export async function startTestServer(
     syncApi = {},
     global = {},
     http = {},
+    registrations = [],
   } = federation
   const keyPem = federation.keyPem ?? writeKeyPem(generateSigningKey(systemRandom.bytes))
   const dir = await mkdtemp(join(tmpdir(), 'dendrite-http-'))
   await writeFile(join(dir, 'matrix_key.pem'), keyPem)
+  const configFiles = registrations.map((_, index) => `appservice-${index}.yaml`)
+  for (const [index, text] of registrations.entries()) await writeFile(join(dir, configFiles[index]!), text)
   const config = configFrom({
     version: 2,
     global: {
@@ -84,6 +89,7 @@ export async function startTestServer(
     client_api: { registration_disabled: false, rate_limiting: { enabled: false }, ...clientApi },
     federation_api: federationApi,
     sync_api: syncApi,
+    app_service_api: { config_files: configFiles },
     http,
     user_api: { password_hashing: 'cheap' },
   })
