@@ -34,9 +34,14 @@ const LOG_ROWS = 1_000
 const TIMEOUT_MS = 60_000
 /** Events that a server missed; of more than that, only the newest of each room. */
 const FAR_BEHIND = 1_000
-/** A server that does not answer is left alone for a time that doubles up to this. */
-const PAUSE_FIRST_MS = 1_000
+/**
+ * A server that does not answer is left alone for a time that grows up to this; when it speaks to us, it is asked at
+ * once. Not quite as long as that for each: servers that went together would be tried together.
+ */
+const PAUSE_FIRST_MS = 2_000
+const PAUSE_GROWTH = 4
 const PAUSE_MAX_MS = 3_600_000
+const PAUSE_SPREAD = 0.25
 /** How far each server was told is kept this often: what was sent twice after a crash is dropped by its receiver. */
 const KEEP_MS = 1_000
 /** Refusals of one and the same item after which it is left out. */
@@ -306,13 +311,20 @@ async function failed(
     await delivered(app, state, destination, parcel)
     return true
   }
-  destination.failures++
-  const pause = Math.min(PAUSE_FIRST_MS * 2 ** Math.min(destination.failures, 20), PAUSE_MAX_MS)
+  const pause = pauseAfter(app, destination.failures++)
   destination.retryAt = app.clock.now() + pause
   destination.wanted = true
   keepSoon(app, state, destination)
-  app.log.info({ server: destination.server, pause, reason: error.message }, 'a server is left alone for a while')
+  const level = destination.failures === 1 ? 'info' : 'debug'
+  app.log[level]({ server: destination.server, pause, reason: error.message }, 'a server is left alone for a while')
   return false
+}
+
+/** Milliseconds, after so many failures before this one. */
+function pauseAfter(app: App, failures: number): number {
+  const pause = Math.min(PAUSE_FIRST_MS * PAUSE_GROWTH ** Math.min(failures, 10), PAUSE_MAX_MS)
+  const chance = app.random.bytes(1)[0]! / 255
+  return Math.round(pause * (1 - PAUSE_SPREAD * chance))
 }
 
 function moveTo(app: App, state: State, destination: Destination, position: number): void {
