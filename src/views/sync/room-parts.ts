@@ -30,6 +30,7 @@ export async function roomParts(scope: Scope, rooms: readonly SyncRoom[]): Promi
   const parts = { join: new Map(), leave: new Map(), peek: new Map(), membersChanged: false }
   if (rooms.length === 0) return parts
   const accountData = await readAccountData(scope, rooms)
+  if (rooms.length > MAX_ROOMS) await breathe()
   const { clock } = scope.app
   let count = MIN_ROOMS
   for (let start = 0, began = clock.monotonic(); start < rooms.length; ) {

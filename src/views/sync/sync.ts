@@ -4,12 +4,14 @@ import { type RoomOfUser, roomsHeardBy, roomsOfDevice } from '../../store/member
 import { checkStillIn } from '../still-in.ts'
 import { readSyncToken } from '../tokens.ts'
 import { answer } from './answer.ts'
-import { PEEK, type SyncRequest } from './scope.ts'
+import { breathe, PEEK, type SyncRequest } from './scope.ts'
 
 export type { SyncRequest } from './scope.ts'
 
 /** Longest wait, whatever the client asks for. */
 const MAX_TIMEOUT_MS = 120_000
+/** Reading more rooms than these is work enough for one turn of the loop. */
+const MANY_ROOMS = 200
 
 /**
  * What changed for the user since the token; waits for news up to the timeout (`GET /sync`). Equal requests of a
@@ -37,6 +39,7 @@ async function pollOnce(app: App, request: SyncRequest): Promise<LongText> {
     const typing = app.live.typing.changesSince(token?.boot === app.live.boot ? token.live : 0)
     const nothingHappened = to === since && typing.lists.size === 0 && !wholeAnswer
     const rooms = nothingHappened ? [] : await roomsOfDevice(app.db, request.viewer, leftAfter)
+    if (rooms.length > MANY_ROOMS) await breathe()
     const { news, json } = await answer(app, request, { token, since, to, initial, typing }, rooms)
     const timeoutMs = deadline - app.clock.monotonic()
     if (news || wholeAnswer || timeoutMs <= 0) return json
