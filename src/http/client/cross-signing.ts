@@ -7,6 +7,7 @@ import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
+import { mapOf } from '../map-of.ts'
 import { Auth } from '../uia.ts'
 
 /** Keys signed in one upload. */
@@ -49,7 +50,7 @@ export const uploadCrossSigningSignatures = endpoint({
   auth: 'access-token',
   rateLimit: 'other',
   bodyLimitBytes: LARGE_BODY_BYTES,
-  body: Type.Record(Type.String(), Type.Record(Type.String(), Type.Object({}))),
+  body: mapOf(mapOf(Type.Object({}))),
   async handle(app, { user, body }) {
     const signed = Object.entries(body).flatMap(([userId, keys]): SignedKey[] =>
       Object.entries(keys).map(([target, json]) => ({ userId, target, json: json as JsonObject })),

@@ -11,6 +11,7 @@ import type { JsonValue } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { backupInfo, backupSize, keysOfBackup } from '../../views/key-backup.ts'
 import { endpoint, type Requester } from '../endpoint.ts'
+import { mapOf } from '../map-of.ts'
 import { text } from '../texts.ts'
 
 const VERSION = '/_matrix/client/v3/room_keys/version'
@@ -30,9 +31,7 @@ const Key = Type.Object({
   is_verified: Type.Boolean(),
   session_data: Sealed,
 })
-/** The pattern of a record’s names passes over line ends: what stands under such a name would not be looked at. */
-const closed = { additionalProperties: false }
-const RoomOfKeys = Type.Object({ sessions: Type.Record(Type.String(), Key, closed) })
+const RoomOfKeys = Type.Object({ sessions: mapOf(Key) })
 const Backup = Type.Object({
   algorithm: text(MAX_ALGORITHM_LENGTH),
   auth_data: Sealed,
@@ -106,11 +105,8 @@ export const putRoomKeysByRoomId = putKeys(`${KEYS}/{roomId}`, roomParams, RoomO
   keysOfRoom(roomId, room),
 )
 
-export const putRoomKeys = putKeys(
-  KEYS,
-  Type.Object({}),
-  Type.Object({ rooms: Type.Record(Type.String(), RoomOfKeys, closed) }),
-  ({ rooms }) => Object.entries(rooms).flatMap(([roomId, room]) => keysOfRoom(roomId, room)),
+export const putRoomKeys = putKeys(KEYS, Type.Object({}), Type.Object({ rooms: mapOf(RoomOfKeys) }), ({ rooms }) =>
+  Object.entries(rooms).flatMap(([roomId, room]) => keysOfRoom(roomId, room)),
 )
 
 export const getRoomKeyBySessionId = getKeys(`${KEYS}/{roomId}/{sessionId}`, sessionParams)

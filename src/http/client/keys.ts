@@ -9,6 +9,7 @@ import { deviceListsSince } from '../../views/device-lists.ts'
 import { shownCounts } from '../../views/key-counts.ts'
 import { positionOf } from '../../views/tokens.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
+import { mapOf } from '../map-of.ts'
 import { claimedKeys, OtherKeys, queriedKeys, readClaims, readOtherKeys, readQuery } from '../wire-keys.ts'
 
 /** Client-Server API, "Uploading keys". */
@@ -42,7 +43,7 @@ export const queryKeys = endpoint({
   bodyLimitBytes: LARGE_BODY_BYTES,
   body: Type.Object({
     timeout: Type.Optional(Type.Integer()),
-    device_keys: Type.Record(Type.String(), Type.Array(Type.String())),
+    device_keys: mapOf(Type.Array(Type.String())),
   }),
   async handle(app, { user, body }) {
     const devices = readQuery(body.device_keys)
@@ -62,7 +63,7 @@ export const claimKeys = endpoint({
   bodyLimitBytes: LARGE_BODY_BYTES,
   body: Type.Object({
     timeout: Type.Optional(Type.Integer()),
-    one_time_keys: Type.Record(Type.String(), Type.Record(Type.String(), Type.String())),
+    one_time_keys: mapOf(mapOf(Type.String())),
   }),
   async handle(app, { body }) {
     return claimedKeys(await claim(app, readClaims(body.one_time_keys), body.timeout))

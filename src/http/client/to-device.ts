@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { sendToDevice as send } from '../../actions/send-to-device.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
+import { mapOf } from '../map-of.ts'
 import { checkTransactionId } from '../transaction-id.ts'
 
 /** Client-Server API, "Send-to-Device messaging". */
@@ -14,7 +15,7 @@ export const sendToDevice = endpoint({
   guest: true,
   rateLimit: 'message',
   params: Type.Object({ eventType: Type.String(), txnId: Type.String() }),
-  body: Type.Object({ messages: Type.Record(Type.String(), Type.Record(Type.String(), Type.Object({}))) }),
+  body: Type.Object({ messages: mapOf(mapOf(Type.Object({}))) }),
   async handle(app, { user, params, body }) {
     const { eventType: type, txnId } = params
     checkTransactionId(txnId)

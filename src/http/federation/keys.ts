@@ -7,6 +7,7 @@ import { publishedKeys } from '../../core/server-keys.ts'
 import { signJson } from '../../core/sign.ts'
 import { keyAnswersOf } from '../../store/server-keys.ts'
 import { endpoint } from '../endpoint.ts'
+import { mapOf } from '../map-of.ts'
 
 /** Servers asked about in one request. */
 const SERVERS_MAX = 50
@@ -61,7 +62,7 @@ export const bulkPerspectivesKeyQuery = endpoint({
   path: '/_matrix/key/v2/query',
   auth: 'none',
   body: Type.Object({
-    server_keys: Type.Record(Type.String(), Type.Record(Type.String(), MinimumValidity)),
+    server_keys: mapOf(mapOf(MinimumValidity)),
   }),
   async handle(app, { body }) {
     const wanted = Object.entries(body.server_keys).slice(0, SERVERS_MAX)

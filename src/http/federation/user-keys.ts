@@ -3,6 +3,7 @@ import { claimLocalKeys } from '../../actions/claim-keys.ts'
 import { serverNameOf } from '../../core/ids.ts'
 import { FOR_SERVERS, knownKeys } from '../../store/known-keys.ts'
 import { endpoint } from '../endpoint.ts'
+import { mapOf } from '../map-of.ts'
 import { claimedKeys, queriedKeys, readClaims, readQuery } from '../wire-keys.ts'
 
 /** Server-Server API, "End-to-End Encryption": keys of the users of this server alone. */
@@ -10,7 +11,7 @@ export const queryUserEncryptionKeys = endpoint({
   method: 'POST',
   path: '/_matrix/federation/v1/user/keys/query',
   auth: 'federation-signature',
-  body: Type.Object({ device_keys: Type.Record(Type.String(), Type.Array(Type.String())) }),
+  body: Type.Object({ device_keys: mapOf(Type.Array(Type.String())) }),
   async handle(app, { body }) {
     const wanted = readQuery(body.device_keys)
     const ours = [...wanted.keys()].filter((userId) => serverNameOf(userId) === app.serverName)
@@ -22,7 +23,7 @@ export const claimUserEncryptionKeys = endpoint({
   method: 'POST',
   path: '/_matrix/federation/v1/user/keys/claim',
   auth: 'federation-signature',
-  body: Type.Object({ one_time_keys: Type.Record(Type.String(), Type.Record(Type.String(), Type.String())) }),
+  body: Type.Object({ one_time_keys: mapOf(mapOf(Type.String())) }),
   async handle(app, { body }) {
     const claims = readClaims(body.one_time_keys).filter(({ userId }) => serverNameOf(userId) === app.serverName)
     return claimedKeys({ keys: await claimLocalKeys(app, claims), failures: [] })
