@@ -70,7 +70,9 @@ async function storeUnder(app: App, name: MediaName, upload: Upload, reserved: b
   const { uploader, contentType, fileName } = upload
   const maxBytes = uploadLimit(app)
   if (upload.bytes !== undefined && upload.bytes > maxBytes) throw tooLarge(maxBytes)
-  const blob = await take(app, upload.source, maxBytes)
+  const blob = await takeBlob(app, upload.source, maxBytes).catch((error: unknown) => {
+    throw error instanceof TooLarge ? tooLarge(maxBytes) : error
+  })
   const content = { ...name, uploader, content_type: contentType, file_name: fileName, ...sizeOf(blob) }
   if (!(await keepMedia(app, content, blob, reserved))) throw overwritten()
 }
@@ -79,20 +81,16 @@ function sizeOf({ hash, bytes }: TakenBlob): Pick<MediaContent, 'hash' | 'bytes'
   return { hash, bytes }
 }
 
-async function take(app: App, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<TakenBlob> {
+/** Errors: TooLarge, M_UNKNOWN (503) when there is no room, and those of the source. */
+export async function takeBlob(app: App, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<TakenBlob> {
   try {
     return await app.blobs.take(source, maxBytes)
   } catch (error) {
-    if (error instanceof TooLarge) throw tooLarge(maxBytes)
     const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
+    if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EFBIG') throw error
     app.log.error({ err: error }, 'there is no room for media')
-    throw new MatrixError(
-      'M_UNKNOWN',
-      'There is no room for files now; try again later.',
-      { retry_after_ms: 60_000 },
-      503,
-    )
+    const extra = { retry_after_ms: 60_000 }
+    throw new MatrixError('M_UNKNOWN', 'There is no room for files now; try again later.', extra, 503)
   }
 }
 

@@ -3,8 +3,8 @@ import type { ServerName } from '../core/ids.ts'
 import { canonicalJson, isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import { authorizationHeader } from '../core/sign.ts'
-import { Unreachable } from './outbound.ts'
-import type { ServerReply } from './transport.ts'
+import { type IncomingReply, Unreachable } from './outbound.ts'
+import type { ServerRequest } from './transport.ts'
 
 export interface Question {
   readonly method: 'GET' | 'PUT' | 'POST'
@@ -12,6 +12,7 @@ export interface Question {
   readonly uri: string
   readonly content?: JsonValue
   readonly timeoutMs?: number
+  readonly silenceMs?: number
   readonly maxBytes?: number
   readonly signal?: AbortSignal
   /** The answer is `[200, {…}]`, as in the first versions of some endpoints. */
@@ -45,7 +46,7 @@ const ANSWER_BYTES_MAX = 1_048_576
  * object of its answer. Errors: Refused for any status but 2xx, Unreachable.
  */
 export async function askServer(app: App, destination: ServerName, question: Question): Promise<JsonObject> {
-  const reply = await askForBytes(app, destination, question)
+  const reply = await app.remote.transport.send(requestOf(app, destination, question))
   const answer = jsonIn(reply.body, question.wrapped === true)
   if (reply.status >= 200 && reply.status < 300) {
     if (answer === undefined) throw new Unreachable(`${destination} answers without a JSON object`)
@@ -54,21 +55,31 @@ export async function askServer(app: App, destination: ServerName, question: Que
   throw new Refused(reply.status, answer ?? {})
 }
 
-/** The same for an answer that is no JSON: resolves with it, whatever its status. Errors: Unreachable. */
-export function askForBytes(app: App, destination: ServerName, question: Question): Promise<ServerReply> {
+/** The same for an answer that is no JSON: `read` gets it as it comes, whatever its status. Errors: Unreachable. */
+export function receiveFrom<T>(
+  app: App,
+  destination: ServerName,
+  question: Question,
+  read: (reply: IncomingReply) => Promise<T>,
+): Promise<T> {
+  return app.remote.transport.receive(requestOf(app, destination, question), read)
+}
+
+function requestOf(app: App, destination: ServerName, question: Question): ServerRequest {
   const { method, uri, content } = question
   const authorization = authorizationHeader({ method, uri, origin: app.serverName, destination, content }, app.key)
   const body = content === undefined ? undefined : canonicalJson(content)
-  return app.remote.transport.send({
+  return {
     destination,
     method,
     uri,
     headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     body,
     timeoutMs: question.timeoutMs ?? TIMEOUT_MS,
+    silenceMs: question.silenceMs,
     maxBytes: question.maxBytes ?? ANSWER_BYTES_MAX,
     signal: question.signal,
-  })
+  }
 }
 
 /**

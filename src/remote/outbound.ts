@@ -1,5 +1,6 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { isIP } from 'node:net'
+import type { Readable } from 'node:stream'
 import { createSecureContext } from 'node:tls'
 import type { Agent, buildConnector, Dispatcher } from 'undici'
 import type { Timers } from '../live/time.ts'
@@ -14,9 +15,11 @@ export interface OutboundRequest {
   readonly path: string
   /** Lower-case names. `host` also chooses the name that the certificate has to bear. */
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: string | undefined
+  readonly body?: string | Readable | undefined
   /** From the first byte sent to the last one received. */
   readonly timeoutMs: number
+  /** A longer silence of the other side ends it too. */
+  readonly silenceMs?: number | undefined
   /** A longer answer is cut off and refused. */
   readonly maxBytes: number
   readonly signal?: AbortSignal | undefined
@@ -28,10 +31,18 @@ export interface OutboundReply {
   readonly body: Buffer
 }
 
+/** An answer whose body is still on its way. */
+export interface IncomingReply extends Omit<OutboundReply, 'body'> {
+  /** Errors: Unreachable, also when it is too long. */
+  readonly body: AsyncIterable<Buffer>
+}
+
 /** The only door to the network. Redirects are not followed. */
 export interface Outbound {
   /** Errors: Unreachable, also for networks that are denied, answers too long or too late. */
   request(request: OutboundRequest): Promise<OutboundReply>
+  /** The answer is read as it comes, and what `read` leaves of it is not waited for. Errors: also those of `read`. */
+  receive<T>(request: OutboundRequest, read: (reply: IncomingReply) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
@@ -84,11 +95,14 @@ export function createOutbound(options: OutboundOptions): Outbound {
     })
   }
 
+  async function receive<T>(request: OutboundRequest, read: (reply: IncomingReply) => Promise<T>): Promise<T> {
+    agent ??= await open()
+    return ask(agent, request, options.timers, read)
+  }
+
   return {
-    async request(request) {
-      agent ??= await open()
-      return ask(agent, request, options.timers)
-    },
+    request: (request) => receive(request, whole),
+    receive,
     async close() {
       await agent?.destroy()
       agent = undefined
@@ -96,7 +110,19 @@ export function createOutbound(options: OutboundOptions): Outbound {
   }
 }
 
-async function ask(agent: Agent, request: OutboundRequest, timers: Timers): Promise<OutboundReply> {
+/** All of an answer. */
+export async function whole({ body, ...reply }: IncomingReply): Promise<OutboundReply> {
+  const chunks: Buffer[] = []
+  for await (const chunk of body) chunks.push(chunk)
+  return { ...reply, body: Buffer.concat(chunks) }
+}
+
+async function ask<T>(
+  agent: Agent,
+  request: OutboundRequest,
+  timers: Timers,
+  read: (reply: IncomingReply) => Promise<T>,
+): Promise<T> {
   const ended = new AbortController()
   const stopTimer = timers.after(request.timeoutMs, () =>
     ended.abort(new Unreachable(`no answer of ${request.origin} within ${request.timeoutMs} ms`)),
@@ -104,38 +130,60 @@ async function ask(agent: Agent, request: OutboundRequest, timers: Timers): Prom
   const hangUp = () => ended.abort(new Unreachable('the request was given up'))
   request.signal?.addEventListener('abort', hangUp, { once: true })
   if (request.signal?.aborted === true) hangUp()
-  try {
-    const reply = await agent.request({
-      origin: request.origin,
-      path: request.path,
-      method: request.method as Dispatcher.HttpMethod,
-      headers: { ...request.headers },
-      body: request.body ?? null,
-      signal: ended.signal,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    })
-    return { status: reply.statusCode, headers: reply.headers, body: await bodyOf(reply, request) }
-  } catch (error) {
+  const unreachable = (error: unknown): Unreachable => {
     const cause = ended.signal.aborted ? ended.signal.reason : error
-    if (cause instanceof Unreachable) throw cause
-    throw new Unreachable(`${request.origin}: ${(cause as Error).message}`, { cause })
+    if (cause instanceof Unreachable) return cause
+    return new Unreachable(`${request.origin}: ${(cause as Error).message}`, { cause })
+  }
+  try {
+    const reply = await begin(agent, request, ended.signal).catch((error: unknown) => {
+      throw unreachable(error)
+    })
+    try {
+      return await read({
+        status: reply.statusCode,
+        headers: reply.headers,
+        body: bodyOf(reply, request, unreachable),
+      })
+    } finally {
+      // With what was not read the connection goes; nobody listens any more for how it ends.
+      reply.body.on('error', () => undefined).destroy()
+    }
   } finally {
     stopTimer()
     request.signal?.removeEventListener('abort', hangUp)
   }
 }
 
-async function bodyOf(reply: Dispatcher.ResponseData, request: OutboundRequest): Promise<Buffer> {
-  const chunks: Buffer[] = []
+function begin(agent: Agent, request: OutboundRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  return agent.request({
+    origin: request.origin,
+    path: request.path,
+    method: request.method as Dispatcher.HttpMethod,
+    headers: { ...request.headers },
+    body: request.body ?? null,
+    signal,
+    headersTimeout: request.silenceMs ?? 0,
+    bodyTimeout: request.silenceMs ?? 0,
+  })
+}
+
+async function* bodyOf(
+  reply: Dispatcher.ResponseData,
+  request: OutboundRequest,
+  unreachable: (error: unknown) => Unreachable,
+): AsyncGenerator<Buffer> {
   let bytes = 0
-  for await (const chunk of reply.body as AsyncIterable<Buffer>) {
-    bytes += chunk.length
-    // Leaving the loop destroys the stream, and with it the connection.
+  const chunks = (reply.body as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+  for (;;) {
+    const { value, done } = await chunks.next().catch((error: unknown) => {
+      throw unreachable(error)
+    })
+    if (done === true) return
+    bytes += value.length
     if (bytes > request.maxBytes) throw new Unreachable(`${request.origin} answers with over ${request.maxBytes} bytes`)
-    chunks.push(chunk)
+    yield value
   }
-  return Buffer.concat(chunks, bytes)
 }
 
 type LookupDone = (error: Error | null, address: string | LookupAddress[], family?: number) => void

@@ -3,7 +3,14 @@ import { LRUCache } from 'lru-cache'
 import type { ServerName } from '../core/ids.ts'
 import type { Clock } from '../live/time.ts'
 import { type Directories, type ServerAddress, type SrvRecord, serverAddresses } from './discovery.ts'
-import { type Outbound, type OutboundReply, Unreachable } from './outbound.ts'
+import {
+  type IncomingReply,
+  type Outbound,
+  type OutboundReply,
+  type OutboundRequest,
+  Unreachable,
+  whole,
+} from './outbound.ts'
 import { createWellKnown } from './well-known.ts'
 
 /** One request to another homeserver, headers and all. */
@@ -15,6 +22,7 @@ export interface ServerRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string | undefined
   readonly timeoutMs: number
+  readonly silenceMs?: number | undefined
   readonly maxBytes: number
   readonly signal?: AbortSignal | undefined
 }
@@ -26,6 +34,8 @@ export type ServerReply = Pick<OutboundReply, 'status' | 'body'> & Partial<Pick<
 export interface Transport {
   /** Resolves with the answer, whatever its status. Errors: Unreachable. */
   send(request: ServerRequest): Promise<ServerReply>
+  /** The same for an answer that is read as it comes. Errors: also those of `read`. */
+  receive<T>(request: ServerRequest, read: (reply: IncomingReply) => Promise<T>): Promise<T>
 }
 
 /** Addresses of a server are asked for again after this time. */
@@ -48,37 +58,33 @@ export function createTransport(outbound: Outbound, clock: Clock, srv: Directori
     return addresses
   }
 
-  return {
-    async send(request) {
-      let failure = new Unreachable(`${request.destination} has no address`)
-      for (const address of await addressesOf(request.destination)) {
-        try {
-          return await sendTo(outbound, address, request)
-        } catch (error) {
-          if (!(error instanceof Unreachable)) throw error
-          failure = error
-          if (request.signal?.aborted === true) break
-        }
+  async function receive<T>(request: ServerRequest, read: (reply: IncomingReply) => Promise<T>): Promise<T> {
+    let failure = new Unreachable(`${request.destination} has no address`)
+    let answered = false
+    for (const address of await addressesOf(request.destination)) {
+      try {
+        return await outbound.receive(requestAt(address, request), (reply) => {
+          answered = true
+          return read(reply)
+        })
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error
+        failure = error
+        // What was read of an answer is not read twice.
+        if (answered || request.signal?.aborted === true) break
       }
-      known.delete(request.destination)
-      throw failure
-    },
+    }
+    known.delete(request.destination)
+    throw failure
   }
+
+  return { send: (request) => receive(request, whole), receive }
 }
 
-function sendTo(outbound: Outbound, address: ServerAddress, request: ServerRequest): Promise<OutboundReply> {
+function requestAt(address: ServerAddress, { destination, uri, headers, ...request }: ServerRequest): OutboundRequest {
   const origin = `https://${address.host}:${address.port}`
-  if (!URL.canParse(origin)) throw new Unreachable(`${request.destination} is at "${origin}", which is no address`)
-  return outbound.request({
-    method: request.method,
-    origin,
-    path: request.uri,
-    headers: { ...request.headers, host: address.hostHeader },
-    body: request.body,
-    timeoutMs: request.timeoutMs,
-    maxBytes: request.maxBytes,
-    signal: request.signal,
-  })
+  if (!URL.canParse(origin)) throw new Unreachable(`${destination} is at "${origin}", which is no address`)
+  return { ...request, origin, path: uri, headers: { ...headers, host: address.hostHeader } }
 }
 
 /** Asks DNS, by default the system's servers. */

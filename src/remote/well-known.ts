@@ -19,7 +19,7 @@ export interface WellKnown {
   delegation(host: string): Promise<ServerName | undefined>
 }
 
-export function createWellKnown(outbound: Outbound, clock: Clock): WellKnown {
+export function createWellKnown(outbound: Pick<Outbound, 'request'>, clock: Clock): WellKnown {
   const known = new LRUCache<string, { readonly name: ServerName | undefined; readonly until: number }>({
     max: ENTRIES_MAX,
   })
@@ -44,7 +44,7 @@ export function createWellKnown(outbound: Outbound, clock: Clock): WellKnown {
   }
 }
 
-async function follow(outbound: Outbound, host: string): Promise<OutboundReply | undefined> {
+async function follow(outbound: Pick<Outbound, 'request'>, host: string): Promise<OutboundReply | undefined> {
   let url = new URL(`https://${host}/.well-known/matrix/server`)
   for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
     const reply = await outbound

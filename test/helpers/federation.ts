@@ -5,6 +5,7 @@ import { askServer, type Question } from '../../src/remote/ask-server.ts'
 import { Unreachable } from '../../src/remote/outbound.ts'
 import type { ServerReply, ServerRequest, Transport } from '../../src/remote/transport.ts'
 import { freshPostgres } from './databases.ts'
+import { receiveBy } from './receive-by.ts'
 import { startTestServer, type TestFederation, type TestServer } from './server.ts'
 
 /** Servers that reach one another by name, without DNS and TLS. */
@@ -43,6 +44,7 @@ export function createTestNetwork(): TestNetwork {
   let rewritten: Rewrite = (_request, answer) => answer
   const carried: ServerRequest[] = []
   const transport: Transport = {
+    receive: (request, read) => receiveBy(transport.send)(request, read),
     async send(request) {
       const server = servers.get(request.destination)
       if (server === undefined || dead.has(request.destination)) throw new Unreachable(`${request.destination} is away`)

@@ -81,7 +81,7 @@ describe('requests to other machines', () => {
 describe('.well-known', () => {
   const answers = (replies: Record<string, { status: number; location?: string; body?: string }>) => {
     const asked: string[] = []
-    const outbound: Outbound = {
+    const outbound: Pick<Outbound, 'request'> = {
       async request({ origin, path }) {
         const url = origin + path
         asked.push(url)
@@ -89,7 +89,6 @@ describe('.well-known', () => {
         const headers = { location: reply.location, 'cache-control': 'max-age=60' }
         return { status: reply.status, headers, body: Buffer.from(reply.body ?? '') }
       },
-      async close() {},
     }
     return { asked, outbound }
   }

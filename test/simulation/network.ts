@@ -1,6 +1,7 @@
 import { Unreachable } from '../../src/remote/outbound.ts'
 import type { ServerRequest, Transport } from '../../src/remote/transport.ts'
 import type { Dice } from '../core/state/dice.ts'
+import { receiveBy } from '../helpers/receive-by.ts'
 import type { SimulatedTime } from './time.ts'
 
 export type Answer = Awaited<ReturnType<Transport['send']>>
@@ -34,7 +35,8 @@ export function createNetwork(time: SimulatedTime, dice: Dice, trace: (line: str
   const connected = (a: string, b: string) => (network.parts.get(a) ?? 0) === (network.parts.get(b) ?? 0)
 
   function transportOf(from: string): Transport {
-    return { send: (request) => new Promise((resolve, reject) => carry(from, request, resolve, reject)) }
+    const send: Transport['send'] = (request) => new Promise((resolve, reject) => carry(from, request, resolve, reject))
+    return { send, receive: receiveBy(send) }
   }
 
   function carry(

@@ -55,6 +55,7 @@ eachNetwork(['media.a', 'media.b'], (joint) => {
     for (const [index, body] of [
       'no parts at all',
       '--x\r\nContent-Type: application/json\r\n\r\n{}',
+      multipart('Content-Type: text/plain\r\n\r\nbreaks off').replace('--x--', ''),
       multipart('Location: https://127.0.0.1:1/secret\r\n\r\n'),
       multipart('Location: file:///etc/passwd\r\n\r\n'),
     ].entries()) {
