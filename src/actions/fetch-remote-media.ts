@@ -29,8 +29,8 @@ interface Fetched {
 
 /**
  * Fetches a file of another server, once for all who ask for it at the same time (Server-Server API, "Content
- * Repository"). It goes to its place as it comes. Errors: M_NOT_FOUND, M_TOO_LARGE (502) when it is larger than an upload
- * may be, M_UNKNOWN (502) when the server does not give it.
+ * Repository"). It goes to its place as it comes. Errors: M_NOT_FOUND, M_TOO_LARGE (502) when it is larger than an
+ * upload may be, M_UNKNOWN (502) when the server does not give it.
  */
 export function fetchRemoteMedia(app: App, name: MediaName, timeoutMs: number): Promise<MediaRow> {
   return app.live.mediaFetches.run(`${name.origin}/${name.media_id}`, async () => {

@@ -15,8 +15,8 @@ export function boundaryIn(contentType: string): string | undefined {
 }
 
 /**
- * Reads a multipart body (RFC 2046, section 5.1) piece by piece: the function takes its next bytes, and keeps no more of
- * them than a delimiter or the headers of a part.
+ * Reads a multipart body (RFC 2046, section 5.1) piece by piece: the function takes its next bytes, and keeps no more
+ * of them than a delimiter or the headers of a part.
  */
 export function readMultipart(boundary: string): (bytes: Buffer) => Found[] {
   const delimiter = Buffer.from(`${BREAK}--${boundary}`)
@@ -56,7 +56,12 @@ export function readMultipart(boundary: string): (bytes: Buffer) => Found[] {
 
   return (bytes) => {
     const all: Found[] = []
-    rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes])
+    // Nothing is copied where no delimiter lies on the edge: a large file would leave twice its size to be collected.
+    const edge = where === 'body' ? Buffer.concat([rest, bytes.subarray(0, delimiter.length - 1)]) : undefined
+    if (edge !== undefined && bytes.length >= delimiter.length && edge.indexOf(delimiter) < 0) {
+      if (rest.length > 0) all.push({ bytes: rest })
+      rest = bytes
+    } else rest = Buffer.concat([rest, bytes])
     for (let found = next(); found !== 'wait'; found = next()) if (found !== undefined) all.push(found)
     return all
   }

@@ -40,7 +40,7 @@ test('a file of a GiB goes in, out, and to another server in at most 30 MiB of m
   const [a, b] = servers.map(({ process }) => process)
   const [alice = '', bob = ''] = tokens
   // What a first file loads and allocates once is not what a large one costs.
-  const small = await uploadLarge(a!.port, alice, 10_000_000)
+  const small = await uploadLarge(a!.port, alice, 100_000_000)
   await downloadLarge(b!.port, bob, small.name)
   let file = { name: '', hash: '' }
   const upload = await residentGrowth(a!.pid, async () => {
