@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import type { App } from '../app.ts'
 import { canonicalJson, type JsonObject } from '../core/json.ts'
 import { insertUiaSession } from '../store/uia.ts'
+import type { ThreepidPurpose } from './request-email-token.ts'
 import { sealBody } from './seal-body.ts'
 import { write } from './write.ts'
 
@@ -12,6 +13,16 @@ export interface UiaRequest {
   /** Without `auth`. */
   readonly body: JsonObject
   readonly user: { readonly userId: string; readonly deviceId: string } | undefined
+}
+
+/** Requests in which an address is proved, and what it is proved for. */
+const PURPOSES: ReadonlyMap<string, ThreepidPurpose> = new Map([
+  ['POST /register', 'register'],
+  ['POST /account/password', 'password'],
+])
+
+export function purposeOf(endpoint: string): ThreepidPurpose | undefined {
+  return PURPOSES.get(endpoint)
 }
 
 /** What passed each stage: a registration token, the session of an e-mail address; empty where nothing need be kept. */

@@ -1,7 +1,8 @@
 import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { deleteUiaSession, type UiaSessionRow, uiaSession, uiaSessionHas, updateUiaSession } from '../store/uia.ts'
-import { type Proofs, type UiaRequest, uiaKey, uiaRow } from './begin-uia.ts'
+import { type Proofs, purposeOf, type UiaRequest, uiaKey, uiaRow } from './begin-uia.ts'
+import type { ThreepidPurpose } from './request-email-token.ts'
 import { write } from './write.ts'
 
 /** A session as it was read. What is written about it holds only while nobody else has gone on with it. */
@@ -11,6 +12,7 @@ export interface OpenUia {
   readonly userId: string | null
   readonly completed: string
   readonly proofs: Proofs
+  readonly purpose: ThreepidPurpose | undefined
 }
 
 /** The session of this very request. Errors: M_FORBIDDEN: unknown, old, used, or of another user, device or request. */
@@ -49,7 +51,13 @@ export async function finishUia(app: App, uia: OpenUia): Promise<void> {
 function opened(row: UiaSessionRow): OpenUia | undefined {
   const proofs = JSON.parse(row.completed) as Proofs | string
   if (typeof proofs === 'string') return undefined
-  return { session: row.session, userId: row.user_id, completed: row.completed, proofs }
+  return {
+    session: row.session,
+    userId: row.user_id,
+    completed: row.completed,
+    proofs,
+    purpose: purposeOf(row.endpoint),
+  }
 }
 
 function notOfThisRequest(): MatrixError {

@@ -1,4 +1,5 @@
 const UNSTABLE = '/_matrix/client/unstable'
+const R0 = '/_matrix/client/r0'
 const V1 = '/_matrix/client/v1'
 const V3 = '/_matrix/client/v3'
 const AUTHENTICATED_MEDIA = `${UNSTABLE}/org.matrix.msc3916/media`
@@ -48,6 +49,8 @@ export const OLDER_PATHS: ReadonlyMap<string, readonly string[]> = new Map([
     'PUT /_matrix/media/v3/upload/{serverName}/{mediaId}',
     ['/_matrix/media/unstable/fi.mau.msc2246/upload/{serverName}/{mediaId}'],
   ],
+  [`POST ${V3}/keys/upload`, [`${R0}/keys/upload/{deviceId}`, `${V3}/keys/upload/{deviceId}`]],
+  [`GET ${V3}/login/sso/redirect`, [`${R0}/login/cas/redirect`, `${V3}/login/cas/redirect`]],
   [`GET ${TOKENS}`, [GO_TOKENS]],
   [`POST ${TOKENS}/new`, [`${GO_TOKENS}/new`]],
   [`GET ${TOKENS}/{token}`, [`${GO_TOKENS}/{token}`]],

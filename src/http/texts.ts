@@ -16,6 +16,9 @@ export const DeviceId = Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX, pa
 export const DeviceName = text(DEVICE_NAME_LENGTH_MAX)
 /** A user name or user id, before anybody looked whether it is one. */
 export const UserName = text(ID_LENGTH_MAX)
+/** An e-mail address, before anybody looked whether it is one. */
+export const Email = Type.String({ maxLength: 254 })
+export const PhoneNumber = Type.String({ pattern: '^[-+0-9 ().]{1,32}$' })
 /** A token or secret that is compared, never stored. */
 export const Token = Type.String({ maxLength: TOKEN_LENGTH_MAX })
 

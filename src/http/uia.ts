@@ -1,7 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { beginUia, type Proofs, type UiaRequest } from '../actions/begin-uia.ts'
+import { beginUia, type Proofs, purposeOf, type UiaRequest } from '../actions/begin-uia.ts'
 import { continueUia, finishUia, type OpenUia, passUiaStage } from '../actions/continue-uia.ts'
-import type { ThreepidPurpose } from '../actions/request-email-token.ts'
 import type { App } from '../app.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
@@ -32,8 +31,6 @@ interface UiaCall {
   readonly user?: Requester | undefined
   /** The client's address, where a stage tells it to others. */
   readonly ip?: string
-  /** What an address is proved for, where that is a stage. */
-  readonly purpose?: ThreepidPurpose
 }
 
 /**
@@ -69,12 +66,12 @@ interface Attempt {
 }
 
 async function passStage(app: App, attempt: Attempt, call: UiaCall & { auth: AuthData }): Promise<Proofs> {
-  const { auth, user, ip, purpose } = call
+  const { auth, user, ip } = call
   const stage = attempt.flows.flat().find((offered) => offered === auth.type)
   if (stage === undefined) throw await challenge(app, attempt, { fault: 'This stage is not offered.' })
   // A client that has shown a page may name its stage once more.
   if (Object.hasOwn(attempt.proofs, stage)) return attempt.proofs
-  const outcome = await tryStage(app, stage, auth, { user, ip, purpose })
+  const outcome = await tryStage(app, stage, auth, { user, ip, purpose: purposeOf(call.endpoint) })
   if ('fault' in outcome) throw await challenge(app, attempt, outcome)
   return { ...attempt.proofs, [stage]: outcome.proof }
 }

@@ -172,6 +172,36 @@ eachServer({ email: mail.config }, (server) => {
     expect([refused.status, refused.body.errcode]).toEqual([400, 'M_THREEPID_IN_USE'])
   })
 
+  test('an address is proved on the page of the stage, without scripts', async () => {
+    const body = { username: 'page', password: TEST_PASSWORD }
+    const { session } = (await server.call('POST', `${v3}/register`, { body })).body
+    const page = `${server.url}${v3}/auth/${type}/fallback/web?session=${encodeURIComponent(String(session))}`
+    const submit = async (fields: Record<string, string>) => {
+      const reply = await fetch(page, { method: 'POST', body: new URLSearchParams(fields) })
+      return { status: reply.status, html: await reply.text() }
+    }
+    expect(await (await fetch(page)).text()).toContain('type="email"')
+    expect((await submit({ email: 'nobody' })).status).toBe(400)
+    const sent = await submit({ email: 'Page@example.org' })
+    expect([sent.status, sent.html.includes('<strong>Page@example.org</strong>')]).toEqual([200, true])
+    const hidden = [...sent.html.matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)]
+    const fields = Object.fromEntries(hidden.map(([, name = '', value = '']) => [name, value]))
+    const early = await submit(fields)
+    expect([early.status, early.html.includes('role="alert"'), early.html.includes(fields.sid ?? '')]).toEqual([
+      401,
+      true,
+      true,
+    ])
+    expect((await submit({ ...fields, client_secret: 'another' })).status).toBe(401)
+    await confirm(linkIn(await mail.next()))
+    expect((await submit(fields)).html).toContain('onAuthDone')
+    const made = await server.call('POST', `${v3}/register`, { body: { auth: { session } } })
+    expect([made.status, made.body.user_id]).toEqual([200, '@page:test.example'])
+    const { threepids } = (await server.call('GET', `${v3}/account/3pid`, { token: String(made.body.access_token) }))
+      .body
+    expect(threepids).toMatchObject([{ medium: 'email', address: 'page@example.org' }])
+  })
+
   test('an answer does not tell whether an address has an account: its mail does', async () => {
     await registerWith('gina', 'gina@example.org')
     for (const kind of ['register', 'account/3pid']) {

@@ -50,6 +50,24 @@ eachServer({ msisdn }, (server) => {
     expect((await server.call('POST', `${v3}/login`, { body: login })).body.user_id).toBe('@anna:test.example')
   })
 
+  test('a number is proved on the page of the stage, without scripts', async () => {
+    const body = { username: 'page', password: TEST_PASSWORD }
+    const { session } = (await server.call('POST', `${v3}/register`, { body })).body
+    const page = `${server.url}${v3}/auth/${type}/fallback/web?session=${encodeURIComponent(String(session))}`
+    const submit = async (fields: Record<string, string>) => {
+      const reply = await fetch(page, { method: 'POST', body: new URLSearchParams(fields) })
+      return { status: reply.status, html: await reply.text() }
+    }
+    expect(await (await fetch(page)).text()).toContain('type="tel"')
+    const sent = await submit({ country: 'gb', phone_number: '07700900009' })
+    const hidden = [...sent.html.matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)]
+    const fields = Object.fromEntries(hidden.map(([, name = '', value = '']) => [name, value]))
+    expect((await submit({ ...fields, code: 'guess' })).status).toBe(401)
+    expect((await submit({ ...fields, code: sms.codes.get('447700900009') ?? '' })).html).toContain('onAuthDone')
+    const made = await server.call('POST', `${v3}/register`, { body: { auth: { session } } })
+    expect([made.status, made.body.user_id]).toEqual([200, '@page:test.example'])
+  })
+
   test('a number is added once it is proved, and is good for one account', async () => {
     const [bert, carl] = [await server.register('bert'), await server.register('carl')]
     const client_secret = `secret${secrets++}`

@@ -56,7 +56,7 @@ async function resetByAddress(app: App, call: { endpoint: string; body: Password
   const flows = addressStages(app).map((stage) => [stage])
   if (flows.length === 0)
     throw new MatrixError('M_FORBIDDEN', 'Without an access token it takes a message, and this server sends none.')
-  const proofs = await authenticateInteractively(app, flows, { ...call, purpose: 'password' })
+  const proofs = await authenticateInteractively(app, flows, call)
   const proved = await provedBySession(app, proofs['m.login.email.identity'] ?? proofs['m.login.msisdn'] ?? '')
   await resetPassword(app, proved, call.body.new_password, call.body.logout_devices === false)
   return {}

@@ -4,14 +4,13 @@ import { requestEmailToken, type ThreepidPurpose } from '../../actions/request-e
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'
-import { ClientSecret, SessionId, Token } from '../texts.ts'
+import { ClientSecret, Email, SessionId, Token } from '../texts.ts'
 
-const EMAIL_LENGTH_MAX = 254
 const LINK_LENGTH_MAX = 2_048
 
 const Request = Type.Object({
   client_secret: ClientSecret,
-  email: Type.String({ maxLength: EMAIL_LENGTH_MAX }),
+  email: Email,
   send_attempt: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   next_link: Type.Optional(Type.String({ maxLength: LINK_LENGTH_MAX })),
 })

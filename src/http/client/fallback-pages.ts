@@ -4,6 +4,7 @@ import { type OpenUia, passUiaStage, uiaOfPage } from '../../actions/continue-ui
 import type { App } from '../../app.ts'
 import type { UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import { isAddressStage, readAddress, type SentMessage } from '../address-forms.ts'
 import { providersOf } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { formFields, type PageNeeds, readForm, sendPage, withPages } from '../pages.ts'
@@ -54,8 +55,11 @@ export const submitFallbackPage = endpoint({
       const stage = stageNamed(params.authType)
       const uia = await openSession(app, query.session)
       const user = uia.userId === null ? undefined : { userId: uia.userId as UserId }
-      const outcome = await tryStage(app, stage, readAuth(app, stage, raw.body), { user, ip })
-      if ('fault' in outcome) return showStage(app, reply, stage, outcome.fault)
+      const form = isAddressStage(stage) ? await readAddress(app, stage, uia.purpose, raw.body) : undefined
+      if (form?.confirmed === false) return showStage(app, reply, stage, { sent: form })
+      const auth = form === undefined ? readAuth(app, stage, raw.body) : { threepid_creds: form.creds }
+      const outcome = await tryStage(app, stage, auth, { user, ip, purpose: uia.purpose })
+      if ('fault' in outcome) return showStage(app, reply, stage, { fault: outcome.fault, sent: form })
       await passUiaStage(app, uia, stage, outcome.proof)
       await sendPage(app, reply, 'stage-done', DONE, { script: true })
     }),
@@ -63,20 +67,20 @@ export const submitFallbackPage = endpoint({
 
 const DONE = { title: 'Thank you' }
 
-const TITLES: Readonly<Record<PageStage, string>> = {
+const TITLES: Readonly<Record<Stage, string>> = {
   'm.login.dummy': 'Go on',
+  'm.login.email.identity': 'Confirm your address',
+  'm.login.msisdn': 'Confirm your number',
   'm.login.password': 'Confirm that it is you',
   'm.login.recaptcha': 'Are you human?',
   'm.login.registration_token': 'Registration token',
   'm.login.sso': 'Confirm that it is you',
   'm.login.terms': 'Terms',
 }
-/** An address is proved by a message to it, for which the client asks. */
-type PageStage = Exclude<Stage, 'm.login.email.identity' | 'm.login.msisdn'>
 
-function stageNamed(name: string): PageStage {
+function stageNamed(name: string): Stage {
   if (!Object.hasOwn(TITLES, name)) throw new MatrixError('M_NOT_FOUND', 'There is no page for this step.')
-  return name as PageStage
+  return name as Stage
 }
 
 async function openSession(app: App, id: string): Promise<OpenUia> {
@@ -85,13 +89,20 @@ async function openSession(app: App, id: string): Promise<OpenUia> {
   throw new MatrixError('M_FORBIDDEN', 'This page is too old, or used already. Go back to your client and try again.')
 }
 
-async function showStage(app: App, reply: FastifyReply, stage: PageStage, fault?: string): Promise<void> {
+interface Shown {
+  readonly fault?: string
+  /** The message that an address is proved with, once it is under way. */
+  readonly sent?: SentMessage | undefined
+}
+
+async function showStage(app: App, reply: FastifyReply, stage: Stage, { fault, sent }: Shown = {}): Promise<void> {
   const { client_api: config } = app.config
   const script = config.recaptcha_api_js_url || GOOGLE_SCRIPT
   const data = {
     title: TITLES[stage],
     stage,
     fault,
+    sent,
     policies: config.terms.map(({ languages }) => languages.en ?? Object.values(languages)[0]),
     captcha: { script, key: config.recaptcha_public_key, css: config.recaptcha_sitekey_class || 'g-recaptcha' },
   }
@@ -116,7 +127,7 @@ function captchaSources(script: string): string[] {
   return script === GOOGLE_SCRIPT ? [origin, 'https://www.gstatic.com'] : [origin]
 }
 
-function readAuth(app: App, stage: PageStage, bytes: unknown): Static<typeof Form> & { response?: string } {
+function readAuth(app: App, stage: Stage, bytes: unknown): Static<typeof Form> & { response?: string } {
   const { recaptcha_form_field: captcha, terms } = app.config.client_api
   const fields = formFields(bytes)
   if (stage === 'm.login.recaptcha') return { response: fields.get(captcha || CAPTCHA_FIELD) ?? '' }

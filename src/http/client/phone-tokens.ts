@@ -3,14 +3,14 @@ import { noPhones, requestPhoneToken, submitPhoneToken } from '../../actions/pro
 import { publicBase, type ThreepidPurpose } from '../../actions/request-email-token.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
-import { ClientSecret, SessionId, Token } from '../texts.ts'
+import { ClientSecret, PhoneNumber, SessionId, Token } from '../texts.ts'
 
 const SUBMIT = '/_matrix/static/client/msisdn/submit_token'
 
 const Request = Type.Object({
   client_secret: ClientSecret,
   country: Type.String({ pattern: '^[A-Za-z]{2}$' }),
-  phone_number: Type.String({ pattern: '^[-+0-9 ().]{1,32}$' }),
+  phone_number: PhoneNumber,
   send_attempt: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
 })
 

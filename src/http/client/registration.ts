@@ -46,7 +46,7 @@ export const register = endpoint({
     const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
     const upgraded = guest ? undefined : await guestToUpgrade(app, body)
     if (!guest && upgraded === undefined) await checkFree(app, localpart)
-    const call = { endpoint: ENDPOINT, body, ip, purpose: 'register' as const }
+    const call = { endpoint: ENDPOINT, body, ip }
     const proofs = guest ? {} : await authenticateInteractively(app, flowsOf(app), call)
     const password = guest ? undefined : body.password
     if (upgraded !== undefined) await upgradeGuest(app, upgraded, password, proofs)
