@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { makeSigningKey } from '../../src/cli/make-keys.ts'
 import { readKeyPem } from '../../src/core/keys.ts'
-import { type Json, type Session, sessionOf } from '../helpers/session.ts'
+import { bodies, enterAt, hears, joinBy, sees, sessionAt, until } from '../helpers/meeting.ts'
+import { inRoom, type Json, type Session } from '../helpers/session.ts'
 import {
   freePort,
   makeAuthority,
@@ -42,37 +43,9 @@ async function start(name: string): Promise<RunningTlsServer> {
   return started
 }
 
-async function enter(server: RunningTlsServer, username: string): Promise<Session> {
-  const body = { username, password: 'correct horse battery', auth: { type: 'm.login.dummy' } }
-  const { body: account } = await server.client.call('POST', '/_matrix/client/v3/register', { body })
-  const { user_id: userId, access_token: token, device_id: deviceId } = account
-  return sessionAt(server, { userId, token, deviceId })
-}
-
-function sessionAt(server: RunningTlsServer, account: Pick<Session, 'userId' | 'token' | 'deviceId'>): Session {
-  const call: Session['call'] = async (method, path, options) => ({
-    headers: new Headers(),
-    ...(await server.client.call(method, path, options as object)),
-  })
-  return sessionOf({ call }, account)
-}
-
-const at = (roomId: string, rest: string) => `/rooms/${encodeURIComponent(roomId)}/${rest}`
-const joinBy = (user: Session, roomId: string, server: RunningTlsServer) =>
-  user.post(`/join/${encodeURIComponent(roomId)}?server_name=${encodeURIComponent(server.name)}`)
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50))
-}
-
-const bodies = async (user: Session, roomId: string, limit = 20): Promise<string[]> =>
-  (await user.get(at(roomId, `messages?dir=b&limit=${limit}`))).chunk.map((event: Json) => event.content.body)
-const hears = (user: Session, roomId: string, body: string) =>
-  until(async () => (await bodies(user, roomId)).includes(body))
-
 test('users of three servers join, talk, edit, redact and leave; an access list shuts one out', async () => {
   const [a, b, c] = ['a', 'b', 'c'].map((name) => running.get(name)!) as [RunningTlsServer, ...RunningTlsServer[]]
-  const [alice, bob, carol] = [await enter(a, 'alice'), await enter(b!, 'bob'), await enter(c!, 'carol')]
+  const [alice, bob, carol] = [await enterAt(a, 'alice'), await enterAt(b!, 'bob'), await enterAt(c!, 'carol')]
   const roomId = await alice.createRoom({ preset: 'public_chat', name: 'Three' })
   await joinBy(bob, roomId, a)
   await joinBy(carol, roomId, b!)
@@ -82,14 +55,14 @@ test('users of three servers join, talk, edit, redact and leave; an access list 
   const edited = { 'm.new_content': { msgtype: 'm.text', body: 'edited' }, msgtype: 'm.text', body: '* edited' }
   await bob.send(roomId, { ...edited, 'm.relates_to': { rel_type: 'm.replace', event_id: said } })
   await hears(carol, roomId, '* edited')
-  await bob.put(at(roomId, `redact/${encodeURIComponent(said)}/r1`), {})
-  const content = async () => (await carol.get(at(roomId, `event/${encodeURIComponent(said)}`))).content
+  await bob.put(`${inRoom(roomId)}/redact/${encodeURIComponent(said)}/r1`, {})
+  const content = async () => (await carol.get(`${inRoom(roomId)}/event/${encodeURIComponent(said)}`)).content
   await until(async () => Object.keys(await content()).length === 0)
 
-  await bob.post(at(roomId, 'leave'))
-  await until(async () => (await carol.membership(roomId, bob.userId)) === 'leave')
+  await bob.post(`${inRoom(roomId)}/leave`)
+  await sees(carol, roomId, bob.userId, 'leave')
   await alice.setState(roomId, 'm.room.server_acl', { allow: ['*'], deny: [c!.name.replace(/:.*/, '')] })
-  await until(async () => (await carol.call('GET', at(roomId, 'state/m.room.server_acl/'))).status === 200)
+  await until(async () => (await carol.call('GET', `${inRoom(roomId)}/state/m.room.server_acl/`)).status === 200)
   await carol.send(roomId, 'does anybody hear me?')
   await alice.send(roomId, 'c is shut out')
   await hears(alice, roomId, 'c is shut out')
@@ -98,7 +71,7 @@ test('users of three servers join, talk, edit, redact and leave; an access list 
 
 test(`a server that is killed catches up with ${MISSED} events`, async () => {
   const [a, b] = [running.get('a')!, running.get('b')!]
-  const [alice, bob] = [await enter(a, 'anna'), await enter(b, 'ben')]
+  const [alice, bob] = [await enterAt(a, 'anna'), await enterAt(b, 'ben')]
   const roomId = await alice.createRoom({ preset: 'public_chat' })
   await joinBy(bob, roomId, a)
   await hears(bob, roomId, await marked(alice, roomId, 'before'))
@@ -122,11 +95,11 @@ async function marked(user: Session, roomId: string, body: string): Promise<stri
 
 test('a server killed amid a join is in the room as a whole, or joins again', async () => {
   const a = running.get('a')!
-  const alice = await enter(a, 'adam')
+  const alice = await enterAt(a, 'adam')
   const roomId = await alice.createRoom({ preset: 'public_chat', name: 'Killed' })
-  const others = await Promise.all(Array.from({ length: 20 }, (_, n) => enter(a, `member${n}`)))
+  const others = await Promise.all(Array.from({ length: 20 }, (_, n) => enterAt(a, `member${n}`)))
   for (const other of others) await other.join(roomId)
-  let bob = await enter(running.get('b')!, 'bert')
+  let bob = await enterAt(running.get('b')!, 'bert')
   for (const delayMs of [20, 100]) {
     const joining = joinBy(bob, roomId, a).catch(() => undefined)
     await new Promise((resolve) => setTimeout(resolve, delayMs))
@@ -135,7 +108,7 @@ test('a server killed amid a join is in the room as a whole, or joins again', as
     bob = sessionAt(await start('b'), bob)
   }
   await joinBy(bob, roomId, a)
-  const { joined } = await bob.get(at(roomId, 'joined_members'))
+  const { joined } = await bob.get(`${inRoom(roomId)}/joined_members`)
   expect(Object.keys(joined)).toHaveLength(others.length + 2)
   await hears(alice, roomId, await marked(bob, roomId, 'here at last'))
 }, 180_000)
@@ -156,7 +129,7 @@ test('federation check sees what others see, also after the key was replaced', a
   expect((await check(`localhost:${await freePort()}`)).code).toBe(69)
   expect((await runCommand(['federation', 'check', 'no server'])).code).toBe(2)
 
-  const alice = await enter(a, 'agnes')
+  const alice = await enterAt(a, 'agnes')
   const roomId = await alice.createRoom({ preset: 'public_chat', name: 'Signed by the old key' })
   await a.stop()
   const oldKey = replaceKey(a.dir)
@@ -169,7 +142,7 @@ test('federation check sees what others see, also after the key was replaced', a
     [true, true],
   ])
   // A server that never saw the old key in use believes what it signed.
-  const dora = await enter(await start('d'), 'dora')
+  const dora = await enterAt(await start('d'), 'dora')
   await joinBy(dora, roomId, renewed)
   await hears(sessionAt(renewed, alice), roomId, await marked(dora, roomId, 'the old key holds'))
 }, 120_000)

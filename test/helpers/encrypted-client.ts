@@ -15,7 +15,7 @@ export interface EncryptedClient {
 
 /** A client of a device that encrypts, with its keys in memory. It has synced for the first time. */
 export async function encryptedClient(
-  server: TestServer,
+  server: Pick<TestServer, 'url'>,
   account: Account,
   keychain: Keychain,
 ): Promise<EncryptedClient> {

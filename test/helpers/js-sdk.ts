@@ -50,7 +50,7 @@ export async function enter(
 
 /** A client of the account that does not sync yet. */
 export async function clientOf(
-  server: TestServer,
+  server: Pick<TestServer, 'url'>,
   account: Account,
   more: Partial<ICreateClientOpts> = {},
 ): Promise<MatrixClient> {

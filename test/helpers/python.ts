@@ -8,11 +8,12 @@ const run = promisify(execFile)
 const INSTALL_WITHIN_MS = 300_000
 
 /**
- * The Python of a virtual environment with the packages in it, which is kept for the next time; undefined, and said
- * aloud why, where Python or its package index cannot be had.
+ * The Python of a virtual environment with the packages in it, which is kept for the next time beside npm's cache. Where
+ * Python or its package index cannot be had, that is said aloud: it is a failure where `CI` is set, and undefined
+ * elsewhere.
  */
 export async function pythonWith(name: string, packages: readonly string[]): Promise<string | undefined> {
-  const dir = join(tmpdir(), 'dendrite-interop', name)
+  const dir = join(process.env.npm_config_cache ?? tmpdir(), 'dendrite-interop', name)
   const python = join(dir, 'bin', 'python')
   try {
     await mkdir(dir, { recursive: true })
@@ -20,7 +21,9 @@ export async function pythonWith(name: string, packages: readonly string[]): Pro
     await run(python, ['-m', 'pip', 'install', '--quiet', ...packages], { timeout: INSTALL_WITHIN_MS })
     return python
   } catch (error) {
-    console.error(`NOT TESTED: ${packages.join(', ')} could not be installed: ${(error as Error).message}`)
+    const reason = `NOT TESTED: ${packages.join(', ')} could not be installed: ${(error as Error).message}`
+    if (process.env.CI !== undefined) throw new Error(reason)
+    console.error(reason)
     return undefined
   }
 }

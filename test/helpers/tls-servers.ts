@@ -20,10 +20,17 @@ export interface TlsServer {
   readonly config: string
 }
 
-export interface RunningTlsServer extends TlsServer {
-  readonly process: ServerProcess
+/** A running server of any make, as its users and other servers see it. */
+export interface Homeserver {
+  readonly name: string
+  /** Where clients reach it. */
+  readonly url: string
   readonly client: Client
   stop(signal?: NodeJS.Signals): Promise<void>
+}
+
+export interface RunningTlsServer extends TlsServer, Homeserver {
+  readonly process: ServerProcess
 }
 
 export async function makeAuthority(dir: string): Promise<TestAuthority> {
@@ -75,6 +82,7 @@ export async function startTlsServer(
   return {
     ...server,
     process,
+    url: `http://127.0.0.1:${process.port}`,
     client,
     async stop(signal = 'SIGTERM') {
       client.close()
