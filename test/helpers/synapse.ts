@@ -18,8 +18,17 @@ const LIMITS = [
   'key_requests',
 ]
 
+/** A Synapse that stands ready to be started. */
+export interface PreparedSynapse {
+  readonly name: string
+  readonly python: string
+  readonly dir: string
+  readonly config: string
+  readonly clientPort: number
+}
+
 /** A Synapse in `dir`, run by the given Python, whose certificate is the authority's and which believes that authority. */
-export async function startSynapse(python: string, dir: string, authority: TestAuthority): Promise<Homeserver> {
+export async function prepareSynapse(python: string, dir: string, authority: TestAuthority): Promise<PreparedSynapse> {
   mkdirSync(dir, { recursive: true })
   const [port, clientPort] = [await freePort(), await freePort()]
   const name = `localhost:${port}`
@@ -27,6 +36,10 @@ export async function startSynapse(python: string, dir: string, authority: TestA
   const config = join(dir, 'homeserver.yaml')
   writeFileSync(config, stringify(settings({ dir, name, port, clientPort, cert, key, authority })))
   await ended(run(python, dir, ['--config-path', config, '--generate-keys']))
+  return { name, python, dir, config, clientPort }
+}
+
+export async function startSynapse({ name, python, dir, config, clientPort }: PreparedSynapse): Promise<Homeserver> {
   const child = run(python, dir, ['--config-path', config])
   const url = `http://127.0.0.1:${clientPort}`
   await listening(child, url, dir)

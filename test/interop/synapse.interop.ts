@@ -1,54 +1,33 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { type EncryptedClient, encryptedClient, knowing, textOf } from '../helpers/encrypted-client.ts'
 import { sdk, until as untilShown } from '../helpers/js-sdk.ts'
 import { bodies, enterAt, hears, invited, joinBy, joinPath, logInAt, sees, until } from '../helpers/meeting.ts'
-import { pythonWith } from '../helpers/python.ts'
 import { inRoom, type Json, type Session } from '../helpers/session.ts'
-import { startSynapse } from '../helpers/synapse.ts'
-import { type Homeserver, makeAuthority, prepareTlsServer, startTlsServer } from '../helpers/tls-servers.ts'
+import type { Homeserver } from '../helpers/tls-servers.ts'
+import { besideSynapse } from './beside-synapse.ts'
 
 const VERSIONS = ['6', '10', '12']
 /** More than are given with a join, and than one page of history has. */
 const SAID_BEFORE = 30
 
-const python = await pythonWith('synapse', ['matrix-synapse==1.163.2'])
-const homeservers = {} as Record<'ours' | 'synapse', Homeserver>
-
-describe.runIf(python !== undefined)('with Synapse', () => {
-  let dir: string
-
-  beforeAll(async () => {
-    dir = mkdtempSync(join(tmpdir(), 'dendrite-synapse-'))
-    const authority = await makeAuthority(dir)
-    const ours = await prepareTlsServer(join(dir, 'ours'), authority)
-    homeservers.ours = await startTlsServer(ours, authority)
-    homeservers.synapse = await startSynapse(python!, join(dir, 'synapse'), authority)
-  })
-  afterAll(async () => {
-    await Promise.all(Object.values(homeservers).map((server) => server.stop('SIGKILL')))
-    rmSync(dir, { recursive: true, force: true })
-  })
-
+besideSynapse((homeservers) => {
   describe.each(VERSIONS)('in rooms of version %s', (version) => {
-    describe('of ours', () => stories(version, 'ours', 'synapse'))
-    describe('of Synapse', () => stories(version, 'synapse', 'ours'))
+    describe('of ours', () => stories(version, () => [homeservers.ours, homeservers.synapse]))
+    describe('of Synapse', () => stories(version, () => [homeservers.synapse, homeservers.ours]))
   })
 })
 
 let users = 0
 
 /** Rooms of the one server's users, to which those of the other one come. */
-function stories(version: string, hostName: keyof typeof homeservers, guestName: keyof typeof homeservers): void {
+function stories(version: string, servers: () => readonly [Homeserver, Homeserver]): void {
   const running: EncryptedClient[] = []
   afterEach(() => {
     for (const { client } of running.splice(0)) client.stopClient()
   })
 
-  const host = () => homeservers[hostName]
-  const guest = () => homeservers[guestName]
+  const host = () => servers()[0]
+  const guest = () => servers()[1]
   const enter = (server: Homeserver) => enterAt(server, `user${users++}`)
   const create = (user: Session, wish: object) => user.createRoom({ room_version: version, ...wish })
 
