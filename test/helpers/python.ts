@@ -8,9 +8,9 @@ const run = promisify(execFile)
 const INSTALL_WITHIN_MS = 300_000
 
 /**
- * The Python of a virtual environment with the packages in it, which is kept for the next time beside npm's cache. Where
- * Python or its package index cannot be had, that is said aloud: it is a failure where `CI` is set, and undefined
- * elsewhere.
+ * The Python of a virtual environment with the packages in it, which is kept beside npm's cache for the next time. Where
+ * Python or its package index cannot be had, that is a failure where `CI` is set; elsewhere it is said aloud, and the
+ * answer undefined.
  */
 export async function pythonWith(name: string, packages: readonly string[]): Promise<string | undefined> {
   const dir = join(process.env.npm_config_cache ?? tmpdir(), 'dendrite-interop', name)

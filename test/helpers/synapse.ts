@@ -27,7 +27,7 @@ export interface PreparedSynapse {
   readonly clientPort: number
 }
 
-/** A Synapse in `dir`, run by the given Python, whose certificate is the authority's and which believes that authority. */
+/** One in `dir`, run by the given Python: its certificate is the authority's, and it believes that authority alone. */
 export async function prepareSynapse(python: string, dir: string, authority: TestAuthority): Promise<PreparedSynapse> {
   mkdirSync(dir, { recursive: true })
   const [port, clientPort] = [await freePort(), await freePort()]
