@@ -8,7 +8,7 @@ const run = promisify(execFile)
 const INSTALL_WITHIN_MS = 300_000
 
 /**
- * The Python of a virtual environment with the packages in it, which is kept beside npm's cache for the next time. Where
+ * The Python of a virtual environment with the packages in it, kept beside the cache of npm for the next time. Where
  * Python or its package index cannot be had, that is a failure where `CI` is set; elsewhere it is said aloud, and the
  * answer undefined.
  */
