@@ -28,6 +28,8 @@ export interface MembershipWish {
   readonly from?: readonly Membership[]
   /** The target is a guest of this server. */
   readonly guest?: boolean
+  /** When the event was sent, as an application service says. */
+  readonly originServerTs?: number | undefined
 }
 
 /**
@@ -49,8 +51,9 @@ export async function changeMembership(app: App, wish: MembershipWish): Promise<
     const bare = wish.sender === wish.target && wish.content === undefined
     const same = (bare && before === wish.membership) || (current && sameContent(current.content, content))
     unchanged = same ? current?.eventId : undefined
-    if (unchanged === undefined)
-      await writer.add({ type: 'm.room.member', stateKey: wish.target, sender: wish.sender, content })
+    if (unchanged !== undefined) return
+    const { target: stateKey, sender, originServerTs } = wish
+    await writer.add({ type: 'm.room.member', stateKey, sender, content, originServerTs })
   })
   return unchanged ?? events[0]!.eventId
 }

@@ -16,6 +16,8 @@ export interface NewEvent {
   readonly sender: UserId
   readonly content: JsonObject
   readonly redacts?: EventId | undefined
+  /** When it was sent, where that is not now. */
+  readonly originServerTs?: number | undefined
 }
 
 export type EntryReader = (type: string, stateKey: string) => Promise<StateEntry | undefined>
@@ -51,7 +53,7 @@ export async function composeEvent(
       stateKey: wanted.stateKey,
       sender: wanted.sender,
       content: wanted.content,
-      originServerTs: app.clock.now(),
+      originServerTs: wanted.originServerTs ?? app.clock.now(),
       depth: tip.depth + 1,
       prevEvents: tip.heads.map((head) => head.eventId),
       authEvents: chosen.map((found) => found.value.eventId),

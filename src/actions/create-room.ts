@@ -4,6 +4,7 @@ import { isHistoricalUserId, isRoomAlias, type RoomId, serverNameOf, type UserId
 import { type JsonObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
+import type { Appservice } from '../live/appservices.ts'
 import { aliasIsFree, insertAlias, publishRoom } from '../store/rooms.ts'
 import { appendNewRoom } from './append.ts'
 import { checkTrusted } from './ask-identity-server.ts'
@@ -11,6 +12,7 @@ import { beginRoom } from './begin-room.ts'
 import { changeMembership, checkInvitePermission, type MembershipWish, memberProfile } from './change-membership.ts'
 import { type InviteByAddress, inviteByAddress } from './invite-by-address.ts'
 import { emptyTip, type RoomWriter } from './room-writer.ts'
+import { checkAliasNamespace } from './set-alias.ts'
 
 export type Preset = 'private_chat' | 'trusted_private_chat' | 'public_chat'
 
@@ -22,6 +24,8 @@ export interface InitialEvent {
 
 export interface RoomWish {
   readonly creator: UserId
+  /** The application service that speaks in the creator's name. */
+  readonly appservice?: Appservice | undefined
   readonly roomVersion?: string | undefined
   readonly preset?: Preset | undefined
   readonly visibility?: 'public' | 'private' | undefined
@@ -47,7 +51,7 @@ const PRESETS: Readonly<Record<Preset, { joinRule: string; historyVisibility: st
  * name, topic and the invites of this server in one batch; then invites to others. Resolves with the room's id once it
  * is durable. Errors: M_UNSUPPORTED_ROOM_VERSION, M_ROOM_IN_USE for a taken alias, M_INVALID_ROOM_STATE when the events
  * that the wish asks for are not allowed by the room's own rules, M_INVITE_BLOCKED, M_TOO_LARGE, M_INVALID_PARAM,
- * M_SERVER_NOT_TRUSTED.
+ * M_SERVER_NOT_TRUSTED, M_EXCLUSIVE for an alias that belongs to an application service.
  */
 export async function createRoom(app: App, wish: RoomWish): Promise<RoomId> {
   const wanted = wish.roomVersion ?? app.config.room_server.default_room_version
@@ -172,9 +176,11 @@ async function addAll(
   }
 }
 
-async function addAlias(app: App, writer: RoomWriter, { creator }: RoomWish, localpart: string): Promise<string> {
+async function addAlias(app: App, writer: RoomWriter, wish: RoomWish, localpart: string): Promise<string> {
+  const { creator, appservice } = wish
   const alias = `#${localpart}:${app.serverName}`
   if (!isRoomAlias(alias)) throw new MatrixError('M_INVALID_PARAM', `${alias} is not a room alias.`)
+  checkAliasNamespace(app, alias, appservice)
   await writer.add({ type: 'm.room.canonical_alias', stateKey: '', sender: creator, content: { alias } })
   const writes = [insertAlias(alias, writer.tip().room, creator, app.clock.now())]
   writer.also({ writes, guards: [aliasIsFree(alias)] })

@@ -20,6 +20,8 @@ export interface Sending {
   readonly stateKey: string | null
   readonly content: JsonObject
   readonly redacts?: EventId
+  /** When it was sent, as an application service says. */
+  readonly originServerTs?: number | undefined
   /** The client's transaction: sent again, it gives the first event's id. */
   readonly transaction?: ClientTransaction
 }

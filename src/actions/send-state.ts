@@ -19,6 +19,8 @@ export interface StateWish {
   readonly type: string
   readonly stateKey: string
   readonly content: JsonObject
+  /** When it was sent, as an application service says. */
+  readonly originServerTs?: number | undefined
 }
 
 /**
@@ -26,24 +28,33 @@ export interface StateWish {
  * Errors: those of `sendEvent` and of `changeMembership`; M_INVALID_PARAM and M_BAD_ALIAS for canonical aliases.
  */
 export async function sendState(app: App, wish: StateWish): Promise<EventId> {
-  const { roomId, sender, type, stateKey, content } = wish
+  const { roomId, sender, type, stateKey, content, originServerTs } = wish
   if (type === 'm.room.member') return setMember(app, wish)
   if (type === 'm.room.canonical_alias' && stateKey === '') await checkAliases(app, roomId, content)
   if (type === 'm.room.tombstone' && own(content, 'replacement_room') === roomId)
     throw new MatrixError('M_INVALID_PARAM', 'A room cannot be replaced by itself.')
-  const eventId = await sendEvent(app, { roomId, sender, type, stateKey, content })
+  const eventId = await sendEvent(app, { roomId, sender, type, stateKey, content, originServerTs })
   if (type === 'm.room.guest_access' && stateKey === '') await expelGuests(app, roomId)
   return eventId
 }
 
 const MEMBERSHIPS: ReadonlySet<string | undefined> = new Set(['join', 'invite', 'leave', 'ban', 'knock'])
 
-async function setMember(app: App, { roomId, sender, guest, stateKey, content }: StateWish): Promise<EventId> {
+async function setMember(app: App, state: StateWish): Promise<EventId> {
+  const { roomId, sender, guest, stateKey, content, originServerTs } = state
   const membership = textOf(content, 'membership')
   if (!MEMBERSHIPS.has(membership)) throw new MatrixError('M_BAD_JSON', 'membership is not one of the specification.')
   if (!isHistoricalUserId(stateKey)) throw new MatrixError('M_INVALID_PARAM', `${stateKey} is not a user id.`)
   if (membership === 'leave' && sender === stateKey) await checkMayReject(app, sender, roomId)
-  const wish = { roomId, sender, target: stateKey, membership: membership as Membership, content, guest }
+  const wish = {
+    roomId,
+    sender,
+    target: stateKey,
+    membership: membership as Membership,
+    content,
+    guest,
+    originServerTs,
+  }
   return membership === 'join' && sender === stateKey ? join(app, wish) : changeMembership(app, wish)
 }
 

@@ -4,15 +4,15 @@ import { noteFirstUse } from '../actions/refresh-session.ts'
 import { hashToken } from '../actions/session-tokens.ts'
 import type { App } from '../app.ts'
 import { MatrixError, userLocked } from '../core/matrix-error.ts'
+import type { Appservice } from '../live/appservices.ts'
 import { sessionByToken } from '../store/sessions.ts'
+import { appserviceAsking, assertIdentity } from './authenticate-appservice.ts'
 import type { Endpoint, Requester } from './endpoint.ts'
-
-/** Longest token looked at. */
-const MAX_TOKEN_LENGTH = 1_024
+import { tokenOf } from './token.ts'
 
 /**
  * Who sends the request (Client-Server API, "Using access tokens"). Errors: M_MISSING_TOKEN, M_UNKNOWN_TOKEN,
- * M_USER_LOCKED.
+ * M_USER_LOCKED, and those of `assertIdentity`.
  */
 export async function authenticate(
   app: App,
@@ -25,7 +25,14 @@ export async function authenticate(
     if (auth === 'access-token-optional') return undefined
     throw new MatrixError('M_MISSING_TOKEN', 'An access token is needed.')
   }
-  const session = token.length > MAX_TOKEN_LENGTH ? undefined : await sessionByToken(app.db, hashToken(token))
+  const hash = hashToken(token)
+  const appservice = app.appservices.byTokenHash(hash)
+  if (appservice !== undefined) {
+    const asserted = await assertIdentity(app, appservice, request.query, locked === 'allowed')
+    if (asserted.deviceId !== '') noteDeviceSeen(app, { ...asserted, ip: request.ip })
+    return asserted
+  }
+  const session = await sessionByToken(app.db, hash)
   if (session === undefined || session.deactivated === 1)
     throw new MatrixError('M_UNKNOWN_TOKEN', 'The access token is not known.')
   if (session.expires_ts !== null && session.expires_ts <= app.clock.now()) {
@@ -44,11 +51,10 @@ export async function authenticate(
   }
 }
 
-/** White space alone is no token. */
-function tokenOf(request: FastifyRequest): string | undefined {
-  const header = request.headers.authorization
-  const fromHeader = header?.startsWith('Bearer ') ? header.slice('Bearer '.length).trim() : undefined
-  const query = (request.query as Record<string, unknown>).access_token
-  const token = fromHeader ?? (typeof query === 'string' ? query.trim() : undefined)
-  return token === '' ? undefined : token
+/** Application services alone may call. Errors: M_FORBIDDEN for users, M_MISSING_TOKEN, M_UNKNOWN_TOKEN. */
+export async function authenticateAppservice(app: App, request: FastifyRequest): Promise<Appservice> {
+  const appservice = appserviceAsking(app, request)
+  if (appservice !== undefined) return appservice
+  await authenticate(app, { auth: 'access-token', locked: 'allowed' }, request)
+  throw new MatrixError('M_FORBIDDEN', 'This is for application services alone.')
 }

@@ -3,15 +3,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app.ts'
 import type { ServerName, UserId } from '../core/ids.ts'
 import type { JsonValue } from '../core/json.ts'
+import type { Appservice } from '../live/appservices.ts'
 
 /** Who asks, as the endpoint's `auth` narrows it. */
 export interface Requester {
   readonly userId: UserId
+  /** '' for an application service that names none. */
   readonly deviceId: string
+  /** 0 for an application service. */
   readonly sessionId: number
   readonly admin: boolean
   readonly guest: boolean
   readonly suspended: boolean
+  /** The application service that speaks in the name of the user. */
+  readonly appservice?: Appservice
 }
 
 export type Auth = 'none' | 'access-token' | 'access-token-optional' | 'federation-signature' | 'appservice-token'
@@ -26,7 +31,9 @@ type Caller<A extends Auth> = A extends 'access-token'
           /** The body as JSON, of any shape; undefined without one. */
           readonly content: JsonValue | undefined
         }
-      : object
+      : A extends 'appservice-token'
+        ? { readonly appservice: Appservice }
+        : object
 
 type Read<S extends TSchema | undefined> = S extends TSchema ? Static<S> : undefined
 

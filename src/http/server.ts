@@ -10,7 +10,9 @@ import type { JsonValue } from '../core/json.ts'
 import { LongText } from '../core/long-text.ts'
 import { MatrixError, userSuspended } from '../core/matrix-error.ts'
 import { UnstorableText } from '../db/errors.ts'
-import { authenticate } from './authenticate.ts'
+import type { Appservice } from '../live/appservices.ts'
+import { authenticate, authenticateAppservice } from './authenticate.ts'
+import { appserviceAsking } from './authenticate-appservice.ts'
 import { authenticateServer } from './authenticate-server.ts'
 import { budgetOf } from './budget.ts'
 import type { AnyEndpoint, Endpoint, Requester } from './endpoint.ts'
@@ -204,10 +206,13 @@ interface Identified {
   readonly user?: Requester | undefined
   readonly origin?: ServerName
   readonly content?: JsonValue | undefined
+  readonly appservice?: Appservice | undefined
 }
 
-/** Who asks: a user, or another server, whose signature covers the body too. */
+/** Who asks: a user, an application service, or another server, whose signature covers the body too. */
 async function callerOf(app: App, spec: Endpoint, request: FastifyRequest): Promise<Identified> {
+  if (spec.auth === 'appservice-token') return { appservice: await authenticateAppservice(app, request) }
+  if (spec.auth === 'none') return { appservice: appserviceAsking(app, request) }
   if (spec.auth !== 'federation-signature') return { user: await authenticate(app, spec, request) }
   const content = readJson(request.body)
   return { origin: await authenticateServer(app, request, content), content }
@@ -216,12 +221,12 @@ async function callerOf(app: App, spec: Endpoint, request: FastifyRequest): Prom
 function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const caller = await callerOf(app, spec, request)
-    const { user, origin } = caller
+    const { user } = caller
     if (user?.guest === true && spec.guest !== true) {
       throw new MatrixError('M_GUEST_ACCESS_FORBIDDEN', 'Guests may not do this.')
     }
     if (user?.suspended === true && spec.suspended === 'refused') throw userSuspended()
-    const budget = spec.rateLimit === undefined ? undefined : budgetOf(user, origin, request.ip)
+    const budget = spec.rateLimit === undefined ? undefined : budgetOf(caller, request.ip)
     if (budget !== undefined) app.live.rateLimiter.check(budget, spec.rateLimit ?? 'other')
     const result = await spec.handle(app, {
       ...caller,

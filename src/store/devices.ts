@@ -37,6 +37,12 @@ export async function deviceOf(db: Database, userId: string, deviceId: string): 
   return rows[0]
 }
 
+/** Without a session. */
+export function insertDevice(userId: string, deviceId: string, displayName: string | null, nowMs: number): Sql {
+  return sql`INSERT INTO devices (user_id, device_id, display_name, created_ts)
+    VALUES (${userId}, ${deviceId}, ${displayName}, ${nowMs}) ON CONFLICT (user_id, device_id) DO NOTHING`
+}
+
 export function updateDeviceName(userId: string, deviceId: string, displayName: string): Sql {
   return sql`UPDATE devices SET display_name = ${displayName} WHERE user_id = ${userId} AND device_id = ${deviceId}`
 }

@@ -27,8 +27,8 @@ export async function sessionByToken(db: Database, tokenHash: Uint8Array): Promi
 }
 
 /**
- * Undefined when the account is closed or the device has no session any more. Application services speak for their
- * users without one.
+ * Undefined when the account is closed or the device is gone, with its session. An application service may speak for
+ * its users without any device, which is ''.
  */
 export async function deviceIsIn(
   db: Database,
@@ -37,8 +37,8 @@ export async function deviceIsIn(
 ): Promise<{ readonly locked: boolean } | undefined> {
   const rows = await db.read<{ locked: number }>(sql`SELECT u.locked FROM users u WHERE u.user_id = ${userId}
     AND u.deactivated = 0
-    AND (u.kind = 'appservice'
-      OR EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = u.user_id AND s.device_id = ${deviceId}))`)
+    AND (${deviceId} = ''
+      OR EXISTS (SELECT 1 FROM devices d WHERE d.user_id = u.user_id AND d.device_id = ${deviceId}))`)
   return rows[0] && { locked: rows[0].locked === 1 }
 }
 

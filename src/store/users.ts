@@ -1,10 +1,11 @@
+import type { UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
 import { type Sql, sql, textList } from '../db/sql.ts'
 
 export type UserKind = 'user' | 'admin' | 'guest' | 'appservice'
 
 export interface UserRow {
-  readonly user_id: string
+  readonly user_id: UserId
   readonly password_hash: string | null
   readonly kind: UserKind
   readonly created_ts: number

@@ -22,7 +22,11 @@ export const getTokenOwner = endpoint({
   aliases: ['r0'],
   auth: 'access-token',
   guest: true,
-  handle: async (_app, { user }) => ({ user_id: user.userId, device_id: user.deviceId, is_guest: user.guest }),
+  handle: async (_app, { user }) => ({
+    user_id: user.userId,
+    ...(user.deviceId !== '' && { device_id: user.deviceId }),
+    is_guest: user.guest,
+  }),
 })
 
 const PasswordChange = Type.Object({
@@ -74,7 +78,8 @@ export const deactivateAccount = endpoint({
     erase: Type.Optional(Type.Boolean()),
   }),
   async handle(app, { user, body }) {
-    await confirmUser(app, user, { endpoint: 'POST /account/deactivate', body })
+    const ghost = user.appservice !== undefined && user.appservice === app.appservices.ownerOfUser(user.userId)
+    if (!ghost) await confirmUser(app, user, { endpoint: 'POST /account/deactivate', body })
     const addresses = await threepidsOf(app.db, user.userId)
     await evacuateUser(app, { userId: user.userId }, () => undefined)
     await deactivate(app, user.userId, body.erase === true)

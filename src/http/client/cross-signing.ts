@@ -35,7 +35,7 @@ export const uploadCrossSigningKeys = endpoint({
     const upload = new Map<KeyUsage, JsonObject>()
     for (const [usage, key] of keys) if (key !== undefined) upload.set(usage, key as JsonObject)
     const plan = await planCrossSigning(app, user.userId, upload)
-    if (plan.replaces) {
+    if (plan.replaces && user.appservice === undefined) {
       await confirmUser(app, user, { endpoint: 'POST /keys/device_signing/upload', body })
     }
     await uploadCrossSigning(app, plan)

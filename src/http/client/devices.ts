@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { createDevice } from '../../actions/create-device.ts'
 import { deleteDevices } from '../../actions/delete-devices.ts'
 import { renameDevice } from '../../actions/rename-device.ts'
 import type { App } from '../../app.ts'
@@ -33,15 +34,21 @@ export const getDevice = endpoint({
   handle: async (app, { user, params }) => wireDevice(await knownDevice(app, user.userId, params.deviceId)),
 })
 
+/** Application services make devices of their users so (Application Service API, "Device management"). */
 export const updateDevice = endpoint({
   method: 'PUT',
   path: '/_matrix/client/v3/devices/{deviceId}',
   aliases: ['r0'],
   auth: 'access-token',
   guest: true,
-  params: deviceParams,
+  rateLimit: 'other',
+  params: Type.Object({ deviceId: DeviceId }),
   body: Type.Object({ display_name: Type.Optional(DeviceName) }),
-  async handle(app, { user, params, body }) {
+  async handle(app, { user, params, body, reply }) {
+    if (user.appservice !== undefined && (await deviceOf(app.db, user.userId, params.deviceId)) === undefined) {
+      await createDevice(app, user.userId, params.deviceId, body.display_name)
+      return reply.code(201).send({})
+    }
     await knownDevice(app, user.userId, params.deviceId)
     if (body.display_name !== undefined) await renameDevice(app, user.userId, params.deviceId, body.display_name)
     return {}
@@ -57,7 +64,8 @@ export const deleteDevice = endpoint({
   params: deviceParams,
   body: Type.Object({ auth: Type.Optional(Auth) }),
   async handle(app, { user, params, body }) {
-    await confirmUser(app, user, { endpoint: `DELETE /devices/${params.deviceId}`, body })
+    if (user.appservice === undefined)
+      await confirmUser(app, user, { endpoint: `DELETE /devices/${params.deviceId}`, body })
     await deleteDevices(app, user.userId, [params.deviceId])
     return {}
   },
@@ -74,7 +82,7 @@ export const deleteManyDevices = endpoint({
     devices: Type.Array(DeviceId, { maxItems: MAX_DELETED }),
   }),
   async handle(app, { user, body }) {
-    await confirmUser(app, user, { endpoint: 'POST /delete_devices', body })
+    if (user.appservice === undefined) await confirmUser(app, user, { endpoint: 'POST /delete_devices', body })
     await deleteDevices(app, user.userId, body.devices)
     return {}
   },

@@ -26,6 +26,7 @@ export const uploadKeys = endpoint({
     ...OtherKeys,
   }),
   async handle(app, { user, body }) {
+    if (user.deviceId === '') throw new MatrixError('M_UNKNOWN_DEVICE', 'Keys are those of a device: name it.')
     const deviceKeys = body.device_keys as JsonObject | undefined
     const fault = deviceKeys === undefined ? undefined : deviceKeysFault(deviceKeys, user.userId, user.deviceId)
     if (fault !== undefined) throw new MatrixError('M_BAD_JSON', fault)

@@ -8,6 +8,9 @@ import { userOfJwt } from '../../actions/user-of-jwt.ts'
 import type { App } from '../../app.ts'
 import type { UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import type { Appservice } from '../../live/appservices.ts'
+import { userById } from '../../store/users.ts'
+import { requireAppservice } from '../authenticate-appservice.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { accountIn, Identification } from '../identifiers.ts'
@@ -27,6 +30,8 @@ const SSO = 'm.login.sso'
 const TOKEN = 'm.login.token'
 /** A JSON Web Token names the user: what Synapse calls it, and the specification does not know. */
 const JWT = 'org.matrix.login.jwt'
+/** The token of an application service opens the accounts in its namespaces. */
+export const APPSERVICE = 'm.login.application_service'
 const JWT_LENGTH_MAX = 16_384
 
 const Login = Type.Object({
@@ -55,7 +60,13 @@ export const login = endpoint({
   auth: 'none',
   rateLimit: 'login',
   body: Login,
-  handle: async (app, { body }) => logIn(app, await userLoggingIn(app, body), body),
+  async handle(app, { body, raw }) {
+    const byAppservice = body.type === APPSERVICE
+    const userId = byAppservice
+      ? await userOfAppservice(app, requireAppservice(app, raw), body)
+      : userLoggingIn(app, body)
+    return logIn(app, await userId, body)
+  },
 })
 
 async function userLoggingIn(app: App, body: Login): Promise<UserId> {
@@ -64,6 +75,16 @@ async function userLoggingIn(app: App, body: Login): Promise<UserId> {
   if (body.type === 'm.login.password') return userByPassword(app, body)
   if (body.token === undefined) throw new MatrixError('M_MISSING_PARAM', 'A token is needed.')
   return body.type === JWT ? userOfJwt(app, body.token) : spendLoginToken(app, body.token)
+}
+
+/** Application Service API, "Server admin style permissions". Errors: M_EXCLUSIVE, M_FORBIDDEN. */
+async function userOfAppservice(app: App, appservice: Appservice, body: Login): Promise<UserId> {
+  const userId = await accountIn(app, body)
+  if (!appservice.hasUser(userId))
+    throw new MatrixError('M_EXCLUSIVE', `${userId} is not in a namespace of the application service.`)
+  const user = await userById(app.db, userId)
+  if (user === undefined) throw new MatrixError('M_FORBIDDEN', `${userId} is not registered.`)
+  return user.user_id
 }
 
 async function userByPassword(app: App, body: Login): Promise<UserId> {
@@ -92,6 +113,7 @@ function loginFlows(app: App) {
     ...(providers.length > 0 ? [sso] : []),
     ...(getToken.enabled ? [{ type: TOKEN, get_login_token: true }] : providers.length > 0 ? [{ type: TOKEN }] : []),
     ...(jwt.enabled ? [{ type: JWT }] : []),
+    ...(app.appservices.all.length > 0 ? [{ type: APPSERVICE }] : []),
   ]
 }
 

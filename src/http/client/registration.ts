@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { createAccount } from '../../actions/create-account.ts'
+import { checkNamespace, createAccount } from '../../actions/create-account.ts'
 import { checkCredentials } from '../../actions/log-in.ts'
 import { recallRegistration, rememberAccount } from '../../actions/remember-registration.ts'
 import { checkGuest, upgradeGuest } from '../../actions/upgrade-guest.ts'
@@ -7,20 +7,24 @@ import type { App } from '../../app.ts'
 import { localpartFault, userId as makeUserId, type UserId } from '../../core/ids.ts'
 import { canonicalJson, type JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import type { Appservice } from '../../live/appservices.ts'
 import { registrationTokenIsGood } from '../../store/registration-tokens.ts'
 import { userById } from '../../store/users.ts'
+import { requireAppservice } from '../authenticate-appservice.ts'
 import { endpoint } from '../endpoint.ts'
 import { foldAscii } from '../identifiers.ts'
 import { RegistrationToken, Token } from '../texts.ts'
 import { Auth, authenticateInteractively, type Stage } from '../uia.ts'
 import { addressStages } from '../uia-stages.ts'
-import { DeviceWish, logIn } from './login.ts'
+import { APPSERVICE, DeviceWish, logIn } from './login.ts'
 
 const NAME_BYTES = 8
 const ENDPOINT = 'POST /register'
 
 const Registration = Type.Object({
   auth: Type.Optional(Auth),
+  /** Application services say so that they register. */
+  type: Type.Optional(Type.String()),
   username: Type.Optional(Type.String()),
   password: Type.Optional(Type.String()),
   inhibit_login: Type.Optional(Type.Boolean()),
@@ -38,7 +42,8 @@ export const register = endpoint({
   rateLimit: 'registration',
   query: Type.Object({ kind: Type.Optional(Type.Union([Type.Literal('guest'), Type.Literal('user')])) }),
   body: Registration,
-  async handle(app, { query, body: sent, ip }) {
+  async handle(app, { query, body: sent, ip, raw }) {
+    if (sent.type === APPSERVICE) return registerGhost(app, requireAppservice(app, raw), sent)
     const guest = query.kind === 'guest'
     checkOpen(app, guest)
     const { body, userId: known } = await recalled(app, sent)
@@ -58,6 +63,14 @@ export const register = endpoint({
     return answer(app, userId, body)
   },
 })
+
+/** Application Service API, "Server admin style permissions". Errors: those of `createAccount`, M_MISSING_PARAM. */
+async function registerGhost(app: App, appservice: Appservice, body: Registration): Promise<object> {
+  if (body.username === undefined) throw new MatrixError('M_MISSING_PARAM', 'A user name is needed.')
+  const wish = { localpart: foldAscii(body.username), password: undefined, admin: false, appservice }
+  const { userId } = await createAccount(app, wish)
+  return answer(app, userId, body)
+}
 
 /**
  * A client that goes on with a session may leave out what it has said before. One that repeats all of it, because the
@@ -145,7 +158,9 @@ function checkOpen(app: App, guest: boolean): void {
 async function checkFree(app: App, localpart: string): Promise<void> {
   const fault = localpartFault(localpart)
   if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
-  const taken = await userById(app.db, makeUserId(localpart, app.serverName))
+  const userId = makeUserId(localpart, app.serverName)
+  checkNamespace(app, userId, undefined)
+  const taken = await userById(app.db, userId)
   if (taken !== undefined) throw new MatrixError('M_USER_IN_USE', 'This user name is taken.')
 }
 

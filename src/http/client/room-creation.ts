@@ -55,6 +55,7 @@ export const createRoom = endpoint({
     }
     const roomId = await create(app, {
       creator: user.userId,
+      appservice: user.appservice,
       roomVersion: body.room_version,
       preset: body.preset as Preset | undefined,
       visibility: body.visibility,

@@ -28,7 +28,7 @@ export const setRoomAlias = endpoint({
   params: AliasParams,
   body: Type.Object({ room_id: Type.String() }),
   async handle(app, { user, params, body }) {
-    await setAlias(app, user.userId, params.roomAlias, body.room_id)
+    await setAlias(app, user, params.roomAlias, body.room_id)
     return {}
   },
 })

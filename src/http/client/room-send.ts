@@ -3,11 +3,15 @@ import { sendEvent } from '../../actions/send-event.ts'
 import { sendState } from '../../actions/send-state.ts'
 import type { App } from '../../app.ts'
 import type { JsonObject } from '../../core/json.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint, type Requester } from '../endpoint.ts'
 import { checkMaySend } from '../suspension.ts'
 import { checkTransactionId } from '../transaction-id.ts'
 
 const Content = Type.Record(Type.String(), Type.Unknown())
+/** Application Service API, "Timestamp massaging": who is none may write what they like. */
+const Timestamp = Type.Object({ ts: Type.Optional(Type.Unknown()) })
+type Timestamp = typeof Timestamp.static
 
 /** Client-Server API, "Sending events to a room". */
 export const sendMessage = endpoint({
@@ -18,8 +22,9 @@ export const sendMessage = endpoint({
   guest: true,
   rateLimit: 'message',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String(), txnId: Type.String() }),
+  query: Timestamp,
   body: Content,
-  async handle(app, { user, params, body }) {
+  async handle(app, { user, params, query, body }) {
     const { roomId, txnId } = params
     checkTransactionId(txnId)
     const transaction = { userId: user.userId, deviceId: user.deviceId, endpoint: 'send', roomId, txnId }
@@ -31,6 +36,7 @@ export const sendMessage = endpoint({
       type: params.eventType,
       stateKey: null,
       content,
+      originServerTs: timestampOf(user, query),
       transaction,
     })
     return { event_id: eventId }
@@ -47,8 +53,9 @@ export const setRoomStateWithKey = endpoint({
   guest: true,
   rateLimit: 'message',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String(), stateKey: Type.String() }),
+  query: Timestamp,
   body: Content,
-  handle: (app, { user, params, body }) => setState(app, user, params, body),
+  handle: (app, { user, params, query, body }) => setState(app, user, { ...params, ...query }, body),
 })
 
 export const setRoomState = endpoint({
@@ -60,16 +67,36 @@ export const setRoomState = endpoint({
   guest: true,
   rateLimit: 'message',
   params: Type.Object({ roomId: Type.String(), eventType: Type.String() }),
+  query: Timestamp,
   body: Content,
-  handle: (app, { user, params, body }) => setState(app, user, { ...params, stateKey: '' }, body),
+  handle: (app, { user, params, query, body }) => setState(app, user, { ...params, ...query, stateKey: '' }, body),
 })
 
 async function setState(
   app: App,
-  { userId: sender, guest }: Requester,
-  { roomId, eventType: type, stateKey }: { roomId: string; eventType: string; stateKey: string },
+  user: Requester,
+  { roomId, eventType: type, stateKey, ts }: Timestamp & { roomId: string; eventType: string; stateKey: string },
   body: object,
 ) {
-  const content = body as JsonObject
-  return { event_id: await sendState(app, { roomId, sender, guest, type, stateKey, content }) }
+  const { userId: sender, guest } = user
+  const originServerTs = timestampOf(user, { ts })
+  return {
+    event_id: await sendState(app, {
+      roomId,
+      sender,
+      guest,
+      type,
+      stateKey,
+      content: body as JsonObject,
+      originServerTs,
+    }),
+  }
+}
+
+/** When an application service says that an event was sent. Errors: M_INVALID_PARAM. */
+function timestampOf({ appservice }: Requester, { ts }: Timestamp): number | undefined {
+  if (appservice === undefined || ts === undefined) return undefined
+  const time = typeof ts === 'string' && /^\d{1,16}$/.test(ts) ? Number(ts) : Number.NaN
+  if (Number.isSafeInteger(time)) return time
+  throw new MatrixError('M_INVALID_PARAM', 'ts is no time in milliseconds since 1970.')
 }
