@@ -1,4 +1,4 @@
-// Bundles the commands and the server into dist/dendrite.cjs, large packages beside it. Does nothing when the bundle is newer than every source,
+// Bundles the commands and the server into dist/dendrite.cjs, large packages and the child for thumbnails beside it. Does nothing when the bundle is newer than every source,
 // and nothing but say so when esbuild is absent, as after `npm ci --omit=dev`.
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -56,6 +56,7 @@ if (!process.argv.includes('--force') && modifiedAt(outfile) > Math.max(...input
 async function build(esbuild) {
   mkdirSync(join(root, 'dist'), { recursive: true })
   for (const name of apart) await bundle(esbuild, name, join(root, 'dist', fileOf(name)))
+  await bundle(esbuild, 'src/blobs/thumbnail-main.ts', join(root, 'dist', 'thumbnail-main.cjs'))
   await bundle(esbuild, 'commands/index.ts', outfile)
   console.log(`dist/dendrite.cjs: ${Math.round(statSync(outfile).size / 1024)} kB`)
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Blobs } from './blobs/blobs.ts'
+import type { Thumbnailer } from './blobs/thumbnailer.ts'
 import type { Config } from './config/schema.ts'
 import type { EventId, ServerName } from './core/ids.ts'
 import type { SignatureCheck, SigningKey } from './core/keys.ts'
@@ -34,6 +35,7 @@ import type { Mailer } from './remote/mailer.ts'
 import type { Outbound } from './remote/outbound.ts'
 import type { Transport } from './remote/transport.ts'
 import type { MediaRow } from './store/media.ts'
+import type { ThumbnailContent } from './store/thumbnails.ts'
 
 /** The context handed to everything. Only `open-app.ts` makes one. */
 export interface App {
@@ -54,6 +56,7 @@ export interface App {
   readonly appservices: Appservices
   /** The bytes of media. */
   readonly blobs: Blobs
+  readonly thumbnailer: Thumbnailer
   readonly remote: {
     /** The other servers. */
     readonly transport: Transport
@@ -104,6 +107,8 @@ export interface App {
     readonly keyClaims: Queues
     /** Files that are being fetched from other servers. */
     readonly mediaFetches: Underway<MediaRow>
+    /** Thumbnails that are being made. */
+    readonly thumbnails: Underway<ThumbnailContent>
     /** Device lists of other servers that are being read, by user. */
     readonly deviceLists: Underway<void>
     /** Rings when a device list of another server has to be read afresh. */

@@ -6,6 +6,7 @@ import { signatureHolds } from './actions/check-signature.ts'
 import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
 import { createDirectory } from './blobs/directory.ts'
+import { createThumbnailer } from './blobs/thumbnailer.ts'
 import { readRegistrations } from './config/registration.ts'
 import type { Config } from './config/schema.ts'
 import type { ServerName } from './core/ids.ts'
@@ -56,6 +57,8 @@ export interface OpenOptions {
   readonly log: Logger
   /** Where pages and mails are; only a server needs them. */
   readonly templates?: string
+  /** The program that makes thumbnails; without it images are served as they are. */
+  readonly thumbnailer?: string
   /** `serve` keeps other servers off the database; commands run beside it. */
   readonly exclusive: boolean
   /** As in `DatabaseOptions`: only for the test that shows what it loses. */
@@ -105,6 +108,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const ignore = db.onTold((text) => hearTyping(typing, boot, text))
   const remote = remoteOf(options, clock, timers)
   const turns = turnsOf(log)
+  const childrenMax = config.media_api.max_thumbnail_generators
+  const thumbnailer = createThumbnailer({ script: options.thumbnailer, childrenMax, timers })
   const app: OpenedApp = {
     config,
     serverName,
@@ -115,6 +120,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     appservices,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
     blobs: createDirectory(resolve(dir, config.media_api.base_path), { clock, random }),
+    thumbnailer,
     remote,
     live: {
       ...hearing,
@@ -134,6 +140,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await stop()
       const ended = turns.completing.close()
       await turns.inbox.idle()
+      await thumbnailer.close()
       const { strangers, pushGateways, services, appservices: clients } = remote
       await Promise.all([strangers, pushGateways, services, clients].map((outbound) => outbound.close()))
       await ended
@@ -148,7 +155,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
 }
 
 type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys'
-type UnderWay = 'syncs' | 'sending' | 'preparing' | 'keyClaims' | 'deviceLists' | 'mediaFetches'
+type UnderWay = 'syncs' | 'sending' | 'preparing' | 'keyClaims' | 'deviceLists' | 'mediaFetches' | 'thumbnails'
 
 /** What was read or sent lately, and requests that others may share. */
 function remembered(): Pick<App['live'], Remembered | UnderWay> {
@@ -163,6 +170,7 @@ function remembered(): Pick<App['live'], Remembered | UnderWay> {
     keyClaims: createQueues(),
     deviceLists: createUnderway(),
     mediaFetches: createUnderway(),
+    thumbnails: createUnderway(),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { App } from '../app.ts'
 import { isServerName } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
@@ -44,6 +45,18 @@ export async function findMedia(app: App, wanted: Wanted): Promise<StoredMedia> 
       throw new MatrixError('M_NOT_YET_UPLOADED', 'The file is not uploaded yet.')
     await app.timers.sleep(Math.min(LOOK_MS, deadline - app.clock.monotonic()))
   }
+}
+
+/** The bytes of a file, or a part of them. Errors: M_NOT_FOUND when they are lost. */
+export async function openContent(
+  app: App,
+  media: StoredMedia,
+  range?: { readonly start: number; readonly end: number },
+): Promise<Readable> {
+  const stream = await app.blobs.open(media.hash, range)
+  if (stream !== undefined) return stream
+  app.log.error({ media: media.media_id, origin: media.origin, hash: media.hash }, 'the bytes of a file are not there')
+  throw new MatrixError('M_NOT_FOUND', 'The content of the file is lost.')
 }
 
 async function lookUp(app: App, name: MediaName, wanted: Wanted, waitMs: number): Promise<MediaRow> {

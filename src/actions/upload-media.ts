@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { type TakenBlob, TooLarge } from '../blobs/blobs.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import type { Batch } from '../db/database.ts'
 import {
   countReserved,
   hashIsKnown,
@@ -95,10 +96,15 @@ export async function takeBlob(app: App, source: AsyncIterable<Uint8Array>, maxB
 }
 
 /** Writes what is known of a blob, or drops it. Resolves with whether the name was free. */
-export async function keepMedia(app: App, content: MediaContent, blob: TakenBlob, reserved: boolean): Promise<boolean> {
+export function keepMedia(app: App, content: MediaContent, blob: TakenBlob, reserved: boolean): Promise<boolean> {
+  const guards = [mediaIsOpen(content, reserved)]
+  return keepBlob(app, blob, { guards, writes: [storeMedia(content, app.clock.now())], log: [] })
+}
+
+/** Writes the batch by which a blob is known, or drops the blob. Resolves with whether the guards held. */
+export async function keepBlob(app: App, blob: TakenBlob, batch: Batch): Promise<boolean> {
   try {
-    const guards = [mediaIsOpen(content, reserved)]
-    if ((await write(app, { guards, writes: [storeMedia(content, app.clock.now())], log: [] })) !== undefined) {
+    if ((await write(app, batch)) !== undefined) {
       await blob.keep()
       return true
     }

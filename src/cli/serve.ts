@@ -49,7 +49,9 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
   await checkKeyFile(resolve(dir, config.global.private_key))
   const listen = listenOptions(flags, config, dir)
   if (flags.migrate && config.global.database.auto_migrate) await migrateToLatest(config, dir, log)
-  const app = await openApp({ config, dir, log, templates: join(program.root, 'templates'), exclusive: true })
+  const templates = join(program.root, 'templates')
+  const thumbnailer = join(program.root, 'dist', 'thumbnail-main.cjs')
+  const app = await openApp({ config, dir, log, templates, thumbnailer, exclusive: true })
   const server = await startServer(app, listen).catch(async (error) => {
     await app.close()
     throw error

@@ -117,8 +117,10 @@ export function mediaApi<D extends TSchema>(database: D) {
     base_path: text('media_store', 'Directory of the files.', { minLength: 1 }),
     max_file_size_bytes: number(52_428_800, 'Largest upload; 0: any size.', { minimum: 0 }),
     unauthenticated_downloads: flag(false, 'Serve files at the paths of before Matrix 1.11 too, to anybody.'),
-    dynamic_thumbnails: flag(false, 'Make thumbnails of other sizes when asked.'),
-    max_thumbnail_generators: number(2, 'Thumbnails made at once.', { minimum: 1 }),
+    dynamic_thumbnails: flag(false, 'Make thumbnails of any size that is asked for.'),
+    max_thumbnail_generators: number(2, 'Thumbnails made at once, at most; one core is left to the server.', {
+      minimum: 1,
+    }),
     thumbnail_sizes: list(
       Type.Object({
         width: Type.Integer({ minimum: 1 }),
@@ -128,9 +130,11 @@ export function mediaApi<D extends TSchema>(database: D) {
       [
         { width: 32, height: 32, method: 'crop' },
         { width: 96, height: 96, method: 'crop' },
+        { width: 320, height: 240, method: 'scale' },
         { width: 640, height: 480, method: 'scale' },
+        { width: 800, height: 600, method: 'scale' },
       ],
-      'Sizes made of each image.',
+      'Sizes of thumbnails: the smallest that is as large as the one asked for is made.',
     ),
     database,
   })

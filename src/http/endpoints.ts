@@ -61,7 +61,7 @@ import { getTurnServer } from './client/voip.ts'
 import * as wellKnown from './client/well-known.ts'
 import type { AnyEndpoint } from './endpoint.ts'
 import * as federationBackfill from './federation/backfill.ts'
-import { getContent as getFederationContent } from './federation/content-repository.ts'
+import * as federationContent from './federation/content-repository.ts'
 import * as federationEvents from './federation/events.ts'
 import * as inviting from './federation/inviting.ts'
 import * as joiningRooms from './federation/joining-rooms.ts'
@@ -172,7 +172,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(thirdPartyInvites),
   sendTransaction,
   ...Object.values(contentRepo),
-  getFederationContent,
+  ...Object.values(federationContent),
   getUserDevices,
   ...Object.values(userKeys),
 ] as unknown as readonly AnyEndpoint[]

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { MatrixError } from '../core/matrix-error.ts'
+import { createPlaces } from './places.ts'
 
 /** Slow hashing of passwords, a bounded number at a time: it shares the thread pool with the disk. */
 export interface PasswordHasher {
@@ -17,7 +17,7 @@ const CHEAP = { memoryCost: 1_024, timeCost: 1, parallelism: 1 }
 
 export function createPasswordHasher(cheap: boolean): PasswordHasher {
   const options = cheap ? CHEAP : NORMAL
-  const turns = semaphore(Math.max(1, availableParallelism() - 1))
+  const turns = createPlaces(Math.max(1, availableParallelism() - 1), MAX_WAITING, 'Too many logins at once.')
   let decoy: Promise<string> | undefined
 
   async function hash(password: string): Promise<string> {
@@ -35,23 +35,5 @@ export function createPasswordHasher(cheap: boolean): PasswordHasher {
       if (known.startsWith('$2')) return turns(async () => (await import('bcryptjs')).compare(password, known))
       return turns(async () => (await import('@node-rs/argon2')).verify(known, password))
     },
-  }
-}
-
-function semaphore(places: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let free = places
-  const waiting: (() => void)[] = []
-  return async (work) => {
-    if (waiting.length >= MAX_WAITING)
-      throw new MatrixError('M_LIMIT_EXCEEDED', 'Too many logins at once.', { retry_after_ms: 1_000 })
-    if (free > 0) free--
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) free++
-      else next()
-    }
   }
 }

@@ -74,6 +74,9 @@ export function storeMedia(media: MediaContent, nowMs: number): Sql {
       hash = excluded.hash, last_access_ts = excluded.last_access_ts`
 }
 
+/** Whether a file or a thumbnail has this content. */
 export async function hashIsKnown(db: Database, hash: string): Promise<boolean> {
-  return (await db.read(sql`SELECT 1 AS known FROM media WHERE hash = ${hash} LIMIT 1`)).length > 0
+  const rows = await db.read(sql`SELECT 1 AS known WHERE EXISTS (SELECT 1 FROM media WHERE hash = ${hash})
+    OR EXISTS (SELECT 1 FROM thumbnails WHERE hash = ${hash})`)
+  return rows.length > 0
 }

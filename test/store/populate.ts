@@ -1,5 +1,6 @@
 import { signJson } from '../../src/core/sign.ts'
 import { crossSigningOf, deviceKeysOf, oneTimeKeys } from '../helpers/device-keys.ts'
+import { picture } from '../helpers/pictures.ts'
 import { type Account, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
 const V3 = '/_matrix/client/v3'
@@ -51,6 +52,7 @@ export async function populate(server: TestServer): Promise<Known> {
   await dehydrate(server, bob)
   await must(server, alice, 'POST', '/_matrix/media/v1/create', {})
   await server.call('POST', '/_matrix/media/v3/upload', { token: alice.token, raw: 'tea leaves' })
+  await showPicture(server, alice)
   const taken = await takeBack(server, bob, tea, messages)
   const path = sendPath(newer, 'retried')
   const body = { msgtype: 'm.text', body: 'it\'s "quoted" \\ and\nbroken, 🍵' }
@@ -69,6 +71,16 @@ export async function populate(server: TestServer): Promise<Known> {
     asked: await ask(server, accounts, tea, newer, taken),
     since: { token, messages: later },
   }
+}
+
+async function showPicture(server: TestServer, { token }: Account): Promise<void> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'image/png' }
+  const body = await picture(40, 40).png().toBuffer()
+  const uploaded = await fetch(`${server.url}/_matrix/media/v3/upload`, { method: 'POST', headers, body })
+  const { content_uri: uri } = (await uploaded.json()) as { content_uri: string }
+  const path = `/_matrix/client/v1/media/thumbnail/${uri.slice('mxc://'.length)}?width=32&height=32&method=crop`
+  const { status } = await fetch(`${server.url}${path}`, { headers })
+  if (status !== 200) throw new Error(`a thumbnail: ${status}`)
 }
 
 /** What comes back from each of these requests now has to come back from every later version. */

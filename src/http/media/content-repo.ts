@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { findMedia } from '../../actions/find-media.ts'
+import { findMedia, type StoredMedia } from '../../actions/find-media.ts'
+import { makeThumbnail } from '../../actions/make-thumbnail.ts'
 import { createMedia, fillMedia, type Upload, uploadLimit, uploadMedia } from '../../actions/upload-media.ts'
 import type { App } from '../../app.ts'
 import { ANY_TYPE, contentTypeOf } from '../../core/content-headers.ts'
@@ -10,6 +11,7 @@ import type { MediaName } from '../../store/media.ts'
 import { endpoint } from '../endpoint.ts'
 import { text } from '../texts.ts'
 import { sendMedia } from './send-media.ts'
+import { THUMBNAIL_QUERY, type ThumbnailWishes, wishedThumbnail } from './thumbnail-query.ts'
 
 const FILE_NAME_LENGTH_MAX = 255
 const OLD = '/_matrix/media/v3'
@@ -18,11 +20,14 @@ const Name = Type.Object({ serverName: Type.String(), mediaId: Type.String() })
 const NameAndFile = Type.Object({ serverName: Type.String(), mediaId: Type.String(), fileName: Type.String() })
 const UploadQuery = Type.Object({ filename: Type.Optional(text(FILE_NAME_LENGTH_MAX)) })
 const DownloadQuery = Type.Object({ timeout_ms: Type.Optional(Type.Integer()) })
-const OldDownloadQuery = Type.Object({
+const OLD_DOWNLOAD_QUERY = {
   timeout_ms: Type.Optional(Type.Integer()),
   allow_remote: Type.Optional(Type.Boolean()),
   allow_redirect: Type.Optional(Type.Boolean()),
-})
+}
+const OldDownloadQuery = Type.Object(OLD_DOWNLOAD_QUERY)
+const ThumbnailQuery = Type.Object(THUMBNAIL_QUERY)
+const OldThumbnailQuery = Type.Object({ ...OLD_DOWNLOAD_QUERY, ...THUMBNAIL_QUERY })
 
 /** Client-Server API, "Content Repository". */
 export const uploadContent = endpoint({
@@ -151,6 +156,31 @@ export const getContentOverrideName = endpoint({
   handle: downloadTheOldWay,
 })
 
+export const getContentThumbnailAuthed = endpoint({
+  method: 'GET',
+  path: `${NEW}/thumbnail/{serverName}/{mediaId}`,
+  auth: 'access-token',
+  guest: true,
+  rateLimit: 'other',
+  params: Name,
+  query: ThumbnailQuery,
+  handle: thumbnail,
+})
+
+export const getContentThumbnail = endpoint({
+  method: 'GET',
+  path: `${OLD}/thumbnail/{serverName}/{mediaId}`,
+  aliases: ['r0', 'v1'],
+  auth: 'none',
+  rateLimit: 'other',
+  params: Name,
+  query: OldThumbnailQuery,
+  async handle(app, request) {
+    refuseWhereClosed(app)
+    await thumbnail(app, request)
+  },
+})
+
 interface Download {
   readonly params: Static<typeof Name> & { readonly fileName?: string }
   readonly query: Static<typeof OldDownloadQuery>
@@ -160,13 +190,24 @@ interface Download {
 }
 
 async function downloadTheOldWay(app: App, request: Download): Promise<void> {
-  if (!app.config.media_api.unauthenticated_downloads)
-    throw new MatrixError('M_NOT_FOUND', 'Files are served at the authenticated paths of Matrix 1.11 alone.')
+  refuseWhereClosed(app)
   await download(app, request)
 }
 
-async function download(app: App, { params, query, signal, ...exchange }: Download): Promise<void> {
+function refuseWhereClosed(app: App): void {
+  if (!app.config.media_api.unauthenticated_downloads)
+    throw new MatrixError('M_NOT_FOUND', 'Files are served at the authenticated paths of Matrix 1.11 alone.')
+}
+
+async function download(app: App, request: Download): Promise<void> {
+  await sendMedia(app, request, await find(app, request), request.params.fileName)
+}
+
+async function thumbnail(app: App, request: Download & { readonly query: ThumbnailWishes }): Promise<void> {
+  await sendMedia(app, request, await makeThumbnail(app, await find(app, request), wishedThumbnail(request.query)))
+}
+
+function find(app: App, { params, query, signal }: Download): Promise<StoredMedia> {
   const wanted = { origin: params.serverName, mediaId: params.mediaId, timeoutMs: query.timeout_ms, signal }
-  const media = await findMedia(app, { ...wanted, allowRemote: query.allow_remote ?? true })
-  await sendMedia(app, exchange, media, params.fileName)
+  return findMedia(app, { ...wanted, allowRemote: query.allow_remote ?? true })
 }

@@ -1,6 +1,5 @@
-import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { StoredMedia } from '../../actions/find-media.ts'
+import { openContent, type StoredMedia } from '../../actions/find-media.ts'
 import type { App } from '../../app.ts'
 import { contentDisposition } from '../../core/content-headers.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
@@ -42,21 +41,9 @@ export async function sendMedia(
     throw new MatrixError('M_UNKNOWN', 'The file has no such part.', {}, 416)
   }
   const { start, end } = range ?? { start: 0, end: media.bytes - 1 }
-  const stream = await openBlob(app, media, range)
+  const stream = await openContent(app, media, range)
   if (range !== undefined) reply.code(206).header('Content-Range', `bytes ${start}-${end}/${media.bytes}`)
   await reply.header('Content-Length', end - start + 1).send(stream)
-}
-
-/** Errors: M_NOT_FOUND when the bytes are lost. */
-export async function openBlob(
-  app: App,
-  media: StoredMedia,
-  range?: { readonly start: number; readonly end: number },
-): Promise<Readable> {
-  const stream = await app.blobs.open(media.hash, range)
-  if (stream !== undefined) return stream
-  app.log.error({ media: media.media_id, origin: media.origin, hash: media.hash }, 'the bytes of a file are not there')
-  throw new MatrixError('M_NOT_FOUND', 'The content of the file is lost.')
 }
 
 type Range = { readonly start: number; readonly end: number }

@@ -7,6 +7,7 @@ import { dehydratedDevices } from './0006-dehydrated-devices.ts'
 import { media } from './0007-media.ts'
 import { threepidBindings } from './0008-threepid-bindings.ts'
 import { peeks } from './0009-peeks.ts'
+import { thumbnails } from './0010-thumbnails.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -19,4 +20,5 @@ export const MIGRATIONS = [
   media,
   threepidBindings,
   peeks,
+  thumbnails,
 ]

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
+import { partsOf } from '../../../src/core/multipart.ts'
+import { askForBytes } from '../../../src/remote/ask-server.ts'
 import { eachNetwork } from '../../helpers/federation.ts'
+import { picture, seen } from '../../helpers/pictures.ts'
 import type { TestServer } from '../../helpers/server.ts'
 import { enter, type Session } from '../../helpers/session.ts'
 
-async function upload(server: TestServer, user: Session, body: string, type: string): Promise<string> {
+async function upload(server: TestServer, user: Session, body: string | Uint8Array, type: string): Promise<string> {
   const headers = { authorization: `Bearer ${user.token}`, 'content-type': type }
   const url = `${server.url}/_matrix/media/v3/upload?filename=${encodeURIComponent('Brief — 1.txt')}`
   const answer = (await (await fetch(url, { method: 'POST', headers, body })).json()) as { content_uri: string }
@@ -34,6 +37,24 @@ eachNetwork(['media.a', 'media.b'], (joint) => {
     expect((await download(b, bob, 'media.a/elsewhere')).status).toBe(502)
     joint.network.cut('media.a', false)
     expect((await download(b, bob, 'media.a/elsewhere')).status).toBe(404)
+  })
+
+  test('the thumbnail of a file of another server is made here, and its own server gives one too', async () => {
+    const [a, b] = joint.servers as [TestServer, TestServer]
+    const [alice, bob] = [await enter(a, 'frank'), await enter(b, 'grace')]
+    const name = await upload(a, alice, await picture(700, 500).png().toBuffer(), 'image/png')
+    const headers = { authorization: `Bearer ${bob.token}` }
+    const path = `/_matrix/client/v1/media/thumbnail/${name}?width=96&height=96&method=crop`
+    const reply = await fetch(`${b.url}${path}`, { headers })
+    expect([reply.status, await seen(Buffer.from(await reply.arrayBuffer()))]).toEqual([200, 'png 96x96'])
+
+    const [, mediaId = ''] = name.split('/')
+    const uri = `/_matrix/federation/v1/media/thumbnail/${mediaId}?width=96&height=96&method=crop`
+    const parted = await askForBytes(b.app, a.app.serverName, { method: 'GET', uri })
+    const parts = partsOf(String(parted.headers?.['content-type']), parted.body, 2) ?? []
+    expect([parts[0]?.body.toString(), parts[1]?.headers.get('content-type')]).toEqual(['{}', 'image/png'])
+    expect(parts[1]?.headers.get('content-disposition')).toBe('inline; filename=thumbnail.png')
+    expect(await seen(parts[1]?.body ?? Buffer.alloc(0))).toBe('png 96x96')
   })
 
   test('a server of before authenticated media is asked the old way', async () => {
