@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { partsOf } from '../../../src/core/multipart.ts'
-import { askForBytes } from '../../../src/remote/ask-server.ts'
+import { authorizationHeader } from '../../../src/core/sign.ts'
 import { eachNetwork } from '../../helpers/federation.ts'
 import { picture, seen } from '../../helpers/pictures.ts'
 import type { TestServer } from '../../helpers/server.ts'
@@ -50,11 +49,16 @@ eachNetwork(['media.a', 'media.b'], (joint) => {
 
     const [, mediaId = ''] = name.split('/')
     const uri = `/_matrix/federation/v1/media/thumbnail/${mediaId}?width=96&height=96&method=crop`
-    const parted = await askForBytes(b.app, a.app.serverName, { method: 'GET', uri })
-    const parts = partsOf(String(parted.headers?.['content-type']), parted.body, 2) ?? []
-    expect([parts[0]?.body.toString(), parts[1]?.headers.get('content-type')]).toEqual(['{}', 'image/png'])
-    expect(parts[1]?.headers.get('content-disposition')).toBe('inline; filename=thumbnail.png')
-    expect(await seen(parts[1]?.body ?? Buffer.alloc(0))).toBe('png 96x96')
+    const question = { method: 'GET', uri, origin: b.app.serverName, destination: a.app.serverName, content: undefined }
+    const signed = { authorization: authorizationHeader(question, b.app.key) }
+    const body = Buffer.from(await (await fetch(`${a.url}${uri}`, { headers: signed })).arrayBuffer()).toString(
+      'latin1',
+    )
+    const parts = /^--\w+\r\n(.*?)\r\n\r\n\{\}\r\n--\w+\r\n(.*?)\r\n\r\n(.*)\r\n--\w+--\r\n$/s
+    const [, told, said, file = ''] = parts.exec(body) ?? []
+    expect(told).toBe('Content-Type: application/json')
+    expect(said).toBe('Content-Type: image/png\r\nContent-Disposition: inline; filename=thumbnail.png')
+    expect(await seen(Buffer.from(file, 'latin1'))).toBe('png 96x96')
   })
 
   test('a server of before authenticated media is asked the old way', async () => {
