@@ -13,6 +13,7 @@ import type { CatchingUp } from './live/catching-up.ts'
 import type { Destinations } from './live/destinations.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { PresenceWatch } from './live/presence.ts'
+import type { ProtocolCache } from './live/protocols.ts'
 import type { Queues } from './live/queues.ts'
 import type { RateLimiter } from './live/rate-limit.ts'
 import type { RemoteSpaces } from './live/remote-spaces.ts'
@@ -94,6 +95,8 @@ export interface App {
     readonly serverKeys: ServerKeyCache
     /** What other servers told of spaces, by room id. */
     readonly remoteSpaces: RemoteSpaces
+    /** Networks that application services bridge. */
+    readonly protocols: ProtocolCache
     /** PDUs on their way into rooms, by room id. */
     readonly inbox: Turns
     /** Members of rooms that were joined without them, on their way, by room id. */

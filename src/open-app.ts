@@ -21,6 +21,7 @@ import { createCatchingUp } from './live/catching-up.ts'
 import { createDestinations } from './live/destinations.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPresenceWatch } from './live/presence.ts'
+import { createProtocolCache } from './live/protocols.ts'
 import { createQueues } from './live/queues.ts'
 import { createRateLimiter, type RateLimiter } from './live/rate-limit.ts'
 import { createRemoteSpaces } from './live/remote-spaces.ts'
@@ -131,6 +132,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       ...turns,
       ...remembered(),
       remoteSpaces: createRemoteSpaces(clock),
+      protocols: createProtocolCache(clock),
       destinations: createDestinations(),
       searchIndex: createCatchingUp(timers),
       boot,

@@ -25,7 +25,7 @@ export function requireAppservice(app: App, request: FastifyRequest): Appservice
 }
 
 /** Names of the device in the query: that of version 1.17 of the specification, and what bridges wrote before. */
-const DEVICE_PARAMETERS = ['device_id', 'org.matrix.msc3202.device_id']
+export const DEVICE_PARAMETERS = ['device_id', 'org.matrix.msc3202.device_id']
 
 /**
  * In whose name an application service speaks (Application Service API, "Identity assertion"): its sender, or the user

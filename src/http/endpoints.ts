@@ -10,6 +10,7 @@ import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
 import * as admin from './client/admin.ts'
 import * as administrativeContact from './client/administrative-contact.ts'
+import { pingAppservice } from './client/appservice-ping.ts'
 import { getCapabilities } from './client/capabilities.ts'
 import * as crossSigning from './client/cross-signing.ts'
 import * as dehydratedDevice from './client/dehydrated-device.ts'
@@ -52,6 +53,7 @@ import { search } from './client/search.ts'
 import * as ssoLoginRedirect from './client/sso-login-redirect.ts'
 import * as ssoSteps from './client/sso-steps.ts'
 import { sync } from './client/sync.ts'
+import * as thirdPartyLookup from './client/third-party-lookup.ts'
 import { getThreadRoots } from './client/threads-list.ts'
 import { sendToDevice } from './client/to-device.ts'
 import { setTyping } from './client/typing.ts'
@@ -110,6 +112,8 @@ const ALL_BUT_VERSIONS = [
   exchangeOpenIdToken,
   ...Object.values(wellKnown),
   getTurnServer,
+  pingAppservice,
+  ...Object.values(thirdPartyLookup),
   getMutualRooms,
   searchUserDirectory,
   search,

@@ -51,6 +51,9 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable'
 }
 
+/** It did not answer in time. */
+export class Late extends Unreachable {}
+
 const CONNECT_TIMEOUT_MS = 10_000
 const KEEP_ALIVE_MS = 30_000
 const CONNECTIONS_PER_HOST = 4
@@ -125,7 +128,7 @@ async function ask<T>(
 ): Promise<T> {
   const ended = new AbortController()
   const stopTimer = timers.after(request.timeoutMs, () =>
-    ended.abort(new Unreachable(`no answer of ${request.origin} within ${request.timeoutMs} ms`)),
+    ended.abort(new Late(`no answer of ${request.origin} within ${request.timeoutMs} ms`)),
   )
   const hangUp = () => ended.abort(new Unreachable('the request was given up'))
   request.signal?.addEventListener('abort', hangUp, { once: true })
