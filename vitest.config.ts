@@ -19,7 +19,7 @@ export default defineConfig({
     pool: 'forks',
     // Two, also on a machine of two cores: much of the time is spent waiting for disks and other processes.
     maxWorkers: 2,
-    globalSetup: ['test/helpers/postgres-setup.ts'],
+    globalSetup: ['test/helpers/memory-setup.ts', 'test/helpers/postgres-setup.ts'],
     reporters: ['default', './test/helpers/endpoints-reporter.ts', './test/helpers/tally-reporter.ts'],
   },
 })

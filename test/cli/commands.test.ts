@@ -27,7 +27,7 @@ eachEngine((engine, fresh) => {
 
   /** The configuration of a server that nobody has started, on a database that nobody has touched. */
   async function prepare(): Promise<string> {
-    const { options } = await fresh()
+    const { options } = await fresh('empty')
     const dir = mkdtempSync(join(tmpdir(), 'dendrite-cli-'))
     undo.push(async () => rmSync(dir, { recursive: true, force: true }))
     return prepareServer(dir, engine === 'postgres' ? options.connectionString : undefined)

@@ -16,7 +16,7 @@ eachEngine((engine, fresh) => {
 
   test(`migrate, killed at ${KILLS} statements, leaves the old schema or a new one`, async () => {
     const prepare = async () => {
-      const { options } = await fresh()
+      const { options } = await fresh('empty')
       const dir = mkdtempSync(join(tmpdir(), 'dendrite-migrate-'))
       dirs.push(dir)
       return prepareServer(dir, engine === 'postgres' ? options.connectionString : undefined)

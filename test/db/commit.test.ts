@@ -8,7 +8,7 @@ import { logTables } from './log-tables.ts'
 const MIGRATIONS: readonly Migration[] = [logTables]
 
 eachEngine((name, fresh) => {
-  const open = async () => (await fresh()).open(MIGRATIONS)
+  const open = async () => (await fresh('empty')).open(MIGRATIONS)
 
   test('a batch becomes visible with its log rows and their positions', async () => {
     const db = await open()
@@ -128,7 +128,7 @@ eachEngine((name, fresh) => {
   })
 
   test('positions are gapless and in the order of the commits, also with two processes', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     const [one, two] = [await database.open(MIGRATIONS), await database.open(MIGRATIONS)]
     const order: number[] = []
     const writer = async (db: Database, prefix: string) => {
@@ -146,7 +146,7 @@ eachEngine((name, fresh) => {
   })
 
   test('another process hears of growth', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     const [one, two] = [await database.open(MIGRATIONS), await database.open(MIGRATIONS)]
     const heard = grownTo(two, 1)
     await commit(one, [insert('a', 1)])
@@ -155,7 +155,7 @@ eachEngine((name, fresh) => {
   })
 
   test('an id is never given twice, not even by another process', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     const [one, two] = [await database.open(MIGRATIONS), await database.open(MIGRATIONS)]
     const ids = await Promise.all(
       Array.from({ length: 1200 }, (_value, index) => (index % 2 ? one : two).nextId('event')),

@@ -27,7 +27,7 @@ eachEngine((name, fresh) => {
     migrationStatus(options, migrations, dir, time)
 
   test('the status says what would happen, and nothing happens', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     expect(await status(database, [second, logTables])).toEqual({ current: 0, pending: [logTables, second] })
     if (name === 'sqlite') expect(readdirSync(database.dir)).toEqual([])
     await run(database, [logTables])
@@ -35,7 +35,7 @@ eachEngine((name, fresh) => {
   })
 
   test('migrations run once, in order, each with its row', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     expect(await run(database, [second, logTables])).toEqual([logTables, second])
     expect(await run(database, [second, logTables])).toEqual([])
     const db = await database.open([logTables, second])
@@ -47,19 +47,19 @@ eachEngine((name, fresh) => {
   })
 
   test.runIf(name === 'sqlite')('nobody else may read the file', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     await run(database, [logTables])
     expect(statSync(join(database.dir, 'dendrite.db')).mode & 0o777).toBe(0o600)
   })
 
   test('two processes that migrate at once take turns', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     const done = await Promise.all([run(database, [logTables, second]), run(database, [logTables, second])])
     expect(done.map((migrations) => migrations.length).sort()).toEqual([0, 2])
   })
 
   test('beside a running server nothing is migrated', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     const server = await database.open([logTables], { exclusive: true })
     const locked = { name: 'DatabaseLocked' }
     const alone = (migrations: readonly Migration[]) =>
@@ -73,7 +73,7 @@ eachEngine((name, fresh) => {
   }, 30_000)
 
   test('what the inspection refuses is left alone', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     await run(database, [logTables])
     const inspect = async (read: (query: string) => Promise<readonly Record<string, unknown>[]>) => {
       expect(await read('SELECT position FROM log_head')).toEqual([{ position: 0 }])
@@ -85,7 +85,7 @@ eachEngine((name, fresh) => {
   })
 
   test('a migration that fails leaves nothing of itself', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     await expect(run(database, [logTables, second, broken])).rejects.toThrow(/nowhere/)
     expect(await status(database, [logTables, second, broken])).toEqual({ current: 2, pending: [broken] })
     const db = await database.open([logTables, second])
@@ -93,7 +93,7 @@ eachEngine((name, fresh) => {
   })
 
   test('a database of a newer program is refused untouched', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     await run(database, [logTables, second])
     const before = name === 'sqlite' ? readFileSync(join(database.dir, 'dendrite.db')) : undefined
     await expect(run(database, [logTables])).rejects.toMatchObject({ name: 'DatabaseTooNew' })
@@ -103,7 +103,7 @@ eachEngine((name, fresh) => {
   })
 
   test('a database that was never migrated is not opened', async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     await expect(openDatabase(database.options, database.dir, time)).rejects.toMatchObject({
       name: 'DatabaseNotMigrated',
     })
@@ -112,7 +112,7 @@ eachEngine((name, fresh) => {
   test.each(['db_migrations', 'roomserver_events'])(
     'the Dendrite written in Go is told by its table %s',
     async (table) => {
-      const database = await fresh()
+      const database = await fresh('empty')
       await createTable(database, `CREATE TABLE ${table} (x INTEGER)`)
       await expect(run(database, [logTables])).rejects.toMatchObject({ name: 'ForeignDatabase' })
       await expect(status(database, [logTables])).rejects.toMatchObject({ name: 'ForeignDatabase' })
@@ -122,7 +122,7 @@ eachEngine((name, fresh) => {
   test.runIf(name === 'sqlite').each(['roomserver.db', 'dendrite_syncapi.db', 'userapi_accounts.db'])(
     'the Dendrite written in Go is told by its file %s',
     async (file) => {
-      const database = await fresh()
+      const database = await fresh('empty')
       mkdirSync(database.dir, { recursive: true })
       writeFileSync(join(database.dir, file), '')
       await expect(run(database, [logTables])).rejects.toMatchObject({ name: 'ForeignDatabase' })

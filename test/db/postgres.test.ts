@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import type { Batch, Database } from '../../src/db/database.ts'
 import { sql } from '../../src/db/sql.ts'
-import { freshPostgres, grownTo } from '../helpers/databases.ts'
+import { emptyPostgres, freshPostgres, grownTo } from '../helpers/databases.ts'
 import { startPostgres } from '../helpers/postgres.ts'
 import { logTables } from './log-tables.ts'
 
@@ -14,7 +14,7 @@ afterEach(async () => {
 test('a server that is gone is told within five seconds, and one that is back is used within ten', async () => {
   const server = await startPostgres()
   undo.push(() => server.stop())
-  const database = await freshPostgres(undo, server.uri)
+  const database = await emptyPostgres(undo, server.uri)
   const [db, other] = [await database.open([logTables]), await database.open([logTables])]
   await db.commit(insert('before'))
   const third = await database.open([logTables])
@@ -34,7 +34,7 @@ test('a server that is gone is told within five seconds, and one that is back is
 }, 40_000)
 
 test('a connection that another session ends is replaced', async () => {
-  const database = await freshPostgres(undo)
+  const database = await freshPostgres(undo, 'empty')
   const db = await database.open([logTables])
   await db.commit(insert('a'))
   const admin = new pg.Client({ connectionString: database.options.connectionString })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { sql } from '../../src/db/sql.ts'
-import { eachEngine, freshPostgres, freshSqlite } from '../helpers/databases.ts'
+import { eachEngine, emptyPostgres, freshSqlite } from '../helpers/databases.ts'
 import { startPostgres } from '../helpers/postgres.ts'
 import { type Account, type Reply, startTestServer, type TestServer } from '../helpers/server.ts'
 
@@ -100,7 +100,7 @@ test('SQLite on a full disk: writes answer 503, reads go on, and it recovers by 
 test('PostgreSQL on a full disk: the same', async () => {
   const postgres = await startPostgres({ maxFileBytes: 16 * 1024 * 1024 })
   undo.push(() => postgres.stop())
-  const { options } = await freshPostgres(undo, postgres.uri)
+  const { options } = await emptyPostgres(undo, postgres.uri)
   const { server, alice, room } = await start(options.connectionString)
   await room.send()
   const { db } = server.app
@@ -148,7 +148,7 @@ async function sendUntilRefused(room: Room, body = LARGE): Promise<Reply> {
 test('PostgreSQL killed: requests hear of it soon, and are served soon after its return', async () => {
   const postgres = await startPostgres()
   undo.push(() => postgres.stop())
-  const { options } = await freshPostgres(undo, postgres.uri)
+  const { options } = await emptyPostgres(undo, postgres.uri)
   const { server, alice, room } = await start(options.connectionString)
   await room.send()
   const { next_batch: since } = (await server.call('GET', `${V3}/sync`, { token: alice.token })).body

@@ -17,7 +17,7 @@ test('migrations are numbered from one without a gap', () => {
 
 eachEngine((dialect, fresh) => {
   const place = async () => {
-    const database = await fresh()
+    const database = await fresh('empty')
     return { database, uri: uriOf(database) }
   }
 
