@@ -23,7 +23,7 @@ export interface Sending {
   /** When it was sent, as an application service says. */
   readonly originServerTs?: number | undefined
   /** The client's transaction: sent again, it gives the first event's id. */
-  readonly transaction?: ClientTransaction
+  readonly transaction?: ClientTransaction | undefined
 }
 
 /**

@@ -29,7 +29,8 @@ export async function authenticate(
   const appservice = app.appservices.byTokenHash(hash)
   if (appservice !== undefined) {
     const asserted = await assertIdentity(app, appservice, request.query, locked === 'allowed')
-    if (asserted.deviceId !== '') noteDeviceSeen(app, { ...asserted, ip: request.ip })
+    if (asserted.deviceId !== '')
+      noteDeviceSeen(app, { ...asserted, ip: request.ip, userAgent: request.headers['user-agent'] })
     return asserted
   }
   const session = await sessionByToken(app.db, hash)
@@ -40,7 +41,12 @@ export async function authenticate(
   }
   if (session.locked === 1 && locked !== 'allowed') throw userLocked()
   if (session.family !== null && session.used === 0) await noteFirstUse(app, session)
-  noteDeviceSeen(app, { userId: session.user_id, deviceId: session.device_id, ip: request.ip })
+  noteDeviceSeen(app, {
+    userId: session.user_id,
+    deviceId: session.device_id,
+    ip: request.ip,
+    userAgent: request.headers['user-agent'],
+  })
   return {
     userId: session.user_id,
     deviceId: session.device_id,

@@ -37,7 +37,7 @@ import * as pushRules from './client/push-rules.ts'
 import * as pushers from './client/pushers.ts'
 import { setReadMarker } from './client/read-markers.ts'
 import { postReceipt } from './client/receipts.ts'
-import { redactEvent } from './client/redaction.ts'
+import * as redaction from './client/redaction.ts'
 import { checkUsernameAvailability, register, registrationTokenValidity } from './client/registration.ts'
 import * as relations from './client/relations.ts'
 import * as reportContent from './client/report-content.ts'
@@ -143,7 +143,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(roomUpgrades),
   ...Object.values(roomMembership),
   ...Object.values(roomSend),
-  redactEvent,
+  ...Object.values(redaction),
   ...Object.values(rooms),
   ...Object.values(messagePagination),
   getNotifications,

@@ -6,13 +6,16 @@ export interface DeviceRow {
   readonly display_name: string | null
   readonly last_seen_ip: string | null
   readonly last_seen_ts: number | null
+  readonly last_seen_user_agent: string | null
 }
+
+const COLUMNS = sql`device_id, display_name, last_seen_ip, last_seen_ts, last_seen_user_agent`
 
 /** Most devices of one user that are listed. */
 const MAX_DEVICES = 1_000
 
 export function devicesOf(db: Database, userId: string): Promise<DeviceRow[]> {
-  return db.read(sql`SELECT device_id, display_name, last_seen_ip, last_seen_ts FROM devices
+  return db.read(sql`SELECT ${COLUMNS} FROM devices
     WHERE user_id = ${userId} ORDER BY device_id LIMIT ${MAX_DEVICES}`)
 }
 
@@ -32,7 +35,7 @@ export async function deviceIdsOf(db: Database, userId: string): Promise<string[
 }
 
 export async function deviceOf(db: Database, userId: string, deviceId: string): Promise<DeviceRow | undefined> {
-  const rows = await db.read<DeviceRow>(sql`SELECT device_id, display_name, last_seen_ip, last_seen_ts FROM devices
+  const rows = await db.read<DeviceRow>(sql`SELECT ${COLUMNS} FROM devices
     WHERE user_id = ${userId} AND device_id = ${deviceId}`)
   return rows[0]
 }
@@ -47,8 +50,14 @@ export function updateDeviceName(userId: string, deviceId: string, displayName: 
   return sql`UPDATE devices SET display_name = ${displayName} WHERE user_id = ${userId} AND device_id = ${deviceId}`
 }
 
-export function updateDeviceSeen(userId: string, deviceId: string, ip: string, nowMs: number): Sql {
-  return sql`UPDATE devices SET last_seen_ts = ${nowMs}, last_seen_ip = ${ip}
+export interface DeviceSeen {
+  readonly ip: string
+  readonly userAgent: string | null
+  readonly nowMs: number
+}
+
+export function updateDeviceSeen(userId: string, deviceId: string, { ip, userAgent, nowMs }: DeviceSeen): Sql {
+  return sql`UPDATE devices SET last_seen_ts = ${nowMs}, last_seen_ip = ${ip}, last_seen_user_agent = ${userAgent}
     WHERE user_id = ${userId} AND device_id = ${deviceId}`
 }
 

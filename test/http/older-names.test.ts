@@ -35,6 +35,22 @@ eachServer({}, (server) => {
     }
   })
 
+  test('without a transaction id every request is another event, and takes the same content', async () => {
+    const alice = await enter(server, 'alicia')
+    const room = inRoom(await alice.createRoom({}))
+    const body = { msgtype: 'm.text', body: 'tea?' }
+    const [first, second] = [
+      await alice.post(`${room}/send/m.room.message`, body),
+      await alice.post(`${room}/send/m.room.message`, body),
+    ]
+    expect(first.event_id).not.toBe(second.event_id)
+    await alice.post(`${room}/redact/${encodeURIComponent(first.event_id)}`, { reason: 'twice' })
+    expect((await alice.get(`${room}/event/${encodeURIComponent(first.event_id)}`)).content).toEqual({})
+    expect((await alice.get(`${room}/event/${encodeURIComponent(second.event_id)}`)).content).toEqual(body)
+    expect(await alice.refused('POST', `${room}/send/m.room.message`, { price: 1.5 })).toBe('400 M_BAD_JSON')
+    expect(await alice.refused('POST', `${room}/redact/nothing`, {})).toBe('400 M_INVALID_PARAM')
+  })
+
   test('clients of before are served: summaries, profiles, threads, spaces, dates, aliases, reports', async () => {
     const [alice, bob] = [await enter(server, 'alice'), await enter(server, 'bob')]
     const room = await alice.createRoom({ preset: 'public_chat', name: 'Tea', room_alias_name: 'tea' })

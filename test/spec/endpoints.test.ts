@@ -29,7 +29,12 @@ const OLDER = [
   'POST /_matrix/federation/v1/3pid/onbind',
 ]
 /** What the Go Dendrite serves beyond the specification, under the paths that its clients use. */
-const BEYOND = ['POST /_matrix/client/v3/peek/{roomIdOrAlias}', 'POST /_matrix/client/v3/rooms/{roomId}/unpeek']
+const BEYOND = [
+  'POST /_matrix/client/v3/peek/{roomIdOrAlias}',
+  'POST /_matrix/client/v3/rooms/{roomId}/redact/{eventId}',
+  'POST /_matrix/client/v3/rooms/{roomId}/send/{eventType}',
+  'POST /_matrix/client/v3/rooms/{roomId}/unpeek',
+]
 /** The form of a page that the specification describes. */
 const FORMS = ['POST /_matrix/client/v3/auth/{authType}/fallback/web']
 /** A guest's client asks for these too: it stores a filter and its settings, joins by alias, and logs out. */

@@ -75,6 +75,6 @@ async function knownDevice(app: App, params: { userId: string; deviceId: string 
   return device
 }
 
-function wire(userId: string, { device_id, display_name, last_seen_ip, last_seen_ts }: DeviceRow) {
-  return { user_id: userId, device_id, display_name, last_seen_ip, last_seen_ts }
+function wire(userId: string, row: DeviceRow) {
+  return { user_id: userId, ...row }
 }

@@ -25,23 +25,38 @@ export const sendMessage = endpoint({
   query: Timestamp,
   body: Content,
   async handle(app, { user, params, query, body }) {
-    const { roomId, txnId } = params
-    checkTransactionId(txnId)
-    const transaction = { userId: user.userId, deviceId: user.deviceId, endpoint: 'send', roomId, txnId }
-    const content = body as JsonObject
-    await checkMaySend(app, user, params.eventType, content)
-    const eventId = await sendEvent(app, {
-      roomId,
-      sender: user.userId,
-      type: params.eventType,
-      stateKey: null,
-      content,
-      originServerTs: timestampOf(user, query),
-      transaction,
-    })
-    return { event_id: eventId }
+    checkTransactionId(params.txnId)
+    return send(app, user, { ...params, ...query }, body)
   },
 })
+
+/** As clients of before the transaction ids still do it: each request is another event. */
+export const sendMessageWithoutId = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/rooms/{roomId}/send/{eventType}',
+  aliases: ['r0'],
+  auth: 'access-token',
+  guest: true,
+  rateLimit: 'message',
+  params: Type.Object({ roomId: Type.String(), eventType: Type.String() }),
+  query: Timestamp,
+  body: Content,
+  handle: (app, { user, params, query, body }) => send(app, user, { ...params, ...query }, body),
+})
+
+async function send(
+  app: App,
+  user: Requester,
+  { roomId, eventType: type, txnId, ts }: Timestamp & { roomId: string; eventType: string; txnId?: string },
+  body: object,
+) {
+  const { userId, deviceId } = user
+  const content = body as JsonObject
+  await checkMaySend(app, user, type, content)
+  const event = { roomId, sender: userId, type, stateKey: null, content, originServerTs: timestampOf(user, { ts }) }
+  const transaction = txnId === undefined ? undefined : { userId, deviceId, endpoint: 'send', roomId, txnId }
+  return { event_id: await sendEvent(app, { ...event, transaction }) }
+}
 
 /** An empty state key travels as a path that ends with the type. */
 export const setRoomStateWithKey = endpoint({
