@@ -25,6 +25,7 @@ const apart = [
   '@peculiar/x509',
   'bcryptjs',
   'eta',
+  'htmlparser2',
   'inquirer',
   'jose',
   'nodemailer',

@@ -3,6 +3,7 @@ import type { Blobs } from './blobs/blobs.ts'
 import type { Thumbnailer } from './blobs/thumbnailer.ts'
 import type { Config } from './config/schema.ts'
 import type { EventId, ServerName } from './core/ids.ts'
+import type { JsonObject } from './core/json.ts'
 import type { SignatureCheck, SigningKey } from './core/keys.ts'
 import type { LongText } from './core/long-text.ts'
 import type { OldKey } from './core/server-keys.ts'
@@ -12,7 +13,9 @@ import type { Appservices } from './live/appservices.ts'
 import type { CatchingUp } from './live/catching-up.ts'
 import type { Destinations } from './live/destinations.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
+import type { Places } from './live/places.ts'
 import type { PresenceWatch } from './live/presence.ts'
+import type { Previews } from './live/previews.ts'
 import type { ProtocolCache } from './live/protocols.ts'
 import type { Queues } from './live/queues.ts'
 import type { RateLimiter } from './live/rate-limit.ts'
@@ -110,6 +113,10 @@ export interface App {
     readonly keyClaims: Queues
     /** Files that are being fetched from other servers. */
     readonly mediaFetches: Underway<MediaRow>
+    readonly previews: Previews
+    /** Previews that are being made, by address, and how many at a time. */
+    readonly previewing: Underway<JsonObject>
+    readonly previewPlaces: Places
     /** Thumbnails that are being made. */
     readonly thumbnails: Underway<ThumbnailContent>
     /** Device lists of other servers that are being read, by user. */

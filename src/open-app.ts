@@ -20,7 +20,9 @@ import { createAppservices } from './live/appservices.ts'
 import { createCatchingUp } from './live/catching-up.ts'
 import { createDestinations } from './live/destinations.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
+import { createPlaces } from './live/places.ts'
 import { createPresenceWatch } from './live/presence.ts'
+import { createPreviews } from './live/previews.ts'
 import { createProtocolCache } from './live/protocols.ts'
 import { createQueues } from './live/queues.ts'
 import { createRateLimiter, type RateLimiter } from './live/rate-limit.ts'
@@ -84,6 +86,8 @@ export class SigningKeyUnusable extends Error {
 }
 
 const BOOT_BYTES = 6
+const PREVIEWS_AT_ONCE = 8
+const PREVIEWS_WAITING = 64
 /** Nobody's mailbox is filled by others: five mails in a row, then one in ten minutes. */
 const MAILS_TO_AN_ADDRESS = { enabled: true, threshold: 5, cooloffMs: 600_000, exemptUserIds: [] }
 
@@ -133,6 +137,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       ...remembered(),
       remoteSpaces: createRemoteSpaces(clock),
       protocols: createProtocolCache(clock),
+      previews: createPreviews(clock),
+      previewPlaces: createPlaces(PREVIEWS_AT_ONCE, PREVIEWS_WAITING, 'Too many previews at once.'),
       destinations: createDestinations(),
       searchIndex: createCatchingUp(timers),
       boot,
@@ -157,7 +163,15 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
 }
 
 type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys'
-type UnderWay = 'syncs' | 'sending' | 'preparing' | 'keyClaims' | 'deviceLists' | 'mediaFetches' | 'thumbnails'
+type UnderWay =
+  | 'syncs'
+  | 'sending'
+  | 'preparing'
+  | 'keyClaims'
+  | 'deviceLists'
+  | 'mediaFetches'
+  | 'thumbnails'
+  | 'previewing'
 
 /** What was read or sent lately, and requests that others may share. */
 function remembered(): Pick<App['live'], Remembered | UnderWay> {
@@ -173,6 +187,7 @@ function remembered(): Pick<App['live'], Remembered | UnderWay> {
     deviceLists: createUnderway(),
     mediaFetches: createUnderway(),
     thumbnails: createUnderway(),
+    previewing: createUnderway(),
   }
 }
 

@@ -120,7 +120,8 @@ export async function keepBlob(app: App, blob: TakenBlob, batch: Batch): Promise
   }
 }
 
-function newName(app: App): MediaName {
+/** A name that nobody can guess. */
+export function newName(app: App): MediaName {
   return { origin: app.serverName, media_id: app.random.bytes(ID_BYTES).toString('base64url') }
 }
 

@@ -55,7 +55,11 @@ export function renderTestConfig(choices: { dir: string; database?: string | und
       deny_networks: [],
       allow_networks: ['0.0.0.0/0', '::/0'],
     },
-    media_api: { base_path: join(dir, 'media_store'), unauthenticated_downloads: true },
+    media_api: {
+      base_path: join(dir, 'media_store'),
+      unauthenticated_downloads: true,
+      url_previews: { enabled: true, ports: [] },
+    },
     room_server: { default_room_version: '12' },
     sync_api: { search: { enabled: true } },
     user_api: { bcrypt_cost: 4, password_hashing: 'cheap', push_gateway_disable_tls_validation: true },

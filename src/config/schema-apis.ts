@@ -117,6 +117,13 @@ export function mediaApi<D extends TSchema>(database: D) {
     base_path: text('media_store', 'Directory of the files.', { minLength: 1 }),
     max_file_size_bytes: number(52_428_800, 'Largest upload; 0: any size.', { minimum: 0 }),
     unauthenticated_downloads: flag(false, 'Serve files at the paths of before Matrix 1.11 too, to anybody.'),
+    url_previews: section('Previews of the pages that messages link to.', {
+      enabled: flag(
+        false,
+        'Fetch pages for clients. Networks that federation_api.deny_networks names are never asked.',
+      ),
+      ports: list(Type.Integer({ minimum: 1, maximum: 65_535 }), [80, 443], 'Ports that may be asked at; none: any.'),
+    }),
     dynamic_thumbnails: flag(false, 'Make thumbnails of any size that is asked for.'),
     max_thumbnail_generators: number(2, 'Thumbnails made at once, at most; one core is left to the server.', {
       minimum: 1,

@@ -80,6 +80,7 @@ import { sendTransaction } from './federation/transactions.ts'
 import { getUserDevices } from './federation/user-devices.ts'
 import * as userKeys from './federation/user-keys.ts'
 import * as contentRepo from './media/content-repo.ts'
+import * as urlPreviews from './media/url-previews.ts'
 
 const ALL_BUT_VERSIONS = [
   register,
@@ -176,6 +177,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(thirdPartyInvites),
   sendTransaction,
   ...Object.values(contentRepo),
+  ...Object.values(urlPreviews),
   ...Object.values(federationContent),
   getUserDevices,
   ...Object.values(userKeys),

@@ -1,0 +1,37 @@
+import { LRUCache } from 'lru-cache'
+import type { JsonObject } from '../core/json.ts'
+import type { Clock } from './time.ts'
+
+/** Previews of pages that were fetched lately. */
+export interface Previews {
+  /** As the page was at that time, as far as it is known; undefined when it has to be looked at. */
+  at(url: string, ts: number): JsonObject | undefined
+  keep(url: string, answer: JsonObject): void
+}
+
+interface Fetched {
+  readonly fetchedMs: number
+  readonly answer: JsonObject
+}
+
+const PREVIEWS_MAX = 2_000
+const VERSIONS_MAX = 4
+const AGE_MS = 3_600_000
+
+export function createPreviews(clock: Clock): Previews {
+  /** By address, the newest first. */
+  const pages = new LRUCache<string, readonly Fetched[]>({ max: PREVIEWS_MAX })
+  return {
+    at(url, ts) {
+      const versions = pages.get(url) ?? []
+      const then = versions.find(({ fetchedMs }) => fetchedMs <= ts && ts < fetchedMs + AGE_MS)
+      const [newest] = versions
+      const isFresh = newest !== undefined && clock.now() < newest.fetchedMs + AGE_MS
+      return (then ?? (isFresh ? newest : undefined))?.answer
+    },
+    keep(url, answer) {
+      const before = (pages.get(url) ?? []).slice(0, VERSIONS_MAX - 1)
+      pages.set(url, [{ fetchedMs: clock.now(), answer }, ...before])
+    },
+  }
+}
