@@ -6,6 +6,7 @@ import type { Homeserver } from './tls-servers.ts'
 /** What users of different servers do with one another. */
 
 const ASKED_EVERY_MS = 50
+const POLL_MS = 5_000
 
 /** A new user of the server. */
 export async function enterAt(server: Homeserver, username: string): Promise<Session> {
@@ -55,9 +56,9 @@ export async function bodies(user: Session, roomId: string, limit = 20): Promise
   return chunk.map((event: Json) => event.content.body)
 }
 
-/** Resolves once the user is shown the text. */
+/** Resolves once the user is shown the text. What is said on an old end of the room stands far back in history. */
 export function hears(user: Session, roomId: string, body: string): Promise<void> {
-  return until(async () => (await bodies(user, roomId)).includes(body))
+  return until(async () => (await bodies(user, roomId, 100)).includes(body))
 }
 
 /** Resolves once the user is shown that the other one's membership is this one. */
@@ -66,12 +67,17 @@ export function sees(user: Session, roomId: string, userId: string, membership: 
   return until(async () => (await user.call('GET', path)).body.membership === membership)
 }
 
+/** Resolves with what is found in an answer to the user's syncs, the first of which tells everything. */
+export async function shown<T>(user: Session, look: (answer: Json) => T | undefined): Promise<T> {
+  let answer: Json
+  for (let found: T | undefined; ; ) {
+    answer = await user.sync(answer, { timeout: POLL_MS })
+    found = look(answer)
+    if (found !== undefined) return found
+  }
+}
+
 /** Resolves with the stripped state that comes with an invite. */
-export async function invited(user: Session, roomId: string): Promise<Json[]> {
-  let invite: Json
-  await until(async () => {
-    invite = (await user.sync()).rooms?.invite?.[roomId]
-    return invite !== undefined
-  })
-  return invite.invite_state.events
+export function invited(user: Session, roomId: string): Promise<Json[]> {
+  return shown(user, ({ rooms }) => rooms?.invite?.[roomId]?.invite_state.events)
 }

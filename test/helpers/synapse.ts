@@ -87,6 +87,8 @@ function settings(its: {
     log_config: logging(its.dir),
     enable_registration: true,
     enable_registration_without_verification: true,
+    allow_public_rooms_over_federation: true,
+    room_list_publication_rules: [{ action: 'allow' }],
     report_stats: false,
     macaroon_secret_key: 'secret of a test',
     form_secret: 'secret of a test',
