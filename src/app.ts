@@ -121,6 +121,8 @@ export interface App {
     readonly thumbnails: Underway<ThumbnailContent>
     /** Device lists of other servers that are being read, by user. */
     readonly deviceLists: Underway<void>
+    /** Users and aliases that application services are asked for. */
+    readonly appserviceQueries: Underway<boolean>
     /** Rings when a device list of another server has to be read afresh. */
     readonly staleListAlarm: Alarm
     /** Changes with every start: a token of an earlier one is told from ours. */

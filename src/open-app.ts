@@ -169,6 +169,7 @@ type UnderWay =
   | 'preparing'
   | 'keyClaims'
   | 'deviceLists'
+  | 'appserviceQueries'
   | 'mediaFetches'
   | 'thumbnails'
   | 'previewing'
@@ -185,6 +186,7 @@ function remembered(): Pick<App['live'], Remembered | UnderWay> {
     preparing: createUnderway(),
     keyClaims: createQueues(),
     deviceLists: createUnderway(),
+    appserviceQueries: createUnderway(),
     mediaFetches: createUnderway(),
     thumbnails: createUnderway(),
     previewing: createUnderway(),

@@ -3,6 +3,7 @@ import { type EventId, serverNameOf, type UserId } from '../core/ids.ts'
 import { blocksInvites } from '../core/invite-permission.ts'
 import { canonicalJson, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { localUser } from '../remote/appservice-queries.ts'
 import { accountData } from '../store/account-data.ts'
 import { profileOf } from '../store/profiles.ts'
 import { append } from './append.ts'
@@ -61,6 +62,8 @@ export async function changeMembership(app: App, wish: MembershipWish): Promise<
 /** Client-Server API, "Invite permission". Errors: M_INVITE_BLOCKED. */
 export async function checkInvitePermission(app: App, target: UserId): Promise<void> {
   if (serverNameOf(target) !== app.serverName) return
+  // An application service makes those of its users who are invited before they are there.
+  if (app.appservices.all.some((appservice) => appservice.hasUser(target))) await localUser(app, target)
   const { content } = await accountData(app.db, target, '', 'm.invite_permission_config')
   if (blocksInvites(content === undefined ? undefined : parseJson(content)))
     throw new MatrixError('M_INVITE_BLOCKED', `${target} takes no invites.`)

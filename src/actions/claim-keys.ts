@@ -10,12 +10,12 @@ import {
   fallbackKey,
   markFallbackKeyUsed,
   nextOneTimeKey,
+  ONE_TIME_KEYS,
   oneTimeKeyIsFree,
   type StoredOneTimeKey,
 } from '../store/one-time-keys.ts'
 import { askServers, byServer } from './ask-servers.ts'
 import type { Patience } from './resync-device-list.ts'
-import { ONE_TIME_KEYS } from './upload-keys.ts'
 import { write } from './write.ts'
 
 export interface KeyClaim extends DeviceName {

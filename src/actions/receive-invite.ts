@@ -6,10 +6,10 @@ import { MatrixError, roomBlocked } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { signPdu } from '../core/sign.ts'
 import { pruneStrippedState, strippedEvent } from '../core/stripped-state.ts'
+import { localUser } from '../remote/appservice-queries.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { roomById } from '../store/rooms.ts'
 import { serverAclOf } from '../store/server-acl.ts'
-import { userById } from '../store/users.ts'
 import { checkInvitePermission } from './change-membership.ts'
 import { setMembershipOutside } from './set-membership-outside.ts'
 import { verifyPdu } from './verify-pdu.ts'
@@ -40,7 +40,7 @@ export async function receiveInvite(app: App, invite: ReceivedInvite): Promise<J
     throw new MatrixError('M_FORBIDDEN', `The room is closed to ${invite.origin}.`)
   const event = await verifyPdu(app, invite.version, pdu)
   const target = event.stateKey ?? ''
-  const user = await userById(app.db, target)
+  const user = await localUser(app, target)
   // In a room of ours the invite of nobody leaves no trace here, and who there is stays untold.
   if (user === undefined ? !inRoom : user.deactivated === 1)
     throw new MatrixError('M_NOT_FOUND', 'There is no such user.')

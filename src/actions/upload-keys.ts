@@ -10,6 +10,7 @@ import {
   insertOneTimeKey,
   type KeyCounts,
   keyCounts,
+  ONE_TIME_KEYS,
   oneTimeKeysAreStill,
   oneTimeKeysNamed,
   storeFallbackKey,
@@ -22,9 +23,6 @@ export interface KeyUpload {
   readonly oneTimeKeys: readonly OneTimeKey[]
   readonly fallbackKeys: readonly OneTimeKey[]
 }
-
-/** The log row by which a device hears that it has more one-time keys here, or fewer. */
-export const ONE_TIME_KEYS = 'one_time_keys'
 
 /** One-time keys of one device that wait to be claimed. */
 const KEYS_MAX = 1_000

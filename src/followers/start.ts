@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { startAppserviceSender } from './appservice-sender.ts'
 import { startFederationSender } from './federation-sender.ts'
 import type { Follower } from './follower.ts'
 import { forwardToSender } from './forward-to-sender.ts'
@@ -14,7 +15,8 @@ import { fillUserDirectory } from './user-directory.ts'
 export async function startFollowers(app: App): Promise<Follower> {
   const search = await inOneProcess(app, 'search-index', (lease) => startSearchIndex(app, lease))
   const push = await inOneProcess(app, 'push', (lease) => startPush(app, lease))
-  const followers = [fillUserDirectory(app), search, push, ...(await startFederation(app))]
+  const appservices = await inOneProcess(app, 'appservices', (lease) => startAppserviceSender(app, lease))
+  const followers = [fillUserDirectory(app), search, push, appservices, ...(await startFederation(app))]
   return {
     async idle() {
       for (const follower of followers) await follower.idle()

@@ -6,6 +6,8 @@ export interface Typing {
   set(room: number, userId: string, timeoutMs: number): void
   /** The lists that changed after the serial, as they are now. */
   changesSince(serial: number): TypingChanges
+  /** Calls back whenever a list has changed. Returns the way to stop. */
+  onChange(listener: () => void): () => void
 }
 
 export interface TypingChanges {
@@ -32,6 +34,7 @@ interface RoomTyping {
 export function createTyping(timers: Timers, changed: (room: number) => void): Typing {
   /** In the order of their last change. */
   const rooms = new Map<number, RoomTyping>()
+  const listeners = new Set<() => void>()
   let serial = 0
 
   function tell(room: number, users: Map<string, () => void>): void {
@@ -41,6 +44,7 @@ export function createTyping(timers: Timers, changed: (room: number) => void): T
     const oldest = rooms.keys().next()
     if (rooms.size > MAX_ROOMS && !oldest.done) rooms.delete(oldest.value)
     changed(room)
+    for (const listener of listeners) listener()
   }
 
   function stop(room: number, userId: string): void {
@@ -65,6 +69,10 @@ export function createTyping(timers: Timers, changed: (room: number) => void): T
       const lists = new Map<number, readonly string[]>()
       for (const [room, typing] of rooms) if (typing.serial > since) lists.set(room, [...typing.users.keys()])
       return { serial, lists }
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
     },
   }
 }

@@ -28,12 +28,13 @@ const V1 = '/_matrix/app/v1'
 
 export function createAppserviceClient(config: Config['app_service_api'], timers: Timers): AppserviceClient {
   const options = { networks: ANYWHERE, timers, verifyTls: !config.disable_tls_validation }
-  const network = createOutbound(options)
-  const sockets = new Map<string, Outbound>()
+  const outbounds = new Map<string, Outbound>()
 
-  function socketAt(socketPath: string): Outbound {
-    const known = sockets.get(socketPath) ?? createOutbound({ ...options, socketPath })
-    sockets.set(socketPath, known)
+  /** Transactions have connections of their own: many who ask for users and rooms do not hold them up. */
+  function outboundFor(method: string, socketPath: string | undefined): Outbound {
+    const name = `${method === 'PUT' ? 'tell' : 'ask'} ${socketPath ?? ''}`
+    const known = outbounds.get(name) ?? createOutbound({ ...options, ...(socketPath !== undefined && { socketPath }) })
+    outbounds.set(name, known)
     return known
   }
 
@@ -44,7 +45,7 @@ export function createAppserviceClient(config: Config['app_service_api'], timers
       const { origin, pathname } = new URL(unix ? 'http://localhost' : url)
       const parameters = new URLSearchParams({ ...query, ...(config.legacy_auth && { access_token: hsToken }) })
       const written = config.legacy_paths ? olderPath(path) : path
-      return (unix ? socketAt(url.slice(UNIX.length)) : network).request({
+      return outboundFor(method, unix ? url.slice(UNIX.length) : undefined).request({
         ...limits,
         method,
         origin,
@@ -57,7 +58,7 @@ export function createAppserviceClient(config: Config['app_service_api'], timers
       })
     },
     async close() {
-      await Promise.all([network, ...sockets.values()].map((outbound) => outbound.close()))
+      await Promise.all([...outbounds.values()].map((outbound) => outbound.close()))
     },
   }
 }

@@ -3,6 +3,9 @@ import type { Database, Guard } from '../db/database.ts'
 import { type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
 import type { DeviceName } from './device-keys.ts'
 
+/** The log row by which a device hears that it has more one-time keys here, or fewer. */
+export const ONE_TIME_KEYS = 'one_time_keys'
+
 export interface StoredOneTimeKey {
   readonly algorithm: string
   readonly key_id: string

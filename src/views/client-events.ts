@@ -77,7 +77,7 @@ async function transactionsOf(app: App, viewer: Viewer, rows: readonly EventRow[
 }
 
 /** By number: the state that the events replaced, and what redacted them. */
-async function relatedRows(app: App, rows: readonly EventRow[]): Promise<Map<number, EventRow>> {
+export async function relatedRows(app: App, rows: readonly EventRow[]): Promise<Map<number, EventRow>> {
   const wanted = rows.flatMap((row) => [row.previous, row.redacted_by]).filter((event) => event !== null)
   const related = wanted.length === 0 ? [] : await eventsByNumber(app.db, wanted)
   return new Map(related.map((row) => [row.event, row]))
@@ -134,7 +134,8 @@ async function bundledTexts(
   return bundled
 }
 
-function shownEvent(row: EventRow, room: RoomShown, unsigned: string | undefined): string {
+/** The event as JSON text, with a text of `unsigned`. */
+export function shownEvent(row: EventRow, room: RoomShown, unsigned: string | undefined): string {
   const version = roomVersion(room.version ?? '1') ?? { redactsInContent: false }
   return clientEventJson(
     {

@@ -2,11 +2,12 @@ import type { App } from '../app.ts'
 import { isRoomAlias, isRoomId, isServerName, type ServerName, serverNameOf } from '../core/ids.ts'
 import { own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { roomOfLocalAlias } from '../remote/appservice-queries.ts'
 import { askServer, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { membershipOf } from '../store/memberships.ts'
 import { serversIn } from '../store/room-servers.ts'
-import { aliasesOf, roomByAlias, roomSummary } from '../store/rooms.ts'
+import { aliasesOf, roomSummary } from '../store/rooms.ts'
 
 /** Aliases listed of one room. */
 export const MAX_ALIASES = 1_000
@@ -24,7 +25,7 @@ export async function resolveAlias(app: App, alias: string): Promise<ResolvedAli
   if (!isRoomAlias(alias)) throw new MatrixError('M_INVALID_PARAM', `${alias} is not a room alias.`)
   const server = serverNameOf(alias)
   if (server !== app.serverName) return remoteAlias(app, server, alias)
-  const room = await roomByAlias(app.db, alias)
+  const room = await roomOfLocalAlias(app, alias)
   if (room === undefined) throw new MatrixError('M_NOT_FOUND', `The alias ${alias} is not known.`)
   const others = (await serversIn(app.db, room.room)).filter((other) => other !== app.serverName)
   return { room_id: room.room_id, servers: [app.serverName, ...others].slice(0, MAX_SERVERS) }

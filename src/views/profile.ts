@@ -2,10 +2,10 @@ import type { App } from '../app.ts'
 import { isHistoricalUserId, type ServerName, serverNameOf } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { localUser } from '../remote/appservice-queries.ts'
 import { askServer, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { profileOf } from '../store/profiles.ts'
-import { userById } from '../store/users.ts'
 
 /** A profile has at most 64 KiB; its JSON may be written with spaces and escapes. */
 const ANSWER_BYTES_MAX = 524_288
@@ -23,7 +23,7 @@ export async function profile(app: App, userId: string, field?: string): Promise
 
 /** Errors: M_NOT_FOUND, also for users who are gone. */
 export async function localProfile(app: App, userId: string): Promise<JsonObject> {
-  const user = await userById(app.db, userId)
+  const user = await localUser(app, userId)
   if (user === undefined || user.deactivated === 1) throw new MatrixError('M_NOT_FOUND', 'There is no such user.')
   return profileOf(app.db, userId)
 }

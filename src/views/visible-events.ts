@@ -23,7 +23,7 @@ export async function visibleEvents(app: App, userId: string, rows: readonly Eve
  * "Handling redactions"). In versions 1 and 2 the rules of the room have decided, and of history from before our time
  * the servers that gave it.
  */
-async function idleRedactions(app: App, rows: readonly EventRow[]): Promise<ReadonlySet<EventRow>> {
+export async function idleRedactions(app: App, rows: readonly EventRow[]): Promise<ReadonlySet<EventRow>> {
   const redactions = rows.filter((row) => row.type === 'm.room.redaction')
   if (redactions.length === 0) return new Set()
   const targets = await targetsOf(

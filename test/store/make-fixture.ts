@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dialect } from '../../src/db/sql.ts'
 import { MIGRATIONS } from '../../src/store/migrations/index.ts'
+import { registrationText } from '../helpers/appservice.ts'
 import { startPostgres } from '../helpers/postgres.ts'
 import { startTestServer } from '../helpers/server.ts'
 import { fixturePath, openRaw, readTables, renderFixture } from './fixtures.ts'
@@ -22,7 +23,9 @@ async function main(): Promise<void> {
 }
 
 async function make(dialect: Dialect, connectionString: string): Promise<void> {
-  const server = await startTestServer({}, connectionString)
+  // It is never there, so that what it is told stays to be seen.
+  const registrations = [registrationText('http://127.0.0.1:9', { namespaces: { rooms: [{ regex: '.*' }] } })]
+  const server = await startTestServer({}, connectionString, { registrations })
   const known = await populate(server).finally(() => server.stop())
   const raw = await openRaw(connectionString)
   const tables = await readTables(raw, dialect)

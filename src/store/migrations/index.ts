@@ -8,6 +8,7 @@ import { media } from './0007-media.ts'
 import { threepidBindings } from './0008-threepid-bindings.ts'
 import { peeks } from './0009-peeks.ts'
 import { thumbnails } from './0010-thumbnails.ts'
+import { appservices } from './0011-appservices.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -21,4 +22,5 @@ export const MIGRATIONS = [
   threepidBindings,
   peeks,
   thumbnails,
+  appservices,
 ]

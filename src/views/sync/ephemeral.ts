@@ -1,5 +1,6 @@
 import { type EventFilter, eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
 import { type ReceiptRow, receiptsSince } from '../../store/receipts.ts'
+import { receiptEvents } from '../receipt-events.ts'
 import { hasNews, type Scope, type SyncRoom } from './scope.ts'
 
 /** Receipts and typing lists that the client lacks: JSON texts by room (Client-Server API, "Ephemeral events"). */
@@ -9,7 +10,7 @@ export async function readEphemeral(scope: Scope, rooms: readonly SyncRoom[]): P
   const texts = new Map<number, string[]>(joined.map((room) => [room.room, []]))
   if (filterExcludesAll(filter)) return texts
   for (const [room, receipts] of await receiptsOf(scope, joined))
-    texts.get(room)?.push(...receiptEvents(filter, receipts))
+    texts.get(room)?.push(...receiptEvents(receipts.filter((row) => showsReceipt(filter, row))))
   for (const room of joined) {
     const users = scope.typing.lists.get(room.room)
     if (users !== undefined && wants(filter, 'm.typing', room)) texts.get(room.room)?.push(typingEvent(scope, users))
@@ -42,32 +43,8 @@ async function receiptsOf(scope: Scope, joined: readonly SyncRoom[]): Promise<Ma
   return byRoom
 }
 
-/**
- * One event for each thread: in one event a user could not have two receipts of a type for the same message, as one
- * in a thread and one for the whole room are.
- */
-function receiptEvents(filter: EventFilter, receipts: readonly ReceiptRow[]): string[] {
-  const shown = receipts.filter((row) => eventFilterMatches(filter, { type: 'm.receipt', sender: row.user_id }))
-  return [...grouped(shown, (row) => row.thread)].map(([, ofThread]) => {
-    const events = [...grouped(ofThread, (row) => row.event_id)].map(([eventId, ofEvent]) => {
-      const types = [...grouped(ofEvent, (row) => row.receipt_type)].map(([type, ofType]) => {
-        const users = ofType.map((row) => `${JSON.stringify(row.user_id)}:${row.data}`)
-        return `${JSON.stringify(type)}:{${users.join(',')}}`
-      })
-      return `${JSON.stringify(eventId)}:{${types.join(',')}}`
-    })
-    return `{"type":"m.receipt","content":{${events.join(',')}}}`
-  })
-}
-
-function grouped<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const row of rows) {
-    const group = groups.get(keyOf(row))
-    if (group === undefined) groups.set(keyOf(row), [row])
-    else group.push(row)
-  }
-  return groups
+function showsReceipt(filter: EventFilter, { user_id: sender }: ReceiptRow): boolean {
+  return eventFilterMatches(filter, { type: 'm.receipt', sender })
 }
 
 function typingEvent(scope: Scope, userIds: readonly string[]): string {

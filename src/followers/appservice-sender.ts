@@ -1,0 +1,234 @@
+import { write } from '../actions/write.ts'
+import type { App } from '../app.ts'
+import type { Sql } from '../db/sql.ts'
+import type { Appservice } from '../live/appservices.ts'
+import { Unreachable } from '../remote/outbound.ts'
+import {
+  appserviceCursor,
+  beginTransaction,
+  endTransaction,
+  forgetAllBut,
+  postponeTransaction,
+  type TransactionRow,
+  transactionUnderWay,
+} from '../store/appservice-transactions.ts'
+import { cursorOf, moveCursor } from '../store/cursors.ts'
+import { nextStretch, type Reader, readerFor } from '../views/appservice/transaction.ts'
+import type { Follower } from './follower.ts'
+import type { Lease } from './lease.ts'
+
+/** Bridges may do their work before they answer. */
+const TIMEOUT_MS = 60_000
+const ANSWER_BYTES_MAX = 65_536
+/** An application service that does not take a transaction is left alone for a time that doubles up to this. */
+const PAUSE_FIRST_MS = 1_000
+const PAUSE_MAX_MS = 60_000
+/** So long one that is being told something may still answer when the server stops. */
+const GRACE_MS = 3_000
+/** What concerned nobody is read again after a crash, no more than so many rows of it. */
+const UNKEPT_MAX = 1_000
+
+/** How far an application service was told. */
+interface Place {
+  position: number
+  /** What the database knows of the position. */
+  kept: number
+  underWay: TransactionRow | undefined
+  failures: number
+  /** Milliseconds since 1970. */
+  retryAt: number
+}
+
+interface Listener extends Place {
+  readonly appservice: Appservice
+  reader: Reader
+  /** Something went wrong on our side: only the database knows how far it was told. */
+  lost: boolean
+  wanted: boolean
+  running: Promise<void> | undefined
+  cancelRetry: () => void
+}
+
+interface State {
+  readonly lease: Lease
+  transactions: number
+  stopped: boolean
+  readonly hangUp: AbortController
+}
+
+/**
+ * Tells application services what concerns them (Application Service API, "Pushing events"). Each is a cursor on the
+ * log with a pace of its own. A transaction is durable before it is sent, and tried under the same name and in the same
+ * words until it is taken: nothing is lost or told twice, whichever side dies.
+ */
+export async function startAppserviceSender(app: App, lease: Lease): Promise<Follower> {
+  const state: State = { lease, transactions: 0, stopped: false, hangUp: new AbortController() }
+  const told = app.appservices.all.filter(({ url }) => url !== undefined)
+  const forgotten = await forgetAllBut(
+    app.db,
+    told.map(({ id }) => id),
+  )
+  if (forgotten.length > 0) await keep(app, state, forgotten)
+  const listeners: Listener[] = []
+  for (const appservice of told) listeners.push(await listenerFor(app, state, appservice))
+  const startAll = () => {
+    for (const listener of listeners) start(app, state, listener)
+  }
+  const stopListening = [app.db.onGrown(startAll), app.live.typing.onChange(startAll)]
+  startAll()
+  const idle = async () => {
+    for (;;) {
+      const running = listeners.flatMap((listener) => listener.running ?? [])
+      if (running.length === 0) return
+      await Promise.all(running)
+    }
+  }
+  return {
+    idle,
+    async stop() {
+      for (const stop of stopListening) stop()
+      state.stopped = true
+      for (const listener of listeners) listener.cancelRetry()
+      const cancelHangUp = app.timers.after(GRACE_MS, () => state.hangUp.abort())
+      await idle()
+      cancelHangUp()
+    },
+  }
+}
+
+async function listenerFor(app: App, state: State, appservice: Appservice): Promise<Listener> {
+  return {
+    ...(await placeOf(app, state, appservice)),
+    appservice,
+    reader: readerFor(app, appservice),
+    lost: false,
+    wanted: false,
+    running: undefined,
+    cancelRetry: () => undefined,
+  }
+}
+
+/** A new one hears of what happens from now on. */
+async function placeOf(app: App, state: State, { id }: Appservice): Promise<Place> {
+  const known = await cursorOf(app.db, appserviceCursor(id))
+  const position = known ?? app.db.safePosition()
+  if (known === undefined) await keep(app, state, [moveCursor(appserviceCursor(id), position)])
+  const underWay = await transactionUnderWay(app.db, id)
+  const { failures = 0, retry_at: retryAt } = underWay ?? {}
+  return { position, kept: position, underWay, failures, retryAt: retryAt ?? 0 }
+}
+
+function start(app: App, state: State, listener: Listener): void {
+  if (state.stopped) return
+  listener.wanted = true
+  if (listener.running !== undefined) return
+  listener.cancelRetry()
+  const waitMs = listener.retryAt - app.clock.now()
+  if (waitMs > 0) {
+    listener.cancelRetry = app.timers.after(waitMs, () => start(app, state, listener))
+    return
+  }
+  const { id } = listener.appservice
+  listener.running = tellAll(app, state, listener)
+    .catch((error: unknown) => {
+      app.log.error({ err: error, appservice: id }, 'an application service is not told now')
+      listener.lost = true
+      pause(app, listener)
+    })
+    .finally(() => {
+      listener.running = undefined
+      if (listener.wanted) start(app, state, listener)
+    })
+}
+
+async function tellAll(app: App, state: State, listener: Listener): Promise<void> {
+  if (listener.lost) {
+    const { appservice, failures } = listener
+    Object.assign(listener, await placeOf(app, state, appservice), { reader: readerFor(app, appservice), failures })
+    listener.lost = false
+  }
+  while (listener.wanted && !state.stopped) {
+    listener.wanted = false
+    while (!state.stopped && (await tellSome(app, state, listener))) {}
+    if (listener.retryAt > app.clock.now()) return
+  }
+}
+
+/** Tells one transaction. Resolves with whether there may be more to tell now. */
+async function tellSome(app: App, state: State, listener: Listener): Promise<boolean> {
+  const { appservice } = listener
+  const transaction = listener.underWay ?? (await nextTransaction(app, state, listener, []))
+  if (transaction === undefined) return listener.position < app.db.safePosition()
+  listener.underWay = transaction
+  if (!(await taken(app, state, listener, transaction))) return false
+  listener.underWay = undefined
+  listener.failures = 0
+  listener.retryAt = 0
+  listener.position = transaction.position
+  listener.kept = transaction.position
+  const ended = endTransaction(appservice.id, transaction)
+  listener.underWay = await nextTransaction(app, state, listener, ended)
+  return listener.underWay !== undefined || listener.position < app.db.safePosition()
+}
+
+/**
+ * Reads the log on, and resolves with the next transaction once it is durable, together with the end of the last one;
+ * undefined: nothing more concerns the application service.
+ */
+async function nextTransaction(
+  app: App,
+  state: State,
+  listener: Listener,
+  ended: readonly Sql[],
+): Promise<TransactionRow | undefined> {
+  const { appservice, reader } = listener
+  const { body, messages, position } = await nextStretch(app, reader, listener.position)
+  if (body === undefined) {
+    listener.position = position
+    if (ended.length === 0 && position - listener.kept < UNKEPT_MAX) return undefined
+    await keep(app, state, [...ended, moveCursor(appserviceCursor(appservice.id), position)])
+    listener.kept = position
+    return undefined
+  }
+  const txnId = `${app.live.boot}-${++state.transactions}`
+  const row = { txn_id: txnId, body, messages: JSON.stringify(messages), position, failures: 0, retry_at: null }
+  await keep(app, state, [...ended, beginTransaction(appservice.id, row)])
+  return row
+}
+
+async function keep(app: App, state: State, writes: readonly Sql[]): Promise<void> {
+  const written = await write(app, { guards: state.lease.guards(), writes, log: [] })
+  // Another process tells from now on.
+  if (written === undefined) throw new Error('the lease is lost')
+}
+
+/** Resolves with whether the application service has taken the transaction. */
+async function taken(app: App, state: State, listener: Listener, { txn_id, body }: TransactionRow): Promise<boolean> {
+  const { appservice } = listener
+  try {
+    const { status } = await app.remote.appservices.ask(appservice, {
+      method: 'PUT',
+      path: `/_matrix/app/v1/transactions/${txn_id}`,
+      body,
+      timeoutMs: TIMEOUT_MS,
+      maxBytes: ANSWER_BYTES_MAX,
+      signal: state.hangUp.signal,
+    })
+    if (status >= 200 && status < 300) return true
+    throw new Unreachable(`it answers ${status}`)
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error
+    if (state.stopped) return false
+    if (listener.failures === 0)
+      app.log.warn({ appservice: appservice.id, reason: error.message }, 'an application service takes no transactions')
+    pause(app, listener)
+    await keep(app, state, [postponeTransaction(appservice.id, listener.failures, listener.retryAt)])
+    return false
+  }
+}
+
+function pause(app: App, listener: Listener): void {
+  const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** Math.min(listener.failures++, 20), PAUSE_MAX_MS)
+  listener.retryAt = app.clock.now() + pauseMs
+  listener.wanted = true
+}
