@@ -1,7 +1,8 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { publishRoom, roomById } from '../store/rooms.ts'
+import { type Appservice, networkInstance } from '../live/appservices.ts'
+import { publishInNetwork as listInNetwork, publishRoom, roomById } from '../store/rooms.ts'
 import { append } from './append.ts'
 import { maySendState } from './may-send.ts'
 import { write } from './write.ts'
@@ -22,6 +23,24 @@ export async function publish(
   await write(app, {
     guards: [],
     writes: [publishRoom(room.room, published)],
+    log: [{ kind: 'directory', subject: roomId }],
+  })
+}
+
+/**
+ * Lists the room in the directory of a network that the application service bridges, or takes it off. Errors:
+ * M_NOT_FOUND.
+ */
+export async function publishInNetwork(
+  app: App,
+  appservice: Appservice,
+  { networkId, roomId, published }: { networkId: string; roomId: string; published: boolean },
+): Promise<void> {
+  const room = await roomById(app.db, roomId)
+  if (room === undefined) throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
+  await write(app, {
+    guards: [],
+    writes: [listInNetwork(networkInstance(appservice, networkId), room.room, published)],
     log: [{ kind: 'directory', subject: roomId }],
   })
 }

@@ -35,5 +35,6 @@ export function publicRoomsRequest(wish: Static<typeof PublicRoomsBody>): Public
     searchTerm: wish.filter?.generic_search_term ?? undefined,
     roomTypes: wish.filter?.room_types ?? undefined,
     network: wish.third_party_instance_id ?? undefined,
+    allNetworks: wish.include_all_networks,
   }
 }

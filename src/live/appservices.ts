@@ -36,6 +36,11 @@ export interface Appservices {
   ownerOfAlias(alias: string): Appservice | undefined
 }
 
+/** The name by which clients ask for the rooms of a network (`third_party_instance_id`): no two have the same. */
+export function networkInstance({ id }: Pick<Appservice, 'id'>, networkId: string): string {
+  return `${id}|${networkId}`
+}
+
 interface Registered {
   readonly appservice: Appservice
   readonly registration: Registration

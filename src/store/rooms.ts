@@ -75,22 +75,42 @@ export interface DirectoryPlace {
   readonly room: number
 }
 
-export function publishedAfter(db: Database, place: DirectoryPlace, limit: number): Promise<RoomSummary[]> {
-  return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE published = 1 AND ${KNOWN}
+/** Whose directory: the server's, that of a network which an application service bridges, or all of them. */
+export type DirectoryName = 'server' | 'all' | { readonly network: string }
+
+function listedIn(directory: DirectoryName): Sql {
+  if (directory === 'server') return sql`published = 1`
+  const listed = sql`SELECT room FROM network_rooms`
+  if (directory === 'all') return sql`(published = 1 OR room IN (${listed}))`
+  return sql`room IN (${listed} WHERE network = ${directory.network})`
+}
+
+export function publishedAfter(
+  db: Database,
+  directory: DirectoryName,
+  place: DirectoryPlace,
+  limit: number,
+): Promise<RoomSummary[]> {
+  return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE ${listedIn(directory)} AND ${KNOWN}
     AND (joined_members, room) < (${place.members}, ${place.room})
     ORDER BY joined_members DESC, room DESC LIMIT ${limit}`)
 }
 
 /** The nearest to the place first. */
-export function publishedBefore(db: Database, place: DirectoryPlace, limit: number): Promise<RoomSummary[]> {
-  return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE published = 1 AND ${KNOWN}
+export function publishedBefore(
+  db: Database,
+  directory: DirectoryName,
+  place: DirectoryPlace,
+  limit: number,
+): Promise<RoomSummary[]> {
+  return db.read(sql`SELECT ${SUMMARY_COLUMNS} FROM rooms WHERE ${listedIn(directory)} AND ${KNOWN}
     AND (joined_members, room) > (${place.members}, ${place.room})
     ORDER BY joined_members, room LIMIT ${limit}`)
 }
 
-export async function countPublished(db: Database): Promise<number> {
+export async function countPublished(db: Database, directory: DirectoryName): Promise<number> {
   const rows = await db.read<{ rooms: number }>(
-    sql`SELECT count(*) AS rooms FROM rooms WHERE published = 1 AND ${KNOWN}`,
+    sql`SELECT count(*) AS rooms FROM rooms WHERE ${listedIn(directory)} AND ${KNOWN}`,
   )
   return rows[0]?.rooms ?? 0
 }
@@ -137,6 +157,12 @@ export function addMembers(room: number, joined: number, invited: number): Sql {
 
 export function publishRoom(room: number, published: boolean): Sql {
   return sql`UPDATE rooms SET published = ${published ? 1 : 0} WHERE room = ${room}`
+}
+
+export function publishInNetwork(network: string, room: number, published: boolean): Sql {
+  return published
+    ? sql`INSERT INTO network_rooms (network, room) VALUES (${network}, ${room}) ON CONFLICT (network, room) DO NOTHING`
+    : sql`DELETE FROM network_rooms WHERE network = ${network} AND room = ${room}`
 }
 
 export function insertAlias(alias: string, room: number, creator: string, nowMs: number): Sql {

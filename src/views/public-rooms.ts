@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import {
   countPublished,
+  type DirectoryName,
   type DirectoryPlace,
   publishedAfter,
   publishedBefore,
@@ -17,6 +18,8 @@ export interface PublicRoomsRequest {
   readonly roomTypes?: readonly (string | null)[] | undefined
   /** An instance of a bridged network whose rooms alone are wanted. */
   readonly network?: string | undefined
+  /** Rooms of all networks are wanted too. */
+  readonly allNetworks?: boolean | undefined
 }
 
 const MAX_LIMIT = 100
@@ -29,8 +32,6 @@ const FIRST: DirectoryPlace = { members: Number.MAX_SAFE_INTEGER, room: Number.M
 
 /** A page of the published rooms, the largest first, and the tokens of the pages around it. Errors: M_INVALID_PARAM. */
 export async function publicRooms(app: App, request: PublicRoomsRequest): Promise<Record<string, unknown>> {
-  // No application service has rooms of a network of its own here.
-  if (request.network !== undefined) return { chunk: [], total_room_count_estimate: 0 }
   const limit = Math.min(Math.max(request.limit ?? MAX_LIMIT, 1), MAX_LIMIT)
   const { forwards, place } = startOf(request.since)
   const { rooms, more } = await scan(app, request, { forwards, place, limit })
@@ -44,8 +45,13 @@ export async function publicRooms(app: App, request: PublicRoomsRequest): Promis
     chunk: rooms.map(publishedRoom),
     ...(hasNext && last !== undefined ? { next_batch: token('n', last) } : {}),
     ...(hasPrevious && first !== undefined ? { prev_batch: token('p', first) } : {}),
-    ...(unfiltered ? { total_room_count_estimate: await countPublished(app.db) } : {}),
+    ...(unfiltered ? { total_room_count_estimate: await countPublished(app.db, directoryOf(request)) } : {}),
   }
+}
+
+function directoryOf({ network, allNetworks }: PublicRoomsRequest): DirectoryName {
+  if (allNetworks === true) return 'all'
+  return network === undefined ? 'server' : { network }
 }
 
 const TOKEN = /^([np])(\d{1,16})_(\d{1,16})$/
@@ -72,7 +78,7 @@ async function scan(
   let from = place
   for (let scanned = 0; scanned < MAX_SCANNED; scanned += PAGE) {
     const read = forwards ? publishedAfter : publishedBefore
-    const page = await read(app.db, from, PAGE)
+    const page = await read(app.db, directoryOf(request), from, PAGE)
     for (const room of page.filter(fits)) {
       if (rooms.length === limit) return { rooms, more: true }
       rooms.push(room)

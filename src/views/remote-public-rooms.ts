@@ -32,7 +32,8 @@ export async function publicRoomsOf(
   }
 }
 
-function contentOf({ limit, since, searchTerm, roomTypes, network }: PublicRoomsRequest): JsonObject {
+function contentOf(request: PublicRoomsRequest): JsonObject {
+  const { limit, since, searchTerm, roomTypes, network, allNetworks } = request
   const filter = {
     ...(searchTerm === undefined ? {} : { generic_search_term: searchTerm }),
     ...(roomTypes === undefined ? {} : { room_types: roomTypes }),
@@ -41,6 +42,7 @@ function contentOf({ limit, since, searchTerm, roomTypes, network }: PublicRooms
     ...(limit === undefined ? {} : { limit }),
     ...(since === undefined ? {} : { since }),
     ...(network === undefined ? {} : { third_party_instance_id: network }),
+    ...(allNetworks === undefined ? {} : { include_all_networks: allNetworks }),
     ...(Object.keys(filter).length === 0 ? {} : { filter }),
   }
 }

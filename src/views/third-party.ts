@@ -1,7 +1,7 @@
 import type { App } from '../app.ts'
 import { isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import type { Appservice } from '../live/appservices.ts'
+import { type Appservice, networkInstance } from '../live/appservices.ts'
 import { Unreachable } from '../remote/outbound.ts'
 
 /** How long an application service is waited for: the others have answered. */
@@ -64,10 +64,10 @@ async function metadata(app: App, appservice: Appservice, name: string): Promise
 }
 
 /** A network of an instance has a name in the room directory, which clients ask for by `third_party_instance_id`. */
-function instancesOf({ id }: Appservice, instances: JsonValue | undefined): JsonObject[] {
+function instancesOf(appservice: Appservice, instances: JsonValue | undefined): JsonObject[] {
   return objectsIn(instances, INSTANCES_MAX).map((instance) => {
     const network = own(instance, 'network_id')
-    return typeof network === 'string' ? { ...instance, instance_id: `${id}|${network}` } : instance
+    return typeof network === 'string' ? { ...instance, instance_id: networkInstance(appservice, network) } : instance
   })
 }
 

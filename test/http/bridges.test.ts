@@ -115,6 +115,38 @@ eachServer(
       expect([none.status, none.body.errcode]).toEqual([404, 'M_NOT_FOUND'])
     })
 
+    test('rooms of a network are in its own list, in that of all, and not in that of the server', async () => {
+      const { token } = await server.register('dora')
+      const made = await server.call('POST', `${V3}/createRoom`, { token, body: { name: 'Net' } })
+      const roomId = String(made.body.room_id)
+      const path = `${V3}/directory/list/appservice/one/${encodeURIComponent(roomId)}`
+      const list = async (wish: object) => {
+        const { body } = await server.call('POST', `${V3}/publicRooms`, { token, body: wish })
+        return (body.chunk as { room_id: string }[]).map((room) => room.room_id)
+      }
+      const show = (visibility: string) => server.call('PUT', path, { token: 'as-irc', body: { visibility } })
+      expect((await show('public')).status).toBe(200)
+      expect((await show('public')).status).toBe(200)
+      expect(await list({ third_party_instance_id: 'irc|one' })).toEqual([roomId])
+      expect(await list({ include_all_networks: true })).toEqual([roomId])
+      for (const wish of [{}, { third_party_instance_id: 'sms|one' }, { third_party_instance_id: 'irc|two' }])
+        expect(await list(wish)).toEqual([])
+      const published = { token, body: { visibility: 'public' } }
+      await server.call('PUT', `${V3}/directory/list/room/${encodeURIComponent(roomId)}`, published)
+      expect(await list({ include_all_networks: true })).toEqual([roomId])
+      expect((await show('private')).status).toBe(200)
+      expect(await list({ third_party_instance_id: 'irc|one' })).toEqual([])
+      expect(await list({})).toEqual([roomId])
+      await show('public')
+      expect((await server.call('DELETE', path, { token: 'as-irc' })).status).toBe(200)
+      expect(await list({ third_party_instance_id: 'irc|one' })).toEqual([])
+      const byUser = await server.call('PUT', path, published)
+      expect([byUser.status, byUser.body.errcode]).toEqual([403, 'M_FORBIDDEN'])
+      const unknown = path.replace(encodeURIComponent(roomId), '!none')
+      const nowhere = await server.call('PUT', unknown, { token: 'as-irc', body: { visibility: 'public' } })
+      expect([nowhere.status, nowhere.body.errcode]).toEqual([404, 'M_NOT_FOUND'])
+    })
+
     test('places and people are looked for at all that bridge the protocol, both ways', async () => {
       const { token } = await server.register('carol')
       const place = { alias: '#_irc_a:test.example', protocol: 'net', fields: { channel: '#a' } }

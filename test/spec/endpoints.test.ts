@@ -28,12 +28,13 @@ const OLDER = [
   'PUT /_matrix/federation/v1/send_leave/{roomId}/{eventId}',
   'POST /_matrix/federation/v1/3pid/onbind',
 ]
-/** What the Go Dendrite serves beyond the specification, under the paths that its clients use. */
+/** What the Go Dendrite serves beyond the specification, and bridges ask for, under the paths that clients use. */
 const BEYOND = [
   'POST /_matrix/client/v3/peek/{roomIdOrAlias}',
   'POST /_matrix/client/v3/rooms/{roomId}/redact/{eventId}',
   'POST /_matrix/client/v3/rooms/{roomId}/send/{eventType}',
   'POST /_matrix/client/v3/rooms/{roomId}/unpeek',
+  'DELETE /_matrix/client/v3/directory/list/appservice/{networkId}/{roomId}',
 ]
 /** The form of a page that the specification describes. */
 const FORMS = ['POST /_matrix/client/v3/auth/{authType}/fallback/web']

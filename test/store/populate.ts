@@ -1,4 +1,5 @@
 import { signJson } from '../../src/core/sign.ts'
+import { AS_TOKEN } from '../helpers/appservice.ts'
 import { crossSigningOf, deviceKeysOf, oneTimeKeys } from '../helpers/device-keys.ts'
 import { picture } from '../helpers/pictures.ts'
 import { type Account, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
@@ -41,6 +42,8 @@ export async function populate(server: TestServer): Promise<Known> {
   })
   const newer = await createRoom(server, alice, { invite: [bob.userId], is_direct: true, room_version: '12' })
   await must(server, bob, 'POST', `/join/${encodeURIComponent(tea)}`, {})
+  const inNetwork = `${V3}/directory/list/appservice/net/${encodeURIComponent(tea)}`
+  await server.call('PUT', inNetwork, { token: AS_TOKEN, body: { visibility: 'public' } })
   await must(server, bob, 'POST', `/join/${encodeURIComponent(newer)}`, {})
   await comeAndGo(server, alice, tea, carol)
   const open = { type: 'm.room.history_visibility', state_key: '', content: { history_visibility: 'world_readable' } }

@@ -1,10 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { deleteAlias } from '../../actions/delete-alias.ts'
-import { publish } from '../../actions/publish-room.ts'
+import { publish, publishInNetwork } from '../../actions/publish-room.ts'
 import { setAlias } from '../../actions/set-alias.ts'
 import { localAliases, resolveAlias, visibility } from '../../views/directory.ts'
 import { endpoint } from '../endpoint.ts'
+import { text } from '../texts.ts'
 
+const ID_LENGTH_MAX = 255
 const AliasParams = Type.Object({ roomAlias: Type.String() })
 const RoomParams = Type.Object({ roomId: Type.String() })
 
@@ -77,6 +79,36 @@ export const setRoomVisibilityOnDirectory = endpoint({
   body: Type.Object({ visibility: Type.Optional(Type.Union([Type.Literal('public'), Type.Literal('private')])) }),
   async handle(app, { user, params, body }) {
     await publish(app, user, params.roomId, body.visibility !== 'private')
+    return {}
+  },
+})
+
+const NetworkRoom = Type.Object({ networkId: text(ID_LENGTH_MAX), roomId: Type.String() })
+const NETWORK_ROOM = '/_matrix/client/v3/directory/list/appservice/{networkId}/{roomId}'
+
+/** Application Service API, "Published room directories". */
+export const updateAppserviceRoomDirectoryVisibility = endpoint({
+  method: 'PUT',
+  path: NETWORK_ROOM,
+  aliases: ['r0'],
+  auth: 'appservice-token',
+  params: NetworkRoom,
+  body: Type.Object({ visibility: Type.Union([Type.Literal('public'), Type.Literal('private')]) }),
+  async handle(app, { appservice, params, body }) {
+    await publishInNetwork(app, appservice, { ...params, published: body.visibility === 'public' })
+    return {}
+  },
+})
+
+/** What bridges use, and the specification does not know. */
+export const removeFromAppserviceRoomDirectory = endpoint({
+  method: 'DELETE',
+  path: NETWORK_ROOM,
+  aliases: ['r0'],
+  auth: 'appservice-token',
+  params: NetworkRoom,
+  async handle(app, { appservice, params }) {
+    await publishInNetwork(app, appservice, { ...params, published: false })
     return {}
   },
 })

@@ -9,6 +9,7 @@ import { threepidBindings } from './0008-threepid-bindings.ts'
 import { peeks } from './0009-peeks.ts'
 import { thumbnails } from './0010-thumbnails.ts'
 import { appservices } from './0011-appservices.ts'
+import { networkRooms } from './0012-network-rooms.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -23,4 +24,5 @@ export const MIGRATIONS = [
   peeks,
   thumbnails,
   appservices,
+  networkRooms,
 ]
