@@ -91,12 +91,19 @@ export async function openPostgres(
   }
 }
 
+/**
+ * Each query has its index. A statement that was planned while its table was small would read all of it for the life of
+ * the connection, and compiling what takes a millisecond takes a hundred. The database's URI may say otherwise.
+ */
+const PLANNING = '-c enable_seqscan=off -c jit=off'
+
 /** What every connection has in common. */
 export function clientConfig(uri: string): pg.ClientConfig {
   return {
     connectionString: uri,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    options: PLANNING,
     types: pgTypes,
     application_name: 'dendrite',
   }

@@ -108,9 +108,23 @@ function check(value: SqlValue, dialect: Dialect): void {
 function textOf(query: Sql, dialect: Dialect, count: { holes: number }): string {
   let text = query.strings[0] ?? ''
   for (const [index, hole] of query.holes.entries()) {
-    text += holeText(hole, dialect, count) + (query.strings[index + 1] ?? '')
+    const member = dialect === 'postgres' && isList(hole) ? MEMBER.exec(text) : null
+    if (member === null) text += holeText(hole, dialect, count)
+    else text = text.slice(0, member.index) + memberText(hole as List, member[1] !== undefined, count)
+    text += query.strings[index + 1] ?? ''
   }
   return text
+}
+
+const MEMBER = /(NOT )?IN\s+$/
+
+/**
+ * PostgreSQL looks each item of an array up in an index. A subquery it may join with the whole table, and goes on so with
+ * a prepared statement that it planned while the table was small.
+ */
+function memberText(list: List, not: boolean, count: { holes: number }): string {
+  count.holes += 1
+  return `${not ? '<> ALL' : '= ANY'} ($${count.holes}${castOf(list)})`
 }
 
 function holeText(hole: Hole, dialect: Dialect, count: { holes: number }): string {

@@ -45,7 +45,7 @@ export function insertEvent(event: Event, place: EventPlace, authEvents: readonl
   }
   if (authEvents.length > 0) {
     statements.push(sql`INSERT INTO event_auth (event, auth_event)
-      SELECT ${place.event}, event FROM events WHERE event IN ${intList(authEvents)}
+      SELECT ${place.event}, a.* FROM ${intList(authEvents)} AS a WHERE true
       ON CONFLICT (event, auth_event) DO NOTHING`)
   }
   return statements

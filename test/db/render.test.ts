@@ -11,9 +11,17 @@ test('one text becomes that of each engine', () => {
     AND c IN (SELECT value FROM json_each(?)) AND d = ? AND e = ? AND f <= ? LIMIT ?`)
   expect(lite.values).toEqual(['x', '["p","q"]', '[1]', null, Uint8Array.of(7), 11, 5])
   const post = render(query, 'postgres', [10, 11])
-  expect(post.statement.text).toBe(`SELECT a FROM t WHERE name = $1::text AND post AND b IN (SELECT unnest($2::text[]))
-    AND c IN (SELECT unnest($3::bigint[])) AND d = $4 AND e = $5::bytea AND f <= $6::bigint LIMIT $7::bigint`)
+  expect(post.statement.text).toBe(`SELECT a FROM t WHERE name = $1::text AND post AND b = ANY ($2::text[])
+    AND c = ANY ($3::bigint[]) AND d = $4 AND e = $5::bytea AND f <= $6::bigint LIMIT $7::bigint`)
   expect(post.values).toEqual(['x', ['p', 'q'], [1], null, Uint8Array.of(7), 11, 5])
+})
+
+test('only lists of members are compared, and those that are not in a list too', () => {
+  const query = sql`SELECT l.* FROM ${intList([1])} AS l WHERE l.a NOT IN
+    ${intList([2])}`
+  expect(render(query, 'postgres').statement.text).toBe(
+    'SELECT l.* FROM (SELECT unnest($1::bigint[])) AS l WHERE l.a <> ALL ($2::bigint[])',
+  )
 })
 
 test('a call site is rendered once per shape', () => {
