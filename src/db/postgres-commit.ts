@@ -1,8 +1,7 @@
-import type { Duplex } from 'node:stream'
 import type pg from 'pg'
 import { fellWithBase, guardHolds, type Member, type Result } from './commit.ts'
 import { DatabaseUnavailable, type LogRow } from './database.ts'
-import { namedQuery } from './postgres-values.ts'
+import { inOneWrite, namedQuery } from './postgres-values.ts'
 import { type Rendered, render } from './render.ts'
 import type { Row } from './sql.ts'
 
@@ -128,17 +127,6 @@ function sendLog(client: pg.Client, log: readonly LogRow[], start: number): Prom
     }),
     client.query({ name: 'notify_log', text: `SELECT pg_notify('dendrite_log', $1::text)`, values: [String(head)] }),
   ]
-}
-
-/** Sends together what `send` asks: a system call for each of some hundred statements is a third of the work. */
-function inOneWrite<T>(client: pg.Client, send: () => T): T {
-  const { stream } = (client as pg.Client & { readonly connection: { readonly stream: Duplex } }).connection
-  stream.cork()
-  try {
-    return send()
-  } finally {
-    stream.uncork()
-  }
 }
 
 function attempt<T>(work: () => T): T | Error {

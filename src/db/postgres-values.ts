@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { DatabaseUnavailable } from './database.ts'
 import type { Rendered } from './render.ts'
@@ -38,4 +39,15 @@ export function asUnavailable(error: unknown): DatabaseUnavailable {
 export function namedQuery({ statement, values }: Rendered): pg.QueryConfig {
   const { name, text } = statement
   return name === undefined ? { text, values } : { name, text, values }
+}
+
+/** Sends together what `send` asks: a system call for each of some hundred statements is a third of the work. */
+export function inOneWrite<T>(client: pg.ClientBase, send: () => T): T {
+  const { stream } = (client as pg.ClientBase & { readonly connection: { readonly stream: Duplex } }).connection
+  stream.cork()
+  try {
+    return send()
+  } finally {
+    stream.uncork()
+  }
 }

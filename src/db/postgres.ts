@@ -6,8 +6,9 @@ import { DatabaseNotMigrated } from './errors.ts'
 import { type Growth, growth } from './growth.ts'
 import { idBlocks } from './id-blocks.ts'
 import { commitTransaction } from './postgres-commit.ts'
-import { asUnavailable, isUnavailable, namedQuery, pgTypes, UNDEFINED_TABLE } from './postgres-values.ts'
-import { render } from './render.ts'
+import { pooledReads } from './postgres-reads.ts'
+import { asUnavailable, isUnavailable, pgTypes, UNDEFINED_TABLE } from './postgres-values.ts'
+import { type Rendered, render } from './render.ts'
 import { type Row, type Sql, sql } from './sql.ts'
 import type { Time } from './sqlite.ts'
 
@@ -27,6 +28,7 @@ interface Connections {
   readonly uri: string
   readonly server: boolean
   readonly pool: pg.Pool
+  readonly ask: (query: Rendered) => Promise<Row[]>
   readonly log: Growth
   /** Hear what servers tell one another. */
   readonly listeners: Set<(text: string) => void>
@@ -42,7 +44,12 @@ export async function openPostgres(
   options: { maxConnections?: number | undefined; server?: boolean } = {},
 ): Promise<Database> {
   const max = options.maxConnections ?? Math.min(DEFAULT_MAX_CONNECTIONS, 2 * availableParallelism())
-  const pool = new pg.Pool({ ...clientConfig(uri), max: Math.max(1, max - 1), query_timeout: READ_TIMEOUT_MS })
+  const pool = new pg.Pool({
+    ...clientConfig(uri),
+    ...PIPELINE,
+    max: Math.max(1, max - 1),
+    query_timeout: READ_TIMEOUT_MS,
+  })
   // A connection that breaks while nobody uses it leaves the pool by itself.
   pool.on('error', () => undefined)
   const server = options.server ?? false
@@ -50,6 +57,7 @@ export async function openPostgres(
     uri,
     server,
     pool,
+    ask: pooledReads(pool),
     log: growth(0),
     listeners: new Set(),
     writer: undefined,
@@ -97,6 +105,9 @@ export async function openPostgres(
  */
 const PLANNING = '-c enable_seqscan=off -c jit=off'
 
+/** Queries are sent without waiting for the answers to those before. The types of pg do not know it. */
+const PIPELINE = { pipeline: true } as pg.ClientConfig
+
 /** What every connection has in common. */
 export function clientConfig(uri: string): pg.ClientConfig {
   return {
@@ -120,8 +131,8 @@ function writerOf(connections: Connections): Promise<pg.Client> {
 }
 
 async function connectWriter(connections: Connections, forget: () => void): Promise<pg.Client> {
-  const config = { ...clientConfig(connections.uri), pipeline: true, query_timeout: WRITE_TIMEOUT_MS }
-  const client = new pg.Client(config as pg.ClientConfig)
+  const config = { ...clientConfig(connections.uri), ...PIPELINE, query_timeout: WRITE_TIMEOUT_MS }
+  const client = new pg.Client(config)
   client.on('error', forget)
   client.on('end', forget)
   client.on('notification', ({ channel, payload }) => {
@@ -198,8 +209,7 @@ async function readRows(connections: Connections, query: Sql): Promise<Row[]> {
   connections.queries += 1
   const rendered = render(query, 'postgres')
   try {
-    const { rows } = await connections.pool.query<Row>(namedQuery(rendered))
-    return rows
+    return await connections.ask(rendered)
   } catch (error) {
     throw isUnavailable(error) ? asUnavailable(error) : error
   }
