@@ -20,15 +20,16 @@ interface State {
 }
 
 /**
- * Reads by way of the pool, whose clients have to be in pipeline mode. Those of one turn of the loop share a connection,
- * and so do those that wait for one: sending a query, and waking the server for it, costs more than most queries.
+ * Reads by way of the pool, whose clients have to be in pipeline mode. Those of one turn of the loop share a
+ * connection, and so do those that wait for one: sending a query, and waking the server for it, costs more than most
+ * queries.
  */
 export function pooledReads(pool: pg.Pool): (query: Rendered) => Promise<Row[]> {
   const state: State = { pool, waiting: [], active: 0 }
   return (query) =>
     new Promise((resolve, reject) => {
       state.waiting.push({ query, resolve, reject })
-      if (state.waiting.length === 1) setImmediate(sendWaiting, state)
+      if (state.waiting.length === 1) void new Promise(setImmediate).then(() => sendWaiting(state))
     })
 }
 

@@ -119,8 +119,8 @@ function textOf(query: Sql, dialect: Dialect, count: { holes: number }): string 
 const MEMBER = /(NOT )?IN\s+$/
 
 /**
- * PostgreSQL looks each item of an array up in an index. A subquery it may join with the whole table, and goes on so with
- * a prepared statement that it planned while the table was small.
+ * PostgreSQL looks each item of an array up in an index. A subquery it may join with the whole table, and goes on so
+ * with a prepared statement that it planned while the table was small.
  */
 function memberText(list: List, not: boolean, count: { holes: number }): string {
   count.holes += 1
