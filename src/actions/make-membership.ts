@@ -3,8 +3,7 @@ import type { Event } from '../core/event.ts'
 import type { UserId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import { append } from './append.ts'
-import { textOf } from './state-consequences.ts'
-import { vouchForJoin } from './vouch-for-join.ts'
+import { vouchUnlessWelcome } from './vouch-for-join.ts'
 
 /**
  * A template for the member event of another server's user (Server-Server API, "Joining Rooms", "Knocking upon a room",
@@ -19,9 +18,7 @@ export async function makeMembership(
 ): Promise<JsonObject> {
   let event: Event | undefined
   await append(app, roomId, async (writer) => {
-    const before = textOf((await writer.state('m.room.member', userId))?.value.content, 'membership')
-    const asks = membership === 'join' && before !== 'join' && before !== 'invite'
-    const voucher = asks ? await vouchForJoin(app, writer, userId) : undefined
+    const voucher = membership === 'join' ? await vouchUnlessWelcome(app, writer, userId) : undefined
     const vouched = voucher === undefined ? {} : { join_authorised_via_users_server: voucher }
     const content = { membership, ...vouched }
     event = await writer.preview({ type: 'm.room.member', stateKey: userId, sender: userId, content })

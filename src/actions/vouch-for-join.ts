@@ -33,6 +33,12 @@ export async function vouchForJoin(app: App, writer: RoomWriter, userId: UserId)
   return voucher
 }
 
+/** As `vouchForJoin`, and nobody where the user is in the room or invited: they need no voucher. */
+export async function vouchUnlessWelcome(app: App, writer: RoomWriter, userId: UserId): Promise<UserId | undefined> {
+  const before = textOf((await writer.state('m.room.member', userId))?.value.content, 'membership')
+  return before === 'join' || before === 'invite' ? undefined : vouchForJoin(app, writer, userId)
+}
+
 async function inviter(app: App, writer: RoomWriter): Promise<UserId | undefined> {
   const { version, room } = writer.tip()
   const create = (await writer.state('m.room.create', ''))?.value

@@ -70,7 +70,7 @@ const FULL_CONTENT: JsonObject = {
 }
 
 describe.each(VERSIONS.map((version, at) => [version.id, version, ALGORITHM[at] ?? ''] as const))(
-  'room version %s',
+  'S13: room version %s',
   (id, version, letter) => {
     test('keeps the top-level keys of its list', () => {
       const extra = ['membership', 'origin', 'prev_state', 'redacts', 'unsigned', 'x', 'constructor']

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeTokens } from '../../src/actions/session-tokens.ts'
 import { configFrom } from '../../src/config/load.ts'
 import { globMatches } from '../../src/core/glob.ts'
 import { localpartFault } from '../../src/core/ids.ts'
@@ -33,6 +34,36 @@ const withHeader = async (authorization: string) => {
   const reply = await fetch(`${server.url}${v3}/account/whoami`, { headers: { Authorization: authorization } })
   return `${reply.status} ${((await reply.json()) as { errcode: string }).errcode}`
 }
+
+test('S5: what opens a door is 256 bits of chance, and never the same', async () => {
+  const tokens = Array.from({ length: 20_000 }, () => makeTokens(server.app, true))
+  const drawn = tokens.flatMap(({ accessToken, refreshToken }) => [accessToken, refreshToken!])
+  expect(new Set(drawn).size).toBe(drawn.length)
+  const bytes = drawn.map((token) => Buffer.from(token, 'base64url'))
+  expect(new Set(bytes.map(({ length }) => length))).toEqual(new Set([32]))
+  // Each byte as often as any other: the sum is beyond 400 once in hundreds of millions of runs.
+  const counts = new Array<number>(256).fill(0)
+  for (const token of bytes) for (const byte of token) counts[byte]!++
+  const mean = (drawn.length * 32) / 256
+  expect(counts.reduce((sum, count) => sum + (count - mean) ** 2 / mean, 0)).toBeLessThan(400)
+})
+
+test('S20: power in a room called admins is none over the server, and aliases are not taken', async () => {
+  const [dan, eve] = [await enter(server, 'dan'), await enter(server, 'eve')]
+  const admins = '#admins:test.example'
+  const alias = encodeURIComponent(admins)
+  const roomId = await dan.createRoom({ room_alias_name: 'admins', preset: 'public_chat' })
+  const other = await eve.createRoom({ name: 'Admins' })
+  expect(await eve.refused('PUT', `/directory/room/${alias}`, { room_id: other })).toMatch(/^409 /)
+  expect(await eve.refused('DELETE', `/directory/room/${alias}`)).toBe('403 M_FORBIDDEN')
+  expect(await eve.refused('PUT', `${inRoom(other)}/state/m.room.canonical_alias/`, { alias: admins })).toMatch(/^400 /)
+  expect((await eve.get(`/directory/room/${alias}`)).room_id).toBe(roomId)
+  const root = await enterAsAdmin(server, 'root')
+  await root.join(roomId)
+  for (const words of ['!admin users reset-password alice x', '\\!admin', '/admin']) await dan.send(roomId, words)
+  expect(await dan.refused('GET', '/_synapse/admin/v2/users?from=0')).toBe('403 M_FORBIDDEN')
+  expect((await logIn('alice')).status).toBe(200)
+})
 
 test('S34: a session of one operation serves no other, of nobody else; a name is given away once', async () => {
   const mallory = await enter(server, 'mallory')

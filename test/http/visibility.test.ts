@@ -221,7 +221,7 @@ eachServer({ guests_disabled: false }, (server) => {
     },
   )
 
-  test('every route that answers with events is gone through', () => {
+  test('S16: every route that answers with events is gone through', () => {
     const withEvents = ENDPOINTS.map(({ method, path }) => `${method} ${path}`).filter((key) => EVENTS_IN.test(key))
     expect(withEvents.filter((key) => !ROUTES.includes(key))).toEqual([])
     expect(ROUTES.filter((key) => !withEvents.includes(key))).toEqual([])

@@ -11,7 +11,7 @@ const V2 = '/_synapse/admin/v2'
 const names = (list: Json) => list.users.map((user: Json) => user.name)
 
 eachServer({ guests_disabled: false }, (server) => {
-  test('the administration is for administrators alone, and what they change is in the log', async () => {
+  test('S20: the administration is for administrators alone, and what they change is in the log', async () => {
     const [eve, root] = [await enter(server, 'eve'), await enterAsAdmin(server, 'root')]
     const administration = ENDPOINTS.filter(({ path, auth }) => path.startsWith('/_synapse/admin') && auth !== 'none')
     expect(administration.length).toBeGreaterThan(19)

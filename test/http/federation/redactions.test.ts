@@ -65,7 +65,7 @@ eachNetwork(['a.example', 'b.example'], (joint) => {
       expect([event.content, event.unsigned.redacted_by]).toEqual([{}, redaction.eventId])
     })
 
-    test('of an event of another room, or by who may not, redacts nothing and is not shown', async () => {
+    test('S13: of an event of another room, or by who may not, redacts nothing and is not shown', async () => {
       const [roomId, other] = [await sharedRoom(), await sharedRoom()]
       const elsewhere = await alice.send(other, 'elsewhere')
       const here = await end(roomId)
