@@ -9,12 +9,14 @@ import { coreFigures } from './core.ts'
 import { federationFigures } from './federation.ts'
 import { largeFigures } from './large.ts'
 import { machineLimit } from './limit.ts'
+import { mediaFigures } from './media.ts'
 
 /**
  * `npm run bench [-- --db postgres://…]`: starts the built server, loads it, prints figures as JSON lines.
  * `npm run bench -- postgres`: on a database of its own, started for it.
  * `npm run bench -- core`: the figures of the core alone, without a server; `-- large`: those of an account with many
- * rooms and a room with many members alone; `-- federation [joins|inbound|dead]`: those between servers alone.
+ * rooms and a room with many members alone; `-- federation [joins|inbound|dead]`: those between servers alone;
+ * `-- media`: thumbnails alone.
  */
 const CLIENTS = 16
 const SECONDS = 4
@@ -31,6 +33,7 @@ interface Subject {
 async function main(): Promise<void> {
   if (process.argv.includes('large')) return largeFigures(report)
   if (process.argv.includes('federation')) return federationFigures(report)
+  if (process.argv.includes('media')) return mediaFigures(report)
   coreFigures(report)
   if (process.argv.includes('core')) return
   const at = process.argv.indexOf('--db')
