@@ -44,6 +44,7 @@ import { createWaiters, type SeenRow } from './live/waiters.ts'
 import { createAppserviceClient } from './remote/appservices.ts'
 import { createIdentityProviders } from './remote/identity-providers.ts'
 import { createMailer } from './remote/mailer.ts'
+import { createNames } from './remote/names.ts'
 import { ANYWHERE, createNetworks } from './remote/networks.ts'
 import { createOutbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
@@ -272,15 +273,16 @@ function replaced({ keyId, publicKey }: SigningKey, expiredTs: number): OldKey {
 }
 
 function remoteOf({ config, transport }: OpenOptions, clock: Clock, timers: Timers): App['remote'] {
-  const { deny_networks, allow_networks, disable_tls_validation } = config.federation_api
+  const { deny_networks, allow_networks, disable_tls_validation, dns_servers } = config.federation_api
   const networks = createNetworks(deny_networks, allow_networks)
-  const strangers = createOutbound({ networks, timers, verifyTls: !disable_tls_validation })
+  const names = createNames(dns_servers)
+  const strangers = createOutbound({ networks, timers, names, verifyTls: !disable_tls_validation })
   const pushVerifyTls = !config.user_api.push_gateway_disable_tls_validation
   const services = createOutbound({ networks: ANYWHERE, timers, verifyTls: true })
   return {
-    transport: transport ?? createTransport(strangers, clock),
+    transport: transport ?? createTransport(strangers, clock, names.srv),
     strangers,
-    pushGateways: createOutbound({ networks, timers, verifyTls: pushVerifyTls }),
+    pushGateways: createOutbound({ networks, timers, names, verifyTls: pushVerifyTls }),
     services,
     appservices: createAppserviceClient(config.app_service_api, timers),
     identityProviders: createIdentityProviders(config, services),

@@ -1,9 +1,9 @@
 import { isServerName } from '../core/ids.ts'
 import { systemClock, systemTimers } from '../live/time.ts'
 import { type Connection, type Examination, examineServer } from '../remote/examine-server.ts'
+import { createNames } from '../remote/names.ts'
 import { ANYWHERE } from '../remote/networks.ts'
 import { createOutbound } from '../remote/outbound.ts'
-import { lookUpSrv } from '../remote/transport.ts'
 import { createWellKnown } from '../remote/well-known.ts'
 import { CommandError, EXIT } from './exit-codes.ts'
 
@@ -46,7 +46,7 @@ export async function checkFederation(name: string): Promise<FederationReport> {
   const strict = createOutbound({ networks: ANYWHERE, timers: systemTimers, verifyTls: true })
   const lenient = createOutbound({ networks: ANYWHERE, timers: systemTimers, verifyTls: false })
   const wellKnown = createWellKnown(strict, systemClock)
-  const directories = { wellKnown: (host: string) => wellKnown.delegation(host), srv: lookUpSrv() }
+  const directories = { wellKnown: (host: string) => wellKnown.delegation(host), srv: createNames().srv }
   try {
     return reportOf(await examineServer(name, { outbound: lenient, directories, clock: systemClock }))
   } finally {

@@ -106,6 +106,11 @@ export function federationApi<D extends TSchema>(database: D) {
     ),
     deny_networks: list(Type.String(), PRIVATE_NETWORKS, 'Networks never contacted for others.'),
     allow_networks: list(Type.String(), ['0.0.0.0/0', '::/0'], 'Networks that may be; `deny_networks` wins.'),
+    dns_servers: list(
+      Type.String(),
+      [],
+      "Name servers to ask for other servers, as `192.0.2.1` or `192.0.2.1:5353` (ours); none: the system's.",
+    ),
     enable_relays: ignored('Relays are not implemented.'),
     p2p_retries_until_assumed_offline: ignored('Relays are not implemented.'),
     database,

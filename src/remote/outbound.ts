@@ -1,9 +1,10 @@
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
+import type { LookupAddress, LookupOptions } from 'node:dns'
 import { isIP } from 'node:net'
 import type { Readable } from 'node:stream'
 import { createSecureContext } from 'node:tls'
 import type { Agent, buildConnector, Dispatcher } from 'undici'
 import type { Timers } from '../live/time.ts'
+import { createNames, type Names } from './names.ts'
 import type { Networks } from './networks.ts'
 
 /** One request to another machine. */
@@ -63,6 +64,8 @@ export interface OutboundOptions {
   readonly networks: Networks
   readonly timers: Timers
   readonly verifyTls: boolean
+  /** Who knows the addresses of hosts; the system, where it is left out. */
+  readonly names?: Names
   /** A unix socket that everything is sent to, whatever the origin. */
   readonly socketPath?: string
 }
@@ -79,7 +82,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
       // One for all connections: each would read the authorities anew.
       secureContext: createSecureContext(),
       timeout: CONNECT_TIMEOUT_MS,
-      lookup: allowedLookup(options.networks),
+      lookup: allowedLookup(options.names ?? createNames(), options.networks),
       ...(options.socketPath !== undefined && { socketPath: options.socketPath }),
     } as buildConnector.BuildOptions)
     return new undici.Agent({
@@ -191,16 +194,18 @@ async function* bodyOf(
 
 type LookupDone = (error: Error | null, address: string | LookupAddress[], family?: number) => void
 
-/** `dns.lookup` that leaves out the addresses we may not connect to. */
-function allowedLookup(networks: Networks) {
+/** In the place of `dns.lookup`: leaves out the addresses we may not connect to. */
+function allowedLookup(names: Names, networks: Networks) {
   return (hostname: string, options: LookupOptions, done: LookupDone): void => {
-    lookup(hostname, { ...options, all: true }, (error, found) => {
-      if (error !== null) return done(error, '')
-      const allowed = found.filter(({ address }) => networks.allows(address))
-      const [first] = allowed
-      if (first === undefined) return done(new Unreachable(`${hostname} is in a network that is denied`), '')
-      if (options.all === true) done(null, allowed)
-      else done(null, first.address, first.family)
-    })
+    names.addresses(hostname).then(
+      (found) => {
+        const allowed = found.filter(({ address }) => networks.allows(address))
+        const [first] = allowed
+        if (first === undefined) return done(new Unreachable(`${hostname} is in a network that is denied`), '')
+        if (options.all === true) done(null, allowed)
+        else done(null, first.address, first.family)
+      },
+      (error: Error) => done(error, ''),
+    )
   }
 }

@@ -1,8 +1,7 @@
-import { Resolver } from 'node:dns/promises'
 import { LRUCache } from 'lru-cache'
 import type { ServerName } from '../core/ids.ts'
 import type { Clock } from '../live/time.ts'
-import { type Directories, type ServerAddress, type SrvRecord, serverAddresses } from './discovery.ts'
+import { type Directories, type ServerAddress, serverAddresses } from './discovery.ts'
 import {
   type IncomingReply,
   type Outbound,
@@ -43,7 +42,7 @@ const ADDRESSES_AGE_MS = 300_000
 const ADDRESSES_MAX = 10_000
 
 /** Finds the server by its name and asks it over HTTPS, at one address after the other. */
-export function createTransport(outbound: Outbound, clock: Clock, srv: Directories['srv'] = lookUpSrv()): Transport {
+export function createTransport(outbound: Outbound, clock: Clock, srv: Directories['srv']): Transport {
   const wellKnown = createWellKnown(outbound, clock)
   const directories: Directories = { wellKnown: (host) => wellKnown.delegation(host), srv }
   const known = new LRUCache<ServerName, { readonly addresses: readonly ServerAddress[]; readonly until: number }>({
@@ -85,16 +84,4 @@ function requestAt(address: ServerAddress, { destination, uri, headers, ...reque
   const origin = `https://${address.host}:${address.port}`
   if (!URL.canParse(origin)) throw new Unreachable(`${destination} is at "${origin}", which is no address`)
   return { ...request, origin, path: uri, headers: { ...headers, host: address.hostHeader } }
-}
-
-/** Asks DNS, by default the system's servers. */
-export function lookUpSrv(resolver = new Resolver({ timeout: 5_000, tries: 2 })): Directories['srv'] {
-  return async (name): Promise<readonly SrvRecord[] | undefined> => {
-    try {
-      return await resolver.resolveSrv(name)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      return code === 'ENODATA' || code === 'ENOTFOUND' ? [] : undefined
-    }
-  }
 }

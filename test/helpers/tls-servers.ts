@@ -54,16 +54,19 @@ export async function prepareTlsServer(
     readonly port?: number
     readonly databaseUri?: string
     readonly global?: object
+    readonly federationApi?: object
+    /** On the certificate, instead of the server's own. */
+    readonly certified?: string
   } = {},
 ): Promise<TlsServer & { readonly port: number }> {
   mkdirSync(dir, { recursive: true })
   const port = more.port ?? (await freePort())
   const name = more.name ?? `localhost:${port}`
-  await makeCertificate(dir, authority, [name.replace(/:[0-9]+$/, ''), 'localhost'])
+  await makeCertificate(dir, authority, [more.certified ?? name.replace(/:[0-9]+$/, ''), 'localhost'])
   makeSigningKey(join(dir, 'matrix_key.pem'))
   const made = parse(configText(dir, more.databaseUri))
   made.global = { ...made.global, server_name: name, ...more.global }
-  made.federation_api.disable_tls_validation = false
+  made.federation_api = { ...made.federation_api, disable_tls_validation: false, ...more.federationApi }
   const config = join(dir, 'dendrite.yaml')
   writeFileSync(config, stringify(made))
   return { name, dir, config, port }
