@@ -1,3 +1,8 @@
+import AppserviceAdd from './appservice/add.ts'
+import AppserviceGenerate from './appservice/generate.ts'
+import AppserviceList from './appservice/list.ts'
+import AppservicePing from './appservice/ping.ts'
+import AppserviceRemove from './appservice/remove.ts'
 import ConfigCheck from './config/check.ts'
 import ConfigInit from './config/init.ts'
 import ConfigShow from './config/show.ts'
@@ -15,6 +20,11 @@ export const COMMANDS = {
   'create-account': CreateAccount,
   'evacuate-user': EvacuateUser,
   'generate-keys': GenerateKeys,
+  'appservice:generate': AppserviceGenerate,
+  'appservice:add': AppserviceAdd,
+  'appservice:list': AppserviceList,
+  'appservice:remove': AppserviceRemove,
+  'appservice:ping': AppservicePing,
   'federation:check': FederationCheck,
   migrate: Migrate,
   'migrate:status': MigrateStatus,

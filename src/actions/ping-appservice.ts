@@ -8,12 +8,17 @@ const ANSWER_BYTES_MAX = 65_536
 /** Characters of an answer that are shown to who asked for it. */
 const SHOWN_MAX = 1_000
 
+/** What it takes: a command has no more. */
+interface Asking extends Pick<App, 'clock'> {
+  readonly remote: Pick<App['remote'], 'appservices'>
+}
+
 /**
  * Asks an application service whether it hears us, and resolves with the milliseconds that it took (Application Service
  * API, "Pinging"). Errors: M_URL_NOT_SET, M_BAD_STATUS, M_CONNECTION_FAILED, M_CONNECTION_TIMEOUT.
  */
 export async function pingAppservice(
-  app: Pick<App, 'clock' | 'remote'>,
+  app: Asking,
   appservice: Appservice,
   transactionId: string | undefined,
 ): Promise<number> {
@@ -25,7 +30,7 @@ export async function pingAppservice(
   throw new MatrixError('M_BAD_STATUS', `The application service answers ${status}.`, shown)
 }
 
-async function ask(app: Pick<App, 'remote'>, appservice: Appservice, body: string): Promise<OutboundReply> {
+async function ask(app: Asking, appservice: Appservice, body: string): Promise<OutboundReply> {
   const limits = { timeoutMs: TIMEOUT_MS, maxBytes: ANSWER_BYTES_MAX }
   try {
     return await app.remote.appservices.ask(appservice, {
