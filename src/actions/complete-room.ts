@@ -19,10 +19,9 @@ import {
   wholeStateOf,
 } from '../store/room-takeover.ts'
 import { type RoomRow, roomById } from '../store/rooms.ts'
-import { type Source, wholeState } from './fetch-missing.ts'
+import { type Source, storeWholeState } from './fetch-missing.ts'
 import { startInbox } from './receive-transaction.ts'
 import { memberRows } from './state-consequences.ts'
-import { storeOutliers } from './store-outliers.ts'
 import { write } from './write.ts'
 
 /** Servers asked until one gives the members. */
@@ -58,7 +57,13 @@ async function fetchMembers(app: App, room: RoomRow, source: Source, state: Whol
   for (const server of servers.slice(0, SERVERS_MAX)) {
     if (app.live.completing.closed) return false
     try {
-      await addMembers(app, room, state, await membersBy(app, { ...source, server }, state))
+      const told = await storeWholeState(app, { ...source, server }, state.join)
+      await addMembers(
+        app,
+        room,
+        state,
+        told.state.map((id) => told.stored.get(id)!),
+      )
       return !app.live.completing.closed
     } catch (error) {
       if (!(error instanceof Unreachable || error instanceof Refused || error instanceof MatrixError)) throw error
@@ -71,18 +76,13 @@ async function fetchMembers(app: App, room: RoomRow, source: Source, state: Whol
   return false
 }
 
-/** Numbers of the member events that the server tells and the room lacks. */
-async function membersBy(app: App, source: Source, state: WholeState): Promise<number[]> {
-  const { chain, events } = await wholeState(app, source, state.join)
-  const members = events.filter((event) => event.type === 'm.room.member' && event.stateKey !== null)
-  const numbers = await storeOutliers(app, source.room, source.version, [...chain, ...members])
-  return members.flatMap((event) => numbers.get(event.eventId) ?? [])
-}
-
 async function addMembers(app: App, room: RoomRow, state: WholeState, events: readonly number[]): Promise<void> {
   for (let start = 0; start < events.length && !app.live.completing.closed; start += BATCH_MEMBERS) {
     const rows = await pdusByNumber(app.db, events.slice(start, start + BATCH_MEMBERS))
-    const lacking = rows.filter((row) => row.rejected === 0 && !state.members.has(row.state_key ?? ''))
+    const lacking = rows.filter(
+      ({ type, state_key: member, rejected }) =>
+        type === 'm.room.member' && member !== null && rejected === 0 && !state.members.has(member),
+    )
     const writes = addToWholeState(
       room.room,
       state.snapshot,

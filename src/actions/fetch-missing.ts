@@ -1,11 +1,12 @@
 import type { App } from '../app.ts'
 import { authorise } from '../core/auth/authorise.ts'
 import type { EventId, RoomId, ServerName } from '../core/ids.ts'
-import { type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
+import { itemsOf } from '../core/json-items.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { type StateMap, stateMapKey } from '../core/state/map.ts'
-import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
+import { askForText, askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
 import { storeOutliers } from './store-outliers.ts'
@@ -25,6 +26,8 @@ const EVENTS_AT_ONCE = 10
 const STATE_BYTES_MAX = 104_857_600
 const STATE_TIMEOUT_MS = 120_000
 const STATE_EVENTS_MAX = 200_000
+/** Events of a state that are looked at together. */
+const STATE_SLICE = 100
 
 /** Keeps the auth chain of an event as outliers. */
 export async function fetchAuthChain(app: App, source: Source, eventId: EventId): Promise<void> {
@@ -76,9 +79,10 @@ export async function verifiedIn(app: App, source: Source, pdus: JsonValue): Pro
 async function fetchEvents(app: App, source: Source, at: EventId, wanted: readonly EventId[]): Promise<void> {
   const known = new Set((await pdusById(app.db, wanted)).map((row) => row.event_id))
   const missing = wanted.filter((id) => !known.has(id))
-  const whole = missing.length > SINGLE_EVENTS_MAX ? await wholeState(app, source, at) : undefined
-  const fetched = whole === undefined ? [] : [...whole.chain, ...whole.events]
-  const left = missing.filter((id) => !fetched.some((event) => event.eventId === id)).slice(0, SINGLE_EVENTS_MAX)
+  const told = missing.length > SINGLE_EVENTS_MAX ? await storeWholeState(app, source, at) : undefined
+  const fetched = [...(told?.waiting ?? [])]
+  const have = new Set([...(told?.stored.keys() ?? []), ...fetched.map((event) => event.eventId)])
+  const left = missing.filter((id) => !have.has(id)).slice(0, SINGLE_EVENTS_MAX)
   for (let start = 0; start < left.length; start += EVENTS_AT_ONCE) {
     const some = left.slice(start, start + EVENTS_AT_ONCE).map((id) => singleEvent(app, source, id))
     fetched.push(...(await Promise.all(some)).flat())
@@ -86,20 +90,67 @@ async function fetchEvents(app: App, source: Source, at: EventId, wanted: readon
   await storeOutliers(app, source.room, source.version, fetched)
 }
 
+/** What came of a state that a server told. */
+export interface ToldState {
+  /** The numbers of the events that are kept now: of the state, and of what it rests on. */
+  readonly stored: ReadonlyMap<EventId, number>
+  /** Those of the state alone. */
+  readonly state: readonly EventId[]
+  /** Events that verify, and rest on others that were not told. */
+  readonly waiting: readonly VerifiedEvent[]
+}
+
 /**
- * The state before an event and what it rests on, as the server tells it (Server-Server API, "Retrieving state").
- * Errors: Unreachable, Refused.
+ * Keeps the state before an event and what it rests on, as the server tells it (Server-Server API, "Retrieving state"),
+ * as outliers. It may be the state of a large room: a few events are read, verified and kept at a time, and the loop
+ * goes on with other work between. Errors: Unreachable, Refused.
  */
-export async function wholeState(
-  app: App,
-  source: Source,
-  at: EventId,
-): Promise<{ readonly chain: VerifiedEvent[]; readonly events: VerifiedEvent[] }> {
+export async function storeWholeState(app: App, source: Source, at: EventId): Promise<ToldState> {
   const uri = `${federationPath`/v1/state/${source.roomId}`}?event_id=${encodeURIComponent(at)}`
   const limits = { timeoutMs: STATE_TIMEOUT_MS, maxBytes: STATE_BYTES_MAX }
-  const answer = await askServer(app, source.server, { method: 'GET', uri, ...limits })
-  const chain = await verifiedIn(app, source, own(answer, 'auth_chain') ?? [])
-  return { chain, events: await verifiedIn(app, source, own(answer, 'pdus') ?? []) }
+  const answer = await askForText(app, source.server, { method: 'GET', uri, ...limits })
+  const stored = new Map<EventId, number>()
+  const state: EventId[] = []
+  let waiting: VerifiedEvent[] = []
+  const keep = async (events: readonly VerifiedEvent[]): Promise<void> => {
+    const numbers = await storeOutliers(app, source.room, source.version, events)
+    for (const [id, number] of numbers) stored.set(id, number)
+    waiting.push(...events.filter(({ eventId }) => !numbers.has(eventId)))
+  }
+  for (const key of ['auth_chain', 'pdus']) {
+    for (const pdus of inSlices(itemsOf(answer, key), STATE_SLICE, STATE_EVENTS_MAX)) {
+      const events = await verifiedIn(app, source, pdus.map(pduIn))
+      if (key === 'pdus') state.push(...events.map(({ eventId }) => eventId))
+      await keep(events)
+    }
+    // What stands before its authority had to wait for it.
+    const early = waiting
+    waiting = []
+    await keep(early)
+  }
+  return { stored, state: state.filter((id) => stored.has(id)), waiting }
+}
+
+function* inSlices<T>(items: Iterable<T>, size: number, max: number): Generator<readonly T[]> {
+  let slice: T[] = []
+  let count = 0
+  for (const item of items) {
+    if (++count > max) break
+    slice.push(item)
+    if (slice.length < size) continue
+    yield slice
+    slice = []
+  }
+  if (slice.length > 0) yield slice
+}
+
+/** null, which is no PDU, where the text is none. */
+function pduIn(text: Uint8Array): JsonValue {
+  try {
+    return parseJson(text)
+  } catch {
+    return null
+  }
 }
 
 async function singleEvent(app: App, source: Source, id: EventId): Promise<VerifiedEvent[]> {

@@ -13,7 +13,7 @@ import type { VerifiedEvent } from './verify-pdu.ts'
 import { write } from './write.ts'
 
 /** Events in one batch, so that no other writer waits long. */
-const BATCH_EVENTS = 200
+const BATCH_EVENTS = 100
 
 /**
  * Keeps events on which others rest (Server-Server API, "Rejection" and "Auth events selection"): each is authorised by

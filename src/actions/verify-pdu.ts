@@ -45,8 +45,8 @@ export async function verifyEvent(app: App, event: Event): Promise<VerifiedEvent
   return (contentHashHolds(event.pdu) ? event : parseEvent(version, redactPdu(version, event.pdu))) as VerifiedEvent
 }
 
-/** PDUs checked at the same time. */
-const AT_ONCE = 64
+/** PDUs checked at the same time: enough for the thread pool, and few enough for others to come to their turn. */
+const AT_ONCE = 16
 
 /**
  * Those of the PDUs that verify, in their order, and `refused` hears of the others. Many are checked side by side, and

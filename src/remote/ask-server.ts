@@ -46,13 +46,16 @@ const ANSWER_BYTES_MAX = 1_048_576
  * object of its answer. Errors: Refused for any status but 2xx, Unreachable.
  */
 export async function askServer(app: App, destination: ServerName, question: Question): Promise<JsonObject> {
-  const reply = await app.remote.transport.send(requestOf(app, destination, question))
-  const answer = jsonIn(reply.body, question.wrapped === true)
-  if (reply.status >= 200 && reply.status < 300) {
-    if (answer === undefined) throw new Unreachable(`${destination} answers without a JSON object`)
-    return answer
-  }
-  throw new Refused(reply.status, answer ?? {})
+  const answer = jsonIn(await askForText(app, destination, question), question.wrapped === true)
+  if (answer === undefined) throw new Unreachable(`${destination} answers without a JSON object`)
+  return answer
+}
+
+/** The same for an answer that is too large to be read at once: resolves with its text. */
+export async function askForText(app: App, destination: ServerName, question: Question): Promise<Uint8Array> {
+  const { status, body } = await app.remote.transport.send(requestOf(app, destination, question))
+  if (status >= 200 && status < 300) return body
+  throw new Refused(status, jsonIn(body, question.wrapped === true) ?? {})
 }
 
 /** The same for an answer that is no JSON: `read` gets it as it comes, whatever its status. Errors: Unreachable. */

@@ -160,7 +160,7 @@ async function inbound(report: Report, dir: string, authority: TestAuthority): P
     const server = await startServer(app, { https: { host: 'localhost', port: sender.port, ...tls } })
     const last = await joinByHand(app, b.name, roomId as RoomId)
     const transactions = chain(app, last, PDUS)
-    const before = performance.now()
+    const [before, cpu] = [performance.now(), cpuMs(b.process.pid)]
     for (const [index, pdus] of transactions.entries()) {
       const content = { edus: [], origin: app.serverName, origin_server_ts: Date.now(), pdus }
       const uri = federationPath`/v1/send/${`bench${index}`}`
@@ -176,6 +176,7 @@ async function inbound(report: Report, dir: string, authority: TestAuthority): P
     report(`receive ${PDUS} PDUs, ${PDUS_A_TRANSACTION} a transaction`, {
       answered_per_s: Math.round((PDUS / answeredMs) * 1_000),
       in_their_room_per_s: Math.round((PDUS / takenMs) * 1_000),
+      cpu_us_per_pdu: Math.round(((cpuMs(b.process.pid) - cpu) / PDUS) * 1_000),
       peak_mb: peakMb(b.process.pid),
     })
     await server.stop()
