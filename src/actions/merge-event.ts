@@ -194,6 +194,8 @@ async function setAside(
     aside,
   }
   draft.writes.push(...insertEvent(event, place, authority.numbers))
+  // Others who have it in their history may ask us for it.
+  await applyEarlierRedactions(app, draft, event, place.event)
   const reason = verdict.allowed ? '' : `${verdict.reason} (rule ${verdict.rule})`
   app.log.info({ room: draft.tip.roomId, event: event.eventId, outcome: aside, reason }, 'an event was refused')
   return { outcome: 'rejected', reason }
