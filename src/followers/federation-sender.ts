@@ -17,7 +17,7 @@ import {
   pdusFor,
   serversWithEdus,
 } from '../store/federation-outbox.ts'
-import { logRows } from '../store/log.ts'
+import { logLacksRows, logRows } from '../store/log.ts'
 import { pduOf } from '../store/pdus.ts'
 import { neighbours } from '../store/room-servers.ts'
 import { type Audience, createAudience } from './audience.ts'
@@ -243,7 +243,8 @@ async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
   // Whoever failed is asked by little, which is cheap to try again; then it is known how much it missed.
   const size = failures > 0 ? 1 : destination.size
   if (failures === 0) destination.farBehind ??= await moreThanFor(app.db, span, FAR_BEHIND)
-  const rows = await (destination.farBehind === true ? newestPdusFor : pdusFor)(app.db, span, size)
+  const newestOnly = destination.farBehind === true || (await logLacksRows(app.db, position, to))
+  const rows = await (newestOnly ? newestPdusFor : pdusFor)(app.db, span, size)
   if (rows.length < size) destination.farBehind = false
   const changes = await listChangesFor(app.db, server, app.serverName, position, to, size)
   const edus = await edusFor(app.db, server, Math.min(size * 2, EDUS_MAX - changes.length))

@@ -91,11 +91,28 @@ export function pdusFor(db: Database, span: OutboundSpan, limit: number): Promis
     ORDER BY l.position LIMIT ${limit}`)
 }
 
+const OWN_SENDER = serverOf('n.sender')
+
+/**
+ * Our newest event of each room of the server, found without the log: it is pruned, and a server may have been away for
+ * longer than its rows are kept.
+ */
+function newestOfRooms({ server, ourName, since, to }: OutboundSpan): Sql {
+  return sql`FROM room_servers s JOIN events e ON e.room = s.room
+    WHERE s.server = ${server} AND e.position = (SELECT n.position FROM events n
+      WHERE n.room = s.room AND n.position > ${since} AND n.position <= ${to} AND n.position >= s.from_position
+        AND (s.to_position IS NULL OR n.position <= s.to_position) AND ${OWN_SENDER} = ${ourName}
+        AND n.soft_failed = 0 AND n.rejected = 0 ORDER BY n.position DESC LIMIT 1)`
+}
+
 /** The newest of each room, those rooms first that have been quiet for longest. */
 export function newestPdusFor(db: Database, span: OutboundSpan, limit: number): Promise<OutboundPdu[]> {
   return db.read(sql`SELECT position, event_id, content, envelope FROM (
-      SELECT l.position, e.event_id, e.content, e.envelope,
-        ROW_NUMBER() OVER (PARTITION BY e.room ORDER BY l.position DESC) AS place ${outbound(span)}) AS numbered
+      SELECT position, event_id, content, envelope,
+        ROW_NUMBER() OVER (PARTITION BY room ORDER BY position DESC) AS place FROM (
+          SELECT l.position, e.event_id, e.content, e.envelope, e.room ${outbound(span)}
+          UNION ALL SELECT e.position, e.event_id, e.content, e.envelope, e.room ${newestOfRooms(span)}) AS found
+      ) AS numbered
     WHERE place = 1 ORDER BY position LIMIT ${limit}`)
 }
 

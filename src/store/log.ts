@@ -78,6 +78,11 @@ export async function oldestLogRow(db: Database): Promise<number | undefined> {
   return rows[0]?.position ?? undefined
 }
 
+/** Whether rows in (since, to] are gone from the log. */
+export async function logLacksRows(db: Database, since: number, to: number): Promise<boolean> {
+  return since < to && ((await oldestLogRow(db)) ?? to + 1) > since + 1
+}
+
 export function deleteLogRows(upTo: number): Sql {
   return sql`DELETE FROM log WHERE position <= ${upTo}`
 }

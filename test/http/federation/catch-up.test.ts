@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { append } from '../../../src/actions/append.ts'
+import { write } from '../../../src/actions/write.ts'
 import type { UserId } from '../../../src/core/ids.ts'
+import { deleteLogRows } from '../../../src/store/log.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
 import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
@@ -26,8 +28,8 @@ beforeEach(async () => {
 })
 afterEach(() => network.stop())
 
-/** Many messages at once, while b is away. */
-async function talk(count: number): Promise<void> {
+/** Many messages at once, while b is away. `meanwhile`: what happens before it is back. */
+async function talk(count: number, meanwhile: () => Promise<unknown> = async () => undefined): Promise<void> {
   network.cut('b.example', true)
   const sender = alice.userId as UserId
   for (let start = 0; start < count; start += 100) {
@@ -42,6 +44,7 @@ async function talk(count: number): Promise<void> {
     })
   }
   await settled(a)
+  await meanwhile()
   network.cut('b.example', false)
   network.carried.length = 0
   // It is back: that it speaks ends the pause.
@@ -72,4 +75,10 @@ test('one that missed little gets it all in full transactions, in order', async 
   const page = await bob.get(`/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=200`)
   const heard = page.chunk.map((event: Json) => Number(event.content.body)).filter((n: number) => !Number.isNaN(n))
   expect(heard).toEqual(Array.from({ length: 160 }, (_, n) => 159 - n))
+})
+
+test('one that was away for longer than the log is kept gets the newest event of the room', async () => {
+  const prune = () => write(a.app, { guards: [], writes: [deleteLogRows(a.app.db.safePosition())], log: [] })
+  await talk(3, prune)
+  expect(await newest()).toContain('2')
 })
