@@ -51,7 +51,6 @@ interface Listener extends Place {
 
 interface State {
   readonly lease: Lease
-  transactions: number
   stopped: boolean
   readonly hangUp: AbortController
 }
@@ -62,7 +61,7 @@ interface State {
  * words until it is taken: nothing is lost or told twice, whichever side dies.
  */
 export async function startAppserviceSender(app: App, lease: Lease): Promise<Follower> {
-  const state: State = { lease, transactions: 0, stopped: false, hangUp: new AbortController() }
+  const state: State = { lease, stopped: false, hangUp: new AbortController() }
   const told = app.appservices.all.filter(({ url }) => url !== undefined)
   const forgotten = await forgetAllBut(
     app.db,
@@ -190,7 +189,8 @@ async function nextTransaction(
     listener.kept = position
     return undefined
   }
-  const txnId = `${app.live.boot}-${++state.transactions}`
+  // Digits, as some read nothing else; with the time, as they may remember more than a new database of ours does.
+  const txnId = `${app.clock.now()}${await app.db.nextId('appservice_transaction')}`
   const row = { txn_id: txnId, body, messages: JSON.stringify(messages), position, failures: 0, retry_at: null }
   await keep(app, state, [...ended, beginTransaction(appservice.id, row)])
   return row

@@ -33,13 +33,14 @@ function cli(...args: readonly string[]): string {
   return execFileSync(process.execPath, [RUN, ...args], { encoding: 'utf8' })
 }
 
-/** Starts the built server on a free port and waits until it says that it listens. */
+/** Starts the built server, on a free port unless one is given, and waits until it says that it listens. */
 export function startServerProcess(
   config: string,
   env: Readonly<Record<string, string>> = {},
   more: readonly string[] = [],
+  port = 0,
 ): Promise<ServerProcess> {
-  const bind = ['--http-bind-address', '127.0.0.1:0', ...more]
+  const bind = ['--http-bind-address', `127.0.0.1:${port}`, ...more]
   const flags = [...bind, '--really-enable-open-registration', '--log-format', 'json']
   const child = spawn(process.execPath, [RUN, 'serve', '--config', config, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
