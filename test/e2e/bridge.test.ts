@@ -1,20 +1,22 @@
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { eachEngine } from '../helpers/databases.ts'
+import { afterEach, expect, test } from 'vitest'
+import { freshSqlite } from '../helpers/databases.ts'
 import { bridgeUnderKills, brokenBridge } from './bridge.ts'
 
 const CYCLES = 2
 
-eachEngine((engine, fresh) => {
-  test('a bridge is told everything in order and once, while it and the server go and come', async () => {
-    const { options, dir } = await fresh()
-    const uri = engine === 'postgres' ? options.connectionString : undefined
-    const outcome = await bridgeUnderKills(join(dir, `bridge-${process.pid}-${engine}`), uri, CYCLES)
-    expect(outcome.history.length).toBeGreaterThan(CYCLES * 12)
-    expect(outcome.spoken).toHaveLength(CYCLES)
-    expect(brokenBridge(outcome)).toEqual([])
-  }, 120_000)
+const undo: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step()
 })
+
+test('a bridge is told everything in order and once, while it and the server go and come', async () => {
+  const { dir } = await freshSqlite(undo)
+  const outcome = await bridgeUnderKills(join(dir, 'bridge'), undefined, CYCLES)
+  expect(outcome.history.length).toBeGreaterThan(CYCLES * 12)
+  expect(outcome.spoken).toHaveLength(CYCLES)
+  expect(brokenBridge(outcome)).toEqual([])
+}, 120_000)
 
 test('the check sees what was left out, doubled or misplaced', () => {
   const history = ['$a', '$b', '$c']

@@ -65,6 +65,9 @@ export async function bridgeUnderKills(
   const roomId: string = (await client.call('POST', `${V3}/createRoom`, wish)).body.room_id
   let bridge = await open()
   await bridge.getIntent('_bridge_ann').ensureRegisteredAndJoined(roomId)
+  // Of the ghost's join the library reads more at the server, and is stuck for good when that goes meanwhile.
+  await client.call('PUT', messagePath(roomId, 'first'), { token, body: { msgtype: 'm.text', body: 'first' } })
+  while (told.length === 0) await delay()
   const spoken: string[] = []
   for (let cycle = 0; cycle < cycles; cycle++) {
     const ghost = bridge.getIntent('_bridge_ann')

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { sql } from '../../src/db/sql.ts'
+import { endTransaction, transactionUnderWay } from '../../src/store/appservice-transactions.ts'
 import { AS_TOKEN, registrationText, startAppservice, type TestAppservice } from '../helpers/appservice.ts'
 import { eachEngine, type TestDatabase } from '../helpers/databases.ts'
 import { oneTimeKeys } from '../helpers/device-keys.ts'
@@ -86,35 +87,53 @@ eachEngine((engine, fresh) => {
       expect(new Set(appservice.tries.map(({ txnId }) => txnId)).size).toBe(appservice.tries.length)
     }))
 
+  /** It does not take the first message, and then the server restarts: `meanwhile` may do harm before that. */
+  async function takenLate(meanwhile: (server: TestServer) => Promise<unknown>) {
+    const appservice = await bridge()
+    const uri = uriOf(await fresh())
+    let server = await start(uri, appservice.url)
+    const alice = await enter(server, 'alice')
+    const ghost = await ghostOf(server, '_bridge_ann')
+    const roomId = await alice.createRoom({ invite: [ghost.userId] })
+    await ghost.join(roomId)
+    await server.followers.idle()
+    appservice.answer(undefined)
+    await alice.send(roomId, 'one')
+    await appservice.until(() => appservice.tries.at(-1)?.raw.includes('"one"') === true)
+    const first = appservice.tries.at(-1)
+    await alice.send(roomId, 'two')
+    await ghost.post(`/rooms/${roomId}/leave`)
+    await alice.send(roomId, 'three')
+    await server.followers.idle()
+    await meanwhile(server)
+    await server.stop()
+
+    appservice.answer(200)
+    server = await start(uri, appservice.url)
+    await appservice.until(() => bodies(appservice).includes('two'))
+    await server.followers.idle()
+    expect(await server.app.db.read(sql`SELECT txn_id FROM appservice_transactions`)).toEqual([])
+    return { appservice, first }
+  }
+
   test('what it did not take comes again in the same words under the same name, also after a restart', () =>
     running(async () => {
-      const appservice = await bridge()
-      const uri = uriOf(await fresh())
-      let server = await start(uri, appservice.url)
-      const alice = await enter(server, 'alice')
-      const ghost = await ghostOf(server, '_bridge_ann')
-      const roomId = await alice.createRoom({ invite: [ghost.userId] })
-      await ghost.join(roomId)
-      await server.followers.idle()
-      appservice.answer(undefined)
-      await alice.send(roomId, 'one')
-      await appservice.until(() => appservice.tries.at(-1)?.raw.includes('"one"') === true)
-      const first = appservice.tries.at(-1)
-      await alice.send(roomId, 'two')
-      await ghost.post(`/rooms/${roomId}/leave`)
-      await alice.send(roomId, 'three')
-      await server.followers.idle()
-      const kept = await server.app.db.read(sql`SELECT txn_id, failures FROM appservice_transactions`)
+      const kept: unknown[] = []
+      const { appservice, first } = await takenLate(async ({ app }) => {
+        kept.push(...(await app.db.read(sql`SELECT txn_id, failures FROM appservice_transactions`)))
+      })
       expect(kept).toEqual([{ txn_id: first?.txnId, failures: 1 }])
-      await server.stop()
-
-      appservice.answer(200)
-      server = await start(uri, appservice.url)
-      await appservice.until(() => bodies(appservice).includes('two'))
-      await server.followers.idle()
       expect(bodies(appservice)).toEqual(['one', 'two'])
       expect(appservice.taken().find(({ txnId }) => txnId === first?.txnId)?.raw).toBe(first?.raw)
-      expect(await server.app.db.read(sql`SELECT txn_id FROM appservice_transactions`)).toEqual([])
+    }))
+
+  test('a server that went on before the answer would be seen', () =>
+    running(async () => {
+      const { appservice } = await takenLate(async ({ app }) => {
+        const row = await transactionUnderWay(app.db, 'bridge')
+        await app.db.commit({ guards: [], writes: endTransaction('bridge', row!), log: [] })
+      })
+      expect(bodies(appservice)).toEqual(['two'])
     }))
 
   test('who types, what is read, presence, messages to devices and keys come if the registration asks', () =>
