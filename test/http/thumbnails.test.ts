@@ -1,6 +1,8 @@
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
+import { createThumbnailer } from '../../src/blobs/thumbnailer.ts'
 import type { Config } from '../../src/config/schema.ts'
+import { systemTimers } from '../../src/live/time.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import { movingGif, picture, seen } from '../helpers/pictures.ts'
 import type { TestServer } from '../helpers/server.ts'
@@ -99,6 +101,24 @@ eachServer({}, (server) => {
     Object.assign(thumbnailer, { ask })
     expect(jobs).toBe(1)
     for (const { bytes } of replies) expect(bytes.equals(later.bytes)).toBe(true)
+  })
+
+  test('without the library images are served as they are, and nothing else is', async () => {
+    const alice = await enter(server, 'thumb-without')
+    const bytes = await picture(901, 701).png().toBuffer()
+    const image = await upload(server, alice, bytes, 'image/png')
+    const page = await upload(server, alice, Buffer.from('<html>'), 'text/html')
+    const { ask } = server.app.thumbnailer
+    const without = createThumbnailer({ script: undefined, childrenMax: 1, timers: systemTimers })
+    Object.assign(server.app.thumbnailer, { ask: without.ask })
+    const replies = [
+      await thumbnail(alice, image, 'width=96&height=96'),
+      await thumbnail(alice, page, 'width=96&height=96'),
+    ]
+    Object.assign(server.app.thumbnailer, { ask })
+    expect(replies.map(({ status }) => status)).toEqual([200, 400])
+    expect(replies[0]?.bytes.equals(bytes)).toBe(true)
+    expect(await seen((await thumbnail(alice, image, 'width=96&height=96&method=crop')).bytes)).toBe('png 96x96')
   })
 
   test('any size is made where the configuration says so, to an end', async () => {
