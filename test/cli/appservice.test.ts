@@ -5,6 +5,9 @@ import { parse } from 'yaml'
 import { registrationText, startAppservice } from '../helpers/appservice.ts'
 import { runCli, temporaryDirectory } from '../helpers/cli.ts'
 
+/** Each command is a process of its own, and the machine may be busy. */
+const TIMEOUT_MS = 120_000
+
 const CONFIG = `# The configuration of somebody.
 version: 2
 global:
@@ -21,7 +24,9 @@ async function json(args: readonly string[], cwd: string) {
   return { code, body: JSON.parse(stdout) }
 }
 
-test('a registration is written, added, listed and removed, and the comments of the configuration stay', async () => {
+test('a registration is written, added, listed and removed, and the comments of the configuration stay', {
+  timeout: TIMEOUT_MS,
+}, async () => {
   const cwd = temporaryDirectory()
   const config = join(cwd, 'dendrite.yaml')
   writeFileSync(config, CONFIG, { mode: 0o640 })
@@ -53,7 +58,9 @@ test('a registration is written, added, listed and removed, and the comments of 
   expect((await json(['appservice', 'list'], cwd)).body).toEqual({ appservices: [] })
 })
 
-test('what cannot be registered is refused by the name of the file, by the server too', async () => {
+test('what cannot be registered is refused by the name of the file, by the server too', {
+  timeout: TIMEOUT_MS,
+}, async () => {
   const cwd = temporaryDirectory()
   for (const [name, prefix] of [['irc'], ['sms', '@_irc_x.*']] as const)
     await runCli(['appservice', 'generate', name, ...(prefix === undefined ? [] : ['--users', prefix])], { cwd })
@@ -69,7 +76,9 @@ test('what cannot be registered is refused by the name of the file, by the serve
   expect(serve.stderr).toMatch(/sms\.yaml: namespaces\.users: @_irc_x\.\* overlaps/)
 })
 
-test('an application service is asked whether it hears, and by what it says the command exits', async () => {
+test('an application service is asked whether it hears, and by what it says the command exits', {
+  timeout: TIMEOUT_MS,
+}, async () => {
   const cwd = temporaryDirectory()
   const bridge = await startAppservice()
   const down = { id: 'down', as_token: 'as-down', sender_localpart: 'downbot', namespaces: {} }
