@@ -4,7 +4,11 @@ import base from './vitest.config.ts'
 const FULL = ['test/**/*.full.test.ts']
 const NO_TESTS = ['node_modules/**']
 /** They measure times and memory, or build the program anew: nothing else runs beside them. */
-const ALONE = ['test/e2e/{slow-disk,large-files,hostile-media}.full.test.ts', 'test/package.full.test.ts']
+const ALONE = [
+  'test/e2e/{slow-disk,large-files}.full.test.ts',
+  'test/hostile/media.full.test.ts',
+  'test/package.full.test.ts',
+]
 
 /** What takes longer than `npm test` may: packaging, kills by the hundred, slow disks. */
 const full = mergeConfig(base, defineConfig({ test: { testTimeout: 900_000 } }))
