@@ -14,22 +14,23 @@ export interface Committed {
 }
 
 /**
- * The group in one transaction of three round trips: the lock of the log with its position, all guards, all writes
- * with the COMMIT. The lock comes first, so that there are no deadlocks and the order of positions is the order of
- * commits, across processes. Rejects with the first error of the server; the transaction may still be open then.
+ * The group in one transaction of two round trips: the lock of the log with its position and all guards, then all
+ * writes with the COMMIT. The lock comes first, so that there are no deadlocks and the order of positions is the order
+ * of commits, across processes; a guard sees what was committed while the lock was waited for. Rejects with the first
+ * error of the server; the transaction may still be open then.
  */
 export async function commitTransaction(client: pg.Client, group: readonly Member[]): Promise<Committed> {
-  const [, locked] = await inOneWrite(client, () =>
+  const [, locked, guarded] = await inOneWrite(client, () =>
     Promise.all([
       client.query('BEGIN ISOLATION LEVEL READ COMMITTED'),
       client.query<{ position: number }>({
         name: 'lock_log',
         text: 'SELECT position FROM log_head WHERE one = 1 FOR UPDATE',
       }),
+      askGuards(client, group),
     ]),
   )
   const start = locked.rows[0]!.position
-  const guarded = await askGuards(client, group)
   const plan = planWrites(group, guarded.results, start)
   const queries = 2 + guarded.queries
   if (!plan.results.some((result) => 'committed' in result && result.committed)) {
@@ -57,13 +58,11 @@ async function askGuards(client: pg.Client, group: readonly Member[]): Promise<G
   const rendered = group.map((member) => attempt(() => member.guards.map(({ query }) => render(query, 'postgres'))))
   let queries = 0
   const answers = await Promise.all(
-    inOneWrite(client, () =>
-      rendered.map((guards) => {
-        if (guards instanceof Error) return guards
-        queries += guards.length
-        return Promise.all(guards.map((guard) => client.query<Row>(namedQuery(guard))))
-      }),
-    ),
+    rendered.map((guards) => {
+      if (guards instanceof Error) return guards
+      queries += guards.length
+      return Promise.all(guards.map((guard) => client.query<Row>(namedQuery(guard))))
+    }),
   )
   const results = group.map((member, index): Result | undefined => {
     const answer = answers[index]!
