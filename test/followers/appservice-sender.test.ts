@@ -5,6 +5,7 @@ import { endTransaction, transactionUnderWay } from '../../src/store/appservice-
 import { AS_TOKEN, registrationText, startAppservice, type TestAppservice } from '../helpers/appservice.ts'
 import { eachEngine, type TestDatabase } from '../helpers/databases.ts'
 import { oneTimeKeys } from '../helpers/device-keys.ts'
+import { createTestNetwork, settled } from '../helpers/federation.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 import { enter, type Json, type Session, sessionOf } from '../helpers/session.ts'
 
@@ -231,3 +232,30 @@ eachEngine((engine, fresh) => {
 function addressOf({ userId, deviceId }: Session) {
   return { to_user_id: userId, to_device_id: deviceId }
 }
+
+test('an invite of another server reaches the ghost that it makes the application service register', async () => {
+  const appservice = await startAppservice()
+  const network = createTestNetwork()
+  try {
+    const a = await network.start('a.example', undefined, { registrations: [registrationText(appservice.url)] })
+    const b = await network.start('b.example')
+    appservice.onQuery(async () => {
+      const body = { type: 'm.login.application_service', username: '_bridge_ann', inhibit_login: true }
+      return (await a.call('POST', '/_matrix/client/v3/register', { token: AS_TOKEN, body })).status
+    })
+    const bob = await enter(b, 'bob')
+    const roomId = await bob.createRoom({ name: 'Tea' })
+    await bob.post(`/rooms/${encodeURIComponent(roomId)}/invite`, { user_id: '@_bridge_ann:a.example' })
+    await settled(a, b)
+    const [invite] = appservice.events('m.room.member')
+    expect(invite).toMatchObject({ room_id: roomId, sender: bob.userId, state_key: '@_bridge_ann:a.example' })
+    expect(invite.content.membership).toBe('invite')
+    expect(invite.event_id).toMatch(/^\$/)
+    expect(invite.unsigned.invite_room_state).toContainEqual(
+      expect.objectContaining({ type: 'm.room.name', content: { name: 'Tea' } }),
+    )
+  } finally {
+    await network.stop()
+    await appservice.stop()
+  }
+})
