@@ -126,16 +126,18 @@ async function openBridge({ dir, port, bridgePort, homeserverName, told }: Place
   return bridge
 }
 
-/** What it has begun to read, it notes as read before it goes. */
+/** What has reached it, it reads to the end and notes as read before it goes: as a process, it would not outlive it. */
 async function close(bridge: Appservice): Promise<void> {
   const inside = bridge as unknown as {
     appServer: Server & { closeAllConnections(): void }
     pendingTransactions: object
   }
   bridge.stop()
-  await Promise.all(Object.values(inside.pendingTransactions))
-  await new Promise((resolve) => setImmediate(resolve))
   inside.appServer.closeAllConnections()
+  // A request whose body is being parsed is not among the pending ones yet.
+  await delay()
+  await Promise.all(Object.values(inside.pendingTransactions))
+  await delay()
 }
 
 /** Sends messages side by side; resolves when all but the last few are acknowledged. */
