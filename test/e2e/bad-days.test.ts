@@ -14,9 +14,11 @@ const HEALED_WITHIN_MS = 10_000
 const LARGE = 'x'.repeat(40_000)
 
 const undo: (() => Promise<void>)[] = []
-afterEach(async () => {
+afterEach(tidy)
+
+async function tidy(): Promise<void> {
   for (const step of undo.splice(0).reverse()) await step()
-})
+}
 
 /** A server, somebody on it, and a room that remembers what was acknowledged. */
 async function start(connectionString: string) {
@@ -175,6 +177,9 @@ test('PostgreSQL killed: requests hear of it soon, and are served soon after its
 }, 60_000)
 
 eachEngine((engine, fresh) => {
+  // Before the database goes, which those of a describe block do first.
+  afterEach(tidy)
+
   test('the wall clock goes back by an hour: no token ends, and no order changes', async () => {
     const database = await fresh()
     const dir = mkdtempSync(join(tmpdir(), 'dendrite-clock-'))
