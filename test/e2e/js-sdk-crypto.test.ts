@@ -12,7 +12,7 @@ import {
   trusting,
   verificationRequest,
 } from '../helpers/encrypted-client.ts'
-import { sdk, until } from '../helpers/js-sdk.ts'
+import { sdk, stopClients, until } from '../helpers/js-sdk.ts'
 import type { Account } from '../helpers/server.ts'
 import { logIn } from '../helpers/session.ts'
 
@@ -20,8 +20,8 @@ const TIMEOUT_MS = 120_000
 
 eachServer({}, (server) => {
   const running: EncryptedClient[] = []
-  afterEach(() => {
-    for (const { client } of running.splice(0)) client.stopClient()
+  afterEach(async () => {
+    await stopClients(running.splice(0).map(({ client }) => client))
   })
 
   async function device(account: Account, keychain: Keychain): Promise<EncryptedClient> {

@@ -1,12 +1,12 @@
 import type { MatrixClient } from 'matrix-js-sdk'
 import { afterEach, expect, test } from 'vitest'
 import { eachServer } from '../helpers/each-server.ts'
-import { enter as enterOne, sdk, until } from '../helpers/js-sdk.ts'
+import { enter as enterOne, sdk, stopClients, until } from '../helpers/js-sdk.ts'
 
 eachServer({}, (server) => {
   const clients: MatrixClient[] = []
-  afterEach(() => {
-    for (const client of clients.splice(0)) client.stopClient()
+  afterEach(async () => {
+    await stopClients(clients.splice(0))
   })
 
   async function enter(...localparts: string[]): Promise<MatrixClient[]> {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { append } from '../../src/actions/append.ts'
 import type { UserId } from '../../src/core/ids.ts'
 import { eachEngine } from '../helpers/databases.ts'
-import { enter, sdk, until } from '../helpers/js-sdk.ts'
+import { enter, sdk, stopClients, until } from '../helpers/js-sdk.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
 
 const MEMBERS = 2_000
@@ -26,7 +26,7 @@ eachEngine((engine, fresh) => {
         return client
       })
     } finally {
-      for (const client of clients) client.stopClient()
+      await stopClients(clients)
       await server.stop()
     }
   }

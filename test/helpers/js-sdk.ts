@@ -48,6 +48,21 @@ export async function enter(
   return client
 }
 
+/** What the clients ask besides syncing, and has no answer yet. */
+const asked = new WeakMap<MatrixClient, Set<Promise<unknown>>>()
+
+/** Stops clients before their server goes: the SDK asks things whose failure nobody catches. */
+export async function stopClients(clients: readonly MatrixClient[]): Promise<void> {
+  for (const client of clients) client.stopClient()
+  for (const client of clients) {
+    const open = asked.get(client) ?? new Set()
+    while (open.size > 0) {
+      await Promise.allSettled(open)
+      await new Promise(setImmediate)
+    }
+  }
+}
+
 /** A client of the account that does not sync yet. */
 export async function clientOf(
   server: Pick<TestServer, 'url'>,
@@ -56,7 +71,19 @@ export async function clientOf(
 ): Promise<MatrixClient> {
   const { createClient } = await sdk()
   const { userId, token: accessToken, deviceId } = account
-  return createClient({ baseUrl: server.url, userId, accessToken, deviceId, logger: silent, ...more })
+  const open = new Set<Promise<unknown>>()
+  const fetchFn: typeof fetch = (url, init) => {
+    const answer = fetch(url, init)
+    if (!String(url).includes('/sync?')) {
+      open.add(answer)
+      const done = () => void open.delete(answer)
+      answer.then(done, done)
+    }
+    return answer
+  }
+  const client = createClient({ baseUrl: server.url, userId, accessToken, deviceId, logger: silent, fetchFn, ...more })
+  asked.set(client, open)
+  return client
 }
 
 /** Resolves once the client has synced for the first time. */
