@@ -73,6 +73,8 @@ export interface App {
     readonly appservices: AppserviceClient
     /** Machines that the configuration has named, wherever they are. */
     readonly services: Outbound
+    /** The bucket of media, if they lie in one. */
+    readonly storage: Outbound
     /** Undefined where no mail server is configured. */
     readonly mailer: Mailer | undefined
   }

@@ -5,7 +5,10 @@ import { admitSenders } from './actions/admit-senders.ts'
 import { signatureHolds } from './actions/check-signature.ts'
 import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
+import type { Blobs } from './blobs/blobs.ts'
+import { createBucket } from './blobs/bucket.ts'
 import { createDirectory } from './blobs/directory.ts'
+import { createS3 } from './blobs/s3.ts'
 import { createThumbnailer } from './blobs/thumbnailer.ts'
 import { readRegistrations } from './config/registration.ts'
 import type { Config } from './config/schema.ts'
@@ -125,7 +128,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     ...world,
     appservices,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
-    blobs: createDirectory(resolve(dir, config.media_api.base_path), { clock, random }),
+    blobs: blobsOf(options, remote.storage, world),
     thumbnailer,
     remote,
     live: {
@@ -284,10 +287,21 @@ function remoteOf({ config, transport }: OpenOptions, clock: Clock, timers: Time
     strangers,
     pushGateways: createOutbound({ networks, timers, names, verifyTls: pushVerifyTls }),
     services,
+    storage: createOutbound({ networks: ANYWHERE, timers, verifyTls: true, connectionsPerHost: STORAGE_CONNECTIONS }),
     appservices: createAppserviceClient(config.app_service_api, timers),
     identityProviders: createIdentityProviders(config, services),
     mailer: createMailer(config.client_api.email, timers),
   }
+}
+
+/** Each holds a file that is on its way. */
+const STORAGE_CONNECTIONS = 128
+
+function blobsOf({ config, dir }: OpenOptions, storage: App['remote']['storage'], world: World): Blobs {
+  const { s3, base_path: basePath } = config.media_api
+  const root = resolve(dir, basePath)
+  if (s3.endpoint === '') return createDirectory(root, world)
+  return createS3(createBucket(s3, storage), { prefix: s3.prefix, spoolDir: resolve(root, 'arriving') }, world)
 }
 
 /** Rows read at once when the log has grown. */

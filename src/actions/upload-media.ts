@@ -103,19 +103,17 @@ export function keepMedia(app: App, content: MediaContent, blob: TakenBlob, rese
 
 /** Writes the batch by which a blob is known, or drops the blob. Resolves with whether the guards held. */
 export async function keepBlob(app: App, blob: TakenBlob, batch: Batch): Promise<boolean> {
+  const isKnown = (hash: string) => hashIsKnown(app.db, hash)
   try {
     if ((await write(app, batch)) !== undefined) {
-      await blob.keep()
+      await blob.keep().catch((error: unknown) => app.log.warn({ err: error }, 'the next sweep ends an upload'))
       return true
     }
-    await blob.drop(await hashIsKnown(app.db, blob.hash))
+    await blob.drop(isKnown)
     return false
   } catch (error) {
     // What is left is found by the next sweep, should the database be away now.
-    await hashIsKnown(app.db, blob.hash).then(
-      (known) => blob.drop(known),
-      () => undefined,
-    )
+    await blob.drop(isKnown).catch(() => undefined)
     throw error
   }
 }

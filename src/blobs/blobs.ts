@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 
-/** Where the bytes of media lie, by the SHA-256 of their content. */
+/** Where the bytes of media lie, by the SHA-256 of their content. All of it may throw StorageAway. */
 export interface Blobs {
   /**
    * Takes in a content as it comes, without holding it in memory. Errors: TooLarge, and those of the source and the
@@ -8,11 +8,20 @@ export interface Blobs {
    */
   take(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<TakenBlob>
   /** The content or a part of it, `end` inclusive; undefined when it is not there. */
-  open(hash: string, range?: { readonly start: number; readonly end: number }): Promise<Readable | undefined>
-  remove(hash: string): Promise<void>
+  open(hash: string, range?: BlobRange): Promise<Readable | undefined>
+  /** Removes a content, unless it is known after all, or arriving at this moment. */
+  remove(hash: string, isKnown: IsKnown): Promise<void>
   /** Clears away what a crash has left of contents that nobody came to know of. */
-  sweep(isKnown: (hash: string) => Promise<boolean>): Promise<void>
+  sweep(isKnown: IsKnown): Promise<void>
 }
+
+export interface BlobRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** Whether the database knows of a content. */
+export type IsKnown = (hash: string) => Promise<boolean>
 
 /** A content that lies where it belongs. A crash before one of the two is mended by `sweep`. */
 export interface TakenBlob {
@@ -20,11 +29,25 @@ export interface TakenBlob {
   readonly bytes: number
   /** The database knows of it now. */
   keep(): Promise<void>
-  /** The database does not, unless the same content `isKnown` from elsewhere. */
-  drop(isKnown: boolean): Promise<void>
+  /** The database does not; the same content may be known from elsewhere. */
+  drop(isKnown: IsKnown): Promise<void>
+}
+
+/** What is younger may still be on its way, also in another process. */
+export const SWEEP_AGE_MS = 3_600_000
+
+const HASH = /^[0-9a-f]{64}$/
+
+export function isHash(text: string): boolean {
+  return HASH.test(text)
 }
 
 /** More bytes came than may. */
 export class TooLarge extends Error {
   override readonly name = 'TooLarge'
+}
+
+/** The place of the bytes cannot be reached, or does not do what it is asked for now. */
+export class StorageAway extends Error {
+  override readonly name = 'StorageAway'
 }

@@ -1,39 +1,66 @@
-import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Clock, Random } from '../live/time.ts'
-import { type Blobs, type TakenBlob, TooLarge } from './blobs.ts'
+import { type Blobs, type IsKnown, isHash } from './blobs.ts'
+import { leftIn, spool } from './spool.ts'
 
 const NAME_BYTES = 16
-const HASH = /^[0-9a-f]{64}$/
-/** What is younger may still be on its way, also in another process. */
-const SWEEP_AGE_MS = 3_600_000
 
 /**
  * Blobs in a directory: `ab/cd/…` by the hash, `arriving/` for what is on its way. A file gets its name when it is
- * whole and on the disk. A second name in `arriving/` says until then that the database may not know of it.
+ * whole and on the disk. A second name in `arriving/`, ending with the hash, says until then that the database may not
+ * know of it.
  */
 export function createDirectory(root: string, time: { readonly clock: Clock; readonly random: Random }): Blobs {
   const arriving = join(root, 'arriving')
   const placeOf = (hash: string) => join(root, hash.slice(0, 2), hash.slice(2, 4), hash.slice(4))
+  const newName = () => join(arriving, time.random.bytes(NAME_BYTES).toString('hex'))
+
+  /**
+   * The file is set aside first: who uploads the same content now finds none, and makes its own. Who found it just
+   * before has a mark in `arriving/` until the database knows: then, or when the database does not answer, it is given
+   * back. `own` is the mark of whoever removes it.
+   */
+  async function remove(hash: string, isKnown: IsKnown, own?: string): Promise<void> {
+    if (!isHash(hash)) return
+    const aside = `${newName()}.${hash}`
+    await mkdir(arriving, { recursive: true, mode: 0o700 })
+    try {
+      await rename(placeOf(hash), aside)
+    } catch (error) {
+      return unless(error, 'ENOENT')
+    }
+    let gone = false
+    try {
+      const marks = (await readdir(arriving)).filter((name) => name.endsWith(`.${hash}`))
+      const others = marks.filter((name) => ![aside, own].includes(join(arriving, name)))
+      gone = others.length === 0 && !(await isKnown(hash))
+    } finally {
+      if (!gone) await settle(aside, placeOf(hash))
+    }
+    await rm(aside, { force: true })
+  }
+
   return {
     async take(source, maxBytes) {
       await mkdir(arriving, { recursive: true, mode: 0o700 })
-      const temporary = join(arriving, time.random.bytes(NAME_BYTES).toString('hex'))
+      let path = newName()
       try {
-        const { hash, bytes } = await copy(source, temporary, maxBytes)
-        const marked = `${temporary}.${hash}`
-        await rename(temporary, marked)
+        const { hash, bytes } = await spool(source, path, maxBytes)
+        const marked = `${path}.${hash}`
+        await rename(path, marked)
+        path = marked
         await settle(marked, placeOf(hash))
-        return takenBlob({ hash, bytes, marked, place: placeOf(hash) })
+        const unmark = () => rm(marked, { force: true })
+        return { hash, bytes, keep: unmark, drop: (isKnown) => remove(hash, isKnown, marked).then(unmark) }
       } catch (error) {
-        await rm(temporary, { force: true })
+        await rm(path, { force: true })
         throw error
       }
     },
     async open(hash, range) {
-      if (!HASH.test(hash)) return undefined
+      if (!isHash(hash)) return undefined
       const stream = createReadStream(placeOf(hash), range)
       return new Promise((resolve, reject) => {
         stream.once('open', () => resolve(stream))
@@ -42,43 +69,17 @@ export function createDirectory(root: string, time: { readonly clock: Clock; rea
         )
       })
     },
-    async remove(hash) {
-      if (HASH.test(hash)) await rm(placeOf(hash), { force: true })
-    },
+    remove: (hash, isKnown) => remove(hash, isKnown),
     async sweep(isKnown) {
-      for (const name of await readdir(arriving).catch(() => [])) {
+      for (const name of await leftIn(arriving, time.clock.now())) {
         const path = join(arriving, name)
-        const age = time.clock.now() - (await stat(path)).mtimeMs
-        if (age < SWEEP_AGE_MS) continue
         const hash = name.split('.')[1] ?? ''
-        if (HASH.test(hash) && !(await isKnown(hash))) await rm(placeOf(hash), { force: true })
+        if (isHash(hash) && (await isKnown(hash))) await settle(path, placeOf(hash))
+        else await remove(hash, isKnown, path)
         await rm(path, { force: true })
       }
     },
   }
-}
-
-async function copy(source: AsyncIterable<Uint8Array>, path: string, maxBytes: number) {
-  const hash = createHash('sha256')
-  const file = await open(path, 'wx', 0o600)
-  let bytes = 0
-  try {
-    for await (const chunk of source) {
-      bytes += chunk.length
-      if (bytes > maxBytes) throw new TooLarge(`more than ${maxBytes} bytes`)
-      hash.update(chunk)
-      await writeAll(file, chunk)
-    }
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-  return { hash: hash.digest('hex'), bytes }
-}
-
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let written = 0; written < chunk.length; )
-    written += (await file.write(chunk, written, chunk.length - written)).bytesWritten
 }
 
 /** Gives the file its lasting name too. The same content may have it already. */
@@ -87,9 +88,13 @@ async function settle(marked: string, place: string): Promise<void> {
   try {
     await link(marked, place)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    unless(error, 'EEXIST')
   }
   await syncDirectory(dirname(place))
+}
+
+function unless(error: unknown, code: string): void {
+  if ((error as NodeJS.ErrnoException).code !== code) throw error
 }
 
 async function syncDirectory(path: string): Promise<void> {
@@ -100,29 +105,5 @@ async function syncDirectory(path: string): Promise<void> {
     await directory.sync()
   } finally {
     await directory.close()
-  }
-}
-
-function takenBlob({
-  hash,
-  bytes,
-  marked,
-  place,
-}: {
-  hash: string
-  bytes: number
-  marked: string
-  place: string
-}): TakenBlob {
-  return {
-    hash,
-    bytes,
-    keep: () => rm(marked, { force: true }),
-    async drop(isKnown) {
-      await rm(marked, { force: true })
-      // The same content may be arriving once more at this moment.
-      const arriving = isKnown ? [] : await readdir(dirname(marked))
-      if (!isKnown && !arriving.some((name) => name.endsWith(`.${hash}`))) await rm(place, { force: true })
-    },
   }
 }

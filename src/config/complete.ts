@@ -154,6 +154,7 @@ function checkMeaning(root: Record<string, unknown>, faults: Fault[]): void {
   }
   checkCaptcha(root.client_api, faults)
   checkEmail(root.client_api, faults)
+  checkS3(root.media_api, faults)
 }
 
 function checkCaptcha(clientApi: unknown, faults: Fault[]): void {
@@ -174,6 +175,14 @@ function checkEmail(clientApi: unknown, faults: Fault[]): void {
   if (!off && email.from === '') faults.push({ path: [...path, 'from'], message: 'is needed to send mail' })
   if (off && email.required_to_register === true)
     faults.push({ path: [...path, 'smtp_host'], message: 'is needed when registering takes an e-mail address' })
+}
+
+function checkS3(mediaApi: unknown, faults: Fault[]): void {
+  const s3 = isObject(mediaApi) && isObject(mediaApi.s3) ? mediaApi.s3 : {}
+  if (s3.endpoint === '') return
+  for (const key of ['bucket', 'access_key_id', 'secret_access_key']) {
+    if (s3[key] === '') faults.push({ path: ['media_api', 's3', key], message: 'is needed for S3' })
+  }
 }
 
 function textAt(root: Record<string, unknown>, name: string, key: string): string | undefined {

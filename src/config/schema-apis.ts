@@ -122,6 +122,7 @@ export function mediaApi<D extends TSchema>(database: D) {
     base_path: text('media_store', 'Directory of the files.', { minLength: 1 }),
     max_file_size_bytes: number(52_428_800, 'Largest upload; 0: any size.', { minimum: 0 }),
     unauthenticated_downloads: flag(false, 'Serve files at the paths of before Matrix 1.11 too, to anybody.'),
+    s3: s3(),
     url_previews: section('Previews of the pages that messages link to.', {
       enabled: flag(
         false,
@@ -149,6 +150,20 @@ export function mediaApi<D extends TSchema>(database: D) {
       'Sizes of thumbnails: the smallest that is as large as the one asked for is made.',
     ),
     database,
+  })
+}
+
+function s3() {
+  return section('Files in a bucket of S3, or of what speaks as S3 does, instead of `base_path`.', {
+    endpoint: text('', 'Its URL, as `https://s3.eu-central-1.amazonaws.com`; empty: switched off.', {
+      pattern: '^$|^https?://[^?#]+$',
+    }),
+    bucket: text('', 'Name of the bucket.', { pattern: '^[A-Za-z0-9._-]*$' }),
+    bucket_in_host: flag(false, 'The bucket is part of the host of `endpoint` already.'),
+    region: text('us-east-1', 'Its region.', { minLength: 1 }),
+    access_key_id: text('', 'Who we are there.'),
+    secret_access_key: secret('', 'The key to that.'),
+    prefix: text('', 'What the names of all objects begin with, as `media/`.', { pattern: '^[A-Za-z0-9._/-]*$' }),
   })
 }
 

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { StorageAway } from '../blobs/blobs.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { DatabaseUnavailable } from '../db/database.ts'
 import { UnstorableText } from '../db/errors.ts'
@@ -15,6 +16,11 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   if (error instanceof DatabaseUnavailable) {
     reply.header('Retry-After', String(RETRY_AFTER_S))
     return sendJson(reply, 503, { errcode: 'M_UNKNOWN', error: 'The database cannot take requests now; try again.' })
+  }
+  if (error instanceof StorageAway) {
+    request.log.error({ err: error }, 'media cannot be stored or read now')
+    reply.header('Retry-After', String(RETRY_AFTER_S))
+    return sendJson(reply, 503, { errcode: 'M_UNKNOWN', error: 'Files cannot be stored or read now; try again.' })
   }
   // What is stored of a client is checked where it is read; this is for what it only asks for.
   if (error instanceof UnstorableText)

@@ -68,6 +68,7 @@ export interface OutboundOptions {
   readonly names?: Names
   /** A unix socket that everything is sent to, whatever the origin. */
   readonly socketPath?: string
+  readonly connectionsPerHost?: number
 }
 
 /** Opens connections only to addresses that the networks allow, looked at after DNS, just before connecting. */
@@ -86,7 +87,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
       ...(options.socketPath !== undefined && { socketPath: options.socketPath }),
     } as buildConnector.BuildOptions)
     return new undici.Agent({
-      connections: CONNECTIONS_PER_HOST,
+      connections: options.connectionsPerHost ?? CONNECTIONS_PER_HOST,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEADER_BYTES_MAX,

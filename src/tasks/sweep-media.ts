@@ -1,7 +1,7 @@
 import { hashIsKnown } from '../store/media.ts'
 import type { TaskKind } from './run.ts'
 
-const EVERY_MS = 24 * 3_600_000
+const EVERY_MS = 3_600_000
 const FIRST_AFTER_MS = 30 * 60_000
 
 /** Clears away what crashes have left of uploads. */

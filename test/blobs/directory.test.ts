@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, rename, rm, utimes } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -9,10 +9,13 @@ import { createDirectory } from '../../src/blobs/directory.ts'
 import { systemClock, systemRandom } from '../../src/live/time.ts'
 
 let root = ''
-const blobs = () => createDirectory(root, { clock: systemClock, random: systemRandom })
+const blobs = (laterMs = 0) =>
+  createDirectory(root, { clock: { ...systemClock, now: () => Date.now() + laterMs }, random: systemRandom })
 const content = async function* (...chunks: string[]) {
   for (const chunk of chunks) yield Buffer.from(chunk)
 }
+const NEVER = async () => false
+const ALWAYS = async () => true
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
 beforeEach(async () => {
@@ -34,7 +37,9 @@ test('a content lies under its hash, whole or in part, once', async () => {
   expect((await buffer((await blobs().open(taken.hash))!)).toString()).toBe('hello world')
   expect((await buffer((await blobs().open(taken.hash, { start: 6, end: 8 }))!)).toString()).toBe('wor')
   for (const hash of [hashOf('other'), '../../etc/passwd', '']) expect(await blobs().open(hash)).toBeUndefined()
-  await blobs().remove(taken.hash)
+  await blobs().remove(taken.hash, ALWAYS)
+  expect(await files()).toHaveLength(1)
+  await blobs().remove(taken.hash, NEVER)
   expect(await files()).toEqual([])
 })
 
@@ -51,34 +56,40 @@ test('what is too large, or breaks off, leaves nothing', async () => {
 test('what the database never knew goes, unless the same content is known or arrives again', async () => {
   const lost = await blobs().take(content('lost'), 100)
   const again = await blobs().take(content('lost'), 100)
-  await lost.drop(false)
+  await lost.drop(NEVER)
   await again.keep()
   expect((await buffer((await blobs().open(lost.hash))!)).toString()).toBe('lost')
-  await (await blobs().take(content('lost'), 100)).drop(true)
+  await (await blobs().take(content('lost'), 100)).drop(ALWAYS)
   expect(await files()).toEqual([lost.hash.slice(4)])
-  await (await blobs().take(content('gone'), 100)).drop(false)
+  await (await blobs().take(content('gone'), 100)).drop(NEVER)
   expect(await files()).toEqual([lost.hash.slice(4)])
 })
 
 test('a sweep ends what a crash left: before the hash was known, before the database knew, and after', async () => {
   const known = await blobs().take(content('known'), 100)
   const unknown = await blobs().take(content('unknown'), 100)
-  const early = await blobs().take(content('early'), 100)
+  const aside = await blobs().take(content('aside'), 100)
   const arriving = join(root, 'arriving')
-  const [earlyName] = (await readdir(arriving)).filter((name) => name.endsWith(early.hash))
-  await rename(join(arriving, earlyName!), join(arriving, 'half'))
-  await blobs().remove(early.hash)
-  const young = await blobs().take(content('young'), 100)
-  const past = new Date(Date.now() - 2 * 3_600_000)
-  for (const name of await readdir(arriving))
-    if (!name.endsWith(young.hash)) await utimes(join(arriving, name), past, past)
-  await blobs().sweep(async (hash) => hash === known.hash)
-  expect((await readdir(arriving)).map((name) => name.split('.')[1])).toEqual([young.hash])
+  await writeFile(join(arriving, 'half'), 'ha')
+  // As a removal leaves it that died between its two steps.
+  await rm(join(root, aside.hash.slice(0, 2), aside.hash.slice(2, 4), aside.hash.slice(4)))
+  await blobs().sweep(ALWAYS)
+  expect(await readdir(arriving)).toHaveLength(4)
+  await blobs(2 * 3_600_000).sweep(async (hash) => hash === known.hash || hash === aside.hash)
+  expect(await readdir(arriving)).toEqual([])
   expect(await blobs().open(unknown.hash)).toBeUndefined()
-  for (const { hash } of [known, young])
-    expect(
-      await blobs()
-        .open(hash)
-        .then((stream) => stream?.destroy()),
-    ).toBeDefined()
+  for (const { hash } of [known, aside]) expect((await buffer((await blobs().open(hash))!)).length).toBe(5)
+})
+
+test('a content that is removed while it arrives once more, or while the database is away, is still there', async () => {
+  const first = await blobs().take(content('twice'), 100)
+  await first.keep()
+  const second = await blobs().take(content('twice'), 100)
+  await blobs().remove(first.hash, NEVER)
+  await second.keep()
+  const away = async () => {
+    throw new Error('the database is away')
+  }
+  await expect(blobs().remove(first.hash, away)).rejects.toThrow('away')
+  expect((await buffer((await blobs().open(first.hash))!)).toString()).toBe('twice')
 })

@@ -1,0 +1,149 @@
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import type { App } from '../app.ts'
+import type { Config } from '../config/schema.ts'
+import { type BlobRange, StorageAway } from './blobs.ts'
+
+/** The objects of a bucket, as far as they are asked for here. All of it may throw StorageAway. */
+export interface Bucket {
+  has(key: string): Promise<boolean>
+  /** An empty object, or one with the content of a file. */
+  put(key: string, content?: { readonly file: string; readonly bytes: number; readonly hash: string }): Promise<void>
+  /** Undefined when there is none. */
+  open(key: string, range?: BlobRange): Promise<Readable | undefined>
+  /** Resolves with whether there was something to copy. */
+  copy(from: string, to: string): Promise<boolean>
+  remove(key: string): Promise<void>
+  /** The keys that begin so and are wanted. */
+  list(prefix: string, isWanted: (key: string, modifiedMs: number) => boolean): Promise<string[]>
+}
+
+type Outbound = App['remote']['services']
+type Reply = Parameters<Parameters<Outbound['receive']>[1]>[0]
+type S3Config = Config['media_api']['s3']
+
+/** Whoever downloads a file may be slow. */
+const TIMEOUT_MS = 3_600_000
+const SILENCE_MS = 30_000
+/** Of an answer that is no file: a page of a list, or what went wrong. */
+const ANSWER_BYTES_MAX = 4 * 2 ** 20
+/** Of nothing at all. */
+const EMPTY_HASH = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+
+interface Request {
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
+  readonly key?: string
+  readonly query?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: () => Readable
+  readonly hash?: string
+}
+
+/** Speaks to S3, or to what speaks as S3 does, over connections of its own. */
+export function createBucket(config: S3Config, outbound: Outbound): Bucket {
+  const { origin, pathname } = new URL(config.endpoint)
+  const root = pathname.replace(/\/$/, '') + (config.bucket_in_host ? '' : `/${config.bucket}`)
+
+  async function ask<T>(request: Request, read: (reply: Reply) => Promise<T>): Promise<T> {
+    const { method, key = '', query = '', headers = {}, body, hash = EMPTY_HASH } = request
+    const url = `${origin}${root}/${key}${query}`
+    // Loaded with the first file.
+    const { AwsV4Signer } = await import('aws4fetch')
+    const signed = await new AwsV4Signer({
+      method,
+      url,
+      headers: { ...headers, 'x-amz-content-sha256': hash },
+      accessKeyId: config.access_key_id,
+      secretAccessKey: config.secret_access_key,
+      service: 's3',
+      region: config.region,
+    }).sign()
+    const limits = { timeoutMs: TIMEOUT_MS, silenceMs: SILENCE_MS, maxBytes: Number.MAX_SAFE_INTEGER }
+    const path = `${signed.url.pathname}${signed.url.search}`
+    const sent = { method, origin: signed.url.origin, path, headers: Object.fromEntries(signed.headers), ...limits }
+    try {
+      return await outbound.receive({ ...sent, body: body?.() }, read)
+    } catch (error) {
+      if (error instanceof StorageAway || (error as Error).name !== 'Unreachable') throw error
+      throw new StorageAway(`The storage of media: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  /** Resolves with whether the object was there. */
+  const askShort = (request: Request): Promise<boolean> =>
+    ask(request, async (reply) => {
+      if (reply.status === 404) return false
+      await expectDone(reply)
+      return true
+    })
+
+  return {
+    has: (key) => askShort({ method: 'HEAD', key }),
+    async put(key, content) {
+      const file =
+        content === undefined
+          ? {}
+          : {
+              hash: content.hash,
+              headers: { 'content-length': String(content.bytes) },
+              body: () => createReadStream(content.file),
+            }
+      if (!(await askShort({ method: 'PUT', key, ...file }))) throw new StorageAway('There is no such bucket.')
+    },
+    copy: (from, to) =>
+      askShort({ method: 'PUT', key: to, headers: { 'x-amz-copy-source': `/${config.bucket}/${from}` } }),
+    async remove(key) {
+      await askShort({ method: 'DELETE', key })
+    },
+    open: (key, range) => {
+      const headers = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` }
+      return new Promise((resolve, reject) => {
+        ask({ method: 'GET', key, headers }, async (reply) => {
+          if (reply.status === 404) return resolve(undefined)
+          if (reply.status !== 200 && reply.status !== 206) await expectDone(reply)
+          const stream = Readable.from(reply.body, { objectMode: false })
+          resolve(stream)
+          // The connection is needed until the last byte; who reads it hears of what goes wrong.
+          await finished(stream).catch(() => undefined)
+        }).catch(reject)
+      })
+    },
+    async list(prefix, isWanted) {
+      const wanted: string[] = []
+      for (let token: string | undefined = ''; token !== undefined; ) {
+        const more: string = token === '' ? '' : `&continuation-token=${encodeURIComponent(token)}`
+        const query = `?list-type=2&prefix=${encodeURIComponent(prefix)}${more}`
+        const page: string = await ask({ method: 'GET', query }, expectDone)
+        for (const [, object = ''] of page.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
+          const key = within(object, 'Key') ?? ''
+          if (isWanted(key, Date.parse(within(object, 'LastModified') ?? ''))) wanted.push(key)
+        }
+        token = within(page, 'NextContinuationToken')
+      }
+      return wanted
+    },
+  }
+}
+
+/** The answer as text. Errors: StorageAway for any other than that it was done. */
+async function expectDone({ status, body }: Reply): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > ANSWER_BYTES_MAX) throw new StorageAway('The storage of media answers with too much.')
+    chunks.push(chunk)
+  }
+  const text = Buffer.concat(chunks).toString()
+  // A copy may fail after its answer has begun.
+  const code = within(text, 'Code')
+  if (status < 200 || status >= 300 || code !== undefined)
+    throw new StorageAway(`The storage of media answers ${status}${code === undefined ? '' : ` (${code})`}.`)
+  return text
+}
+
+/** What stands between the tags: keys of ours hold nothing that XML would write otherwise. */
+function within(xml: string, tag: string): string | undefined {
+  return new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(xml)?.[1]
+}
