@@ -136,7 +136,7 @@ async function keepImage(app: App, { body }: IncomingReply, type: string): Promi
   const name = newName(app)
   const content = { ...name, uploader: null, content_type: contentType, file_name: null, hash, bytes }
   if (!isImage) {
-    await blob.drop(await hashIsKnown(app.db, hash))
+    await blob.drop((dropped) => hashIsKnown(app.db, dropped))
     return undefined
   }
   await keepMedia(app, content, blob, false)

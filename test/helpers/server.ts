@@ -51,6 +51,7 @@ export interface TestFederation {
   readonly transport?: Transport
   readonly federationApi?: Record<string, unknown>
   readonly syncApi?: Record<string, unknown>
+  readonly mediaApi?: Record<string, unknown>
   /** Registrations of application services, in YAML or JSON. */
   readonly registrations?: readonly string[]
 }
@@ -69,6 +70,7 @@ export async function startTestServer(
     transport,
     federationApi = {},
     syncApi = {},
+    mediaApi = {},
     global = {},
     http = {},
     registrations = [],
@@ -89,6 +91,7 @@ export async function startTestServer(
     client_api: { registration_disabled: false, rate_limiting: { enabled: false }, ...clientApi },
     federation_api: federationApi,
     sync_api: syncApi,
+    media_api: mediaApi,
     app_service_api: { config_files: configFiles },
     http,
     user_api: { password_hashing: 'cheap' },
