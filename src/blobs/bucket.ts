@@ -9,7 +9,7 @@ import { type BlobRange, StorageAway } from './blobs.ts'
 export interface Bucket {
   has(key: string): Promise<boolean>
   /** An empty object, or one with the content of a file. */
-  put(key: string, content?: { readonly file: string; readonly bytes: number; readonly hash: string }): Promise<void>
+  put(key: string, content?: FileContent): Promise<void>
   /** Undefined when there is none. */
   open(key: string, range?: BlobRange): Promise<Readable | undefined>
   /** Resolves with whether there was something to copy. */
@@ -19,13 +19,18 @@ export interface Bucket {
   list(prefix: string, isWanted: (key: string, modifiedMs: number) => boolean): Promise<string[]>
 }
 
+interface FileContent {
+  readonly file: string
+  readonly bytes: number
+  readonly hash: string
+}
+
 type Outbound = App['remote']['services']
 type Reply = Parameters<Parameters<Outbound['receive']>[1]>[0]
 type S3Config = Config['media_api']['s3']
 
 /** Whoever downloads a file may be slow. */
-const TIMEOUT_MS = 3_600_000
-const SILENCE_MS = 30_000
+const LIMITS = { timeoutMs: 3_600_000, silenceMs: 30_000, maxBytes: Number.MAX_SAFE_INTEGER }
 /** Of an answer that is no file: a page of a list, or what went wrong. */
 const ANSWER_BYTES_MAX = 4 * 2 ** 20
 /** Of nothing at all. */
@@ -36,94 +41,95 @@ interface Request {
   readonly key?: string
   readonly query?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly body?: () => Readable
-  readonly hash?: string
+  readonly content?: FileContent | undefined
 }
 
-/** Speaks to S3, or to what speaks as S3 does, over connections of its own. */
+/** Speaks to S3, or to what speaks as S3 does. */
 export function createBucket(config: S3Config, outbound: Outbound): Bucket {
+  const ask = askerOf(config, outbound)
+  return {
+    has: (key) => isDone(ask, { method: 'HEAD', key }),
+    async put(key, content) {
+      if (!(await isDone(ask, { method: 'PUT', key, content }))) throw new StorageAway('There is no such bucket.')
+    },
+    copy: (from, to) =>
+      isDone(ask, { method: 'PUT', key: to, headers: { 'x-amz-copy-source': `/${config.bucket}/${from}` } }),
+    async remove(key) {
+      await isDone(ask, { method: 'DELETE', key })
+    },
+    open: (key, range) => openObject(ask, key, range),
+    list: (prefix, isWanted) => listKeys(ask, prefix, isWanted),
+  }
+}
+
+type Ask = <T>(request: Request, read: (reply: Reply) => Promise<T>) => Promise<T>
+
+function askerOf(config: S3Config, outbound: Outbound): Ask {
   const { origin, pathname } = new URL(config.endpoint)
   const root = pathname.replace(/\/$/, '') + (config.bucket_in_host ? '' : `/${config.bucket}`)
-
-  async function ask<T>(request: Request, read: (reply: Reply) => Promise<T>): Promise<T> {
-    const { method, key = '', query = '', headers = {}, body, hash = EMPTY_HASH } = request
-    const url = `${origin}${root}/${key}${query}`
+  return async ({ method, key = '', query = '', headers = {}, content }, read) => {
     // Loaded with the first file.
     const { AwsV4Signer } = await import('aws4fetch')
+    const length = content === undefined ? {} : { 'content-length': String(content.bytes) }
     const signed = await new AwsV4Signer({
       method,
-      url,
-      headers: { ...headers, 'x-amz-content-sha256': hash },
+      url: `${origin}${root}/${key}${query}`,
+      headers: { ...headers, ...length, 'x-amz-content-sha256': content?.hash ?? EMPTY_HASH },
       accessKeyId: config.access_key_id,
       secretAccessKey: config.secret_access_key,
       service: 's3',
       region: config.region,
     }).sign()
-    const limits = { timeoutMs: TIMEOUT_MS, silenceMs: SILENCE_MS, maxBytes: Number.MAX_SAFE_INTEGER }
-    const path = `${signed.url.pathname}${signed.url.search}`
-    const sent = { method, origin: signed.url.origin, path, headers: Object.fromEntries(signed.headers), ...limits }
+    const { url } = signed
+    const sent = { method, origin: url.origin, path: url.pathname + url.search, ...LIMITS }
+    const body = content === undefined ? undefined : createReadStream(content.file)
     try {
-      return await outbound.receive({ ...sent, body: body?.() }, read)
+      return await outbound.receive({ ...sent, headers: Object.fromEntries(signed.headers), body }, read)
     } catch (error) {
-      if (error instanceof StorageAway || (error as Error).name !== 'Unreachable') throw error
+      if ((error as Error).name !== 'Unreachable') throw error
       throw new StorageAway(`The storage of media: ${(error as Error).message}`, { cause: error })
+    } finally {
+      body?.destroy()
     }
   }
+}
 
-  /** Resolves with whether the object was there. */
-  const askShort = (request: Request): Promise<boolean> =>
-    ask(request, async (reply) => {
-      if (reply.status === 404) return false
-      await expectDone(reply)
-      return true
-    })
+/** Whether what was asked for is there, and was done. */
+function isDone(ask: Ask, request: Request): Promise<boolean> {
+  return ask(request, async (reply) => {
+    if (reply.status === 404) return false
+    await expectDone(reply)
+    return true
+  })
+}
 
-  return {
-    has: (key) => askShort({ method: 'HEAD', key }),
-    async put(key, content) {
-      const file =
-        content === undefined
-          ? {}
-          : {
-              hash: content.hash,
-              headers: { 'content-length': String(content.bytes) },
-              body: () => createReadStream(content.file),
-            }
-      if (!(await askShort({ method: 'PUT', key, ...file }))) throw new StorageAway('There is no such bucket.')
-    },
-    copy: (from, to) =>
-      askShort({ method: 'PUT', key: to, headers: { 'x-amz-copy-source': `/${config.bucket}/${from}` } }),
-    async remove(key) {
-      await askShort({ method: 'DELETE', key })
-    },
-    open: (key, range) => {
-      const headers = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` }
-      return new Promise((resolve, reject) => {
-        ask({ method: 'GET', key, headers }, async (reply) => {
-          if (reply.status === 404) return resolve(undefined)
-          if (reply.status !== 200 && reply.status !== 206) await expectDone(reply)
-          const stream = Readable.from(reply.body, { objectMode: false })
-          resolve(stream)
-          // The connection is needed until the last byte; who reads it hears of what goes wrong.
-          await finished(stream).catch(() => undefined)
-        }).catch(reject)
-      })
-    },
-    async list(prefix, isWanted) {
-      const wanted: string[] = []
-      for (let token: string | undefined = ''; token !== undefined; ) {
-        const more: string = token === '' ? '' : `&continuation-token=${encodeURIComponent(token)}`
-        const query = `?list-type=2&prefix=${encodeURIComponent(prefix)}${more}`
-        const page: string = await ask({ method: 'GET', query }, expectDone)
-        for (const [, object = ''] of page.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
-          const key = within(object, 'Key') ?? ''
-          if (isWanted(key, Date.parse(within(object, 'LastModified') ?? ''))) wanted.push(key)
-        }
-        token = within(page, 'NextContinuationToken')
-      }
-      return wanted
-    },
+function openObject(ask: Ask, key: string, range: BlobRange | undefined): Promise<Readable | undefined> {
+  const headers = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` }
+  return new Promise((resolve, reject) => {
+    ask({ method: 'GET', key, headers }, async (reply) => {
+      if (reply.status === 404) return resolve(undefined)
+      if (reply.status !== 200 && reply.status !== 206) await expectDone(reply)
+      const stream = Readable.from(reply.body, { objectMode: false })
+      resolve(stream)
+      // The connection is needed until the last byte; who reads it hears of what goes wrong.
+      await finished(stream).catch(() => undefined)
+    }).catch(reject)
+  })
+}
+
+async function listKeys(ask: Ask, prefix: string, isWanted: Parameters<Bucket['list']>[1]): Promise<string[]> {
+  const wanted: string[] = []
+  for (let token: string | undefined = ''; token !== undefined; ) {
+    const more: string = token === '' ? '' : `&continuation-token=${encodeURIComponent(token)}`
+    const query = `?list-type=2&prefix=${encodeURIComponent(prefix)}${more}`
+    const page: string = await ask({ method: 'GET', query }, expectDone)
+    for (const [, object = ''] of page.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
+      const key = within(object, 'Key') ?? ''
+      if (isWanted(key, Date.parse(within(object, 'LastModified') ?? ''))) wanted.push(key)
+    }
+    token = within(page, 'NextContinuationToken')
   }
+  return wanted
 }
 
 /** The answer as text. Errors: StorageAway for any other than that it was done. */

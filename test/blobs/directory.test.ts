@@ -81,7 +81,7 @@ test('a sweep ends what a crash left: before the hash was known, before the data
   for (const { hash } of [known, aside]) expect((await buffer((await blobs().open(hash))!)).length).toBe(5)
 })
 
-test('a content that is removed while it arrives once more, or while the database is away, is still there', async () => {
+test('a content that is removed while it arrives again, or while the database is away, is still there', async () => {
   const first = await blobs().take(content('twice'), 100)
   await first.keep()
   const second = await blobs().take(content('twice'), 100)
