@@ -2,14 +2,17 @@ import type { Readable } from 'node:stream'
 import type { App } from '../app.ts'
 import { isServerName } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import { type MediaName, type MediaRow, mediaNamed } from '../store/media.ts'
+import { type MediaName, type MediaRow, mediaNamed, noteAccess } from '../store/media.ts'
 import { fetchRemoteMedia } from './fetch-remote-media.ts'
+import { write } from './write.ts'
 
 const MEDIA_ID = /^[A-Za-z0-9_-]{1,255}$/
 /** Client-Server API, `timeout_ms`: what is waited for a file that is not uploaded yet. */
 const WAIT_DEFAULT_MS = 20_000
 const WAIT_MAX_MS = 60_000
 const LOOK_MS = 500
+/** When a file was last asked for is kept as exactly as this. */
+const ACCESS_NOTED_EVERY_MS = 6 * 3_600_000
 
 /** A file with its content. */
 export type StoredMedia = MediaRow & {
@@ -39,12 +42,24 @@ export async function findMedia(app: App, wanted: Wanted): Promise<StoredMedia> 
   for (;;) {
     const row = await lookUp(app, name, wanted, waitMs)
     if (row.quarantined_by !== null) throw notFound()
-    if (row.hash !== null && row.bytes !== null) return { ...row, ...contentOf(row) }
+    if (row.hash !== null && row.bytes !== null) {
+      noteAsked(app, row)
+      return { ...row, ...contentOf(row) }
+    }
     if (row.expires_ts !== null && row.expires_ts <= app.clock.now()) throw notFound()
     if (app.clock.monotonic() >= deadline || signal.aborted)
       throw new MatrixError('M_NOT_YET_UPLOADED', 'The file is not uploaded yet.')
     await app.timers.sleep(Math.min(LOOK_MS, deadline - app.clock.monotonic()))
   }
+}
+
+/** For the retention of files. The request does not wait for it. */
+function noteAsked(app: App, row: MediaRow): void {
+  const nowMs = app.clock.now()
+  if (nowMs - row.last_access_ts < ACCESS_NOTED_EVERY_MS) return
+  write(app, { guards: [], writes: [noteAccess(row, nowMs)], log: [] }).catch((error: unknown) =>
+    app.log.warn({ err: error }, 'that a file was asked for was not noted'),
+  )
 }
 
 /** The bytes of a file, or a part of them. Errors: M_NOT_FOUND when they are lost. */

@@ -123,6 +123,10 @@ export function mediaApi<D extends TSchema>(database: D) {
     max_file_size_bytes: number(52_428_800, 'Largest upload; 0: any size.', { minimum: 0 }),
     unauthenticated_downloads: flag(false, 'Serve files at the paths of before Matrix 1.11 too, to anybody.'),
     s3: s3(),
+    retention: section('Files that nobody has asked for so long are forgotten; 0: never.', {
+      local: duration('0', 'Files of this server: they are gone for good.'),
+      remote: duration('0', 'Files of other servers: asked for again, they are fetched anew.'),
+    }),
     url_previews: section('Previews of the pages that messages link to.', {
       enabled: flag(
         false,

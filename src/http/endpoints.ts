@@ -1,5 +1,6 @@
 import * as dendriteAdmin from './admin/dendrite.ts'
 import * as adminDevices from './admin/devices.ts'
+import * as adminMedia from './admin/media.ts'
 import * as adminRegister from './admin/register.ts'
 import * as registrationTokens from './admin/registration-tokens.ts'
 import * as reports from './admin/reports.ts'
@@ -84,6 +85,7 @@ import * as urlPreviews from './media/url-previews.ts'
 
 const ALL_BUT_VERSIONS = [
   register,
+  ...Object.values(adminMedia),
   ...Object.values(adminRegister),
   ...Object.values(serverNotices),
   ...Object.values(reports),

@@ -80,3 +80,72 @@ export async function hashIsKnown(db: Database, hash: string): Promise<boolean> 
     OR EXISTS (SELECT 1 FROM thumbnails WHERE hash = ${hash})`)
   return rows.length > 0
 }
+
+/** A file as those see it who clear away. */
+export type ListedMedia = Pick<
+  MediaRow,
+  | 'origin'
+  | 'media_id'
+  | 'created_ts'
+  | 'content_type'
+  | 'file_name'
+  | 'bytes'
+  | 'hash'
+  | 'last_access_ts'
+  | 'quarantined_by'
+>
+
+const LISTED = sql`origin, media_id, created_ts, content_type, file_name, bytes, hash, last_access_ts, quarantined_by`
+
+export interface Unwanted {
+  /** Not asked for since. */
+  readonly beforeMs: number
+  /** Larger than so many bytes. */
+  readonly largerThan: number
+}
+
+/** Files of this server that nobody wants, those first that nobody has wanted for longest. */
+export function unwantedLocal(db: Database, own: ServerName, of: Unwanted, limit: number): Promise<ListedMedia[]> {
+  return db.read(sql`SELECT ${LISTED} FROM media WHERE origin = ${own} AND uploaded_ts IS NOT NULL
+    AND last_access_ts < ${of.beforeMs} AND bytes > ${of.largerThan} ORDER BY last_access_ts LIMIT ${limit}`)
+}
+
+/** The same of other servers. What is quarantined stays: it would be fetched anew. */
+export function unwantedRemote(db: Database, own: ServerName, beforeMs: number, limit: number): Promise<ListedMedia[]> {
+  return db.read(sql`SELECT ${LISTED} FROM media WHERE origin <> ${own} AND quarantined_by IS NULL
+    AND last_access_ts < ${beforeMs} ORDER BY last_access_ts LIMIT ${limit}`)
+}
+
+/** Names whose time to be used is over. */
+export function unusedNames(db: Database, nowMs: number, limit: number): Promise<ListedMedia[]> {
+  return db.read(sql`SELECT ${LISTED} FROM media WHERE uploaded_ts IS NULL AND expires_ts <= ${nowMs}
+    AND last_access_ts <= ${nowMs} ORDER BY last_access_ts LIMIT ${limit}`)
+}
+
+/** What a user has uploaded, newest first. */
+export function mediaOf(db: Database, uploader: UserId, from: number, limit: number): Promise<ListedMedia[]> {
+  return db.read(sql`SELECT ${LISTED} FROM media WHERE uploader = ${uploader} AND uploaded_ts IS NOT NULL
+    ORDER BY created_ts DESC, media_id LIMIT ${limit} OFFSET ${from}`)
+}
+
+export async function countMediaOf(db: Database, uploader: UserId): Promise<number> {
+  const rows = await db.read<{ files: number }>(
+    sql`SELECT COUNT(*) AS files FROM media WHERE uploader = ${uploader} AND uploaded_ts IS NOT NULL`,
+  )
+  return rows[0]?.files ?? 0
+}
+
+export function noteAccess({ origin, media_id }: MediaName, nowMs: number): Sql {
+  return sql`UPDATE media SET last_access_ts = ${nowMs} WHERE origin = ${origin} AND media_id = ${media_id}
+    AND last_access_ts < ${nowMs}`
+}
+
+export function deleteMedia({ origin, media_id }: MediaName): Sql {
+  return sql`DELETE FROM media WHERE origin = ${origin} AND media_id = ${media_id}`
+}
+
+/** Keeps a file from everybody, with all others of its content; null: gives it back. */
+export function quarantine({ origin, media_id }: MediaName, by: UserId | null): Sql {
+  return sql`UPDATE media SET quarantined_by = ${by} WHERE (origin = ${origin} AND media_id = ${media_id})
+    OR hash = (SELECT hash FROM media WHERE origin = ${origin} AND media_id = ${media_id})`
+}

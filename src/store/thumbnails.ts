@@ -1,5 +1,5 @@
 import type { Database, Guard } from '../db/database.ts'
-import { type Sql, sql } from '../db/sql.ts'
+import { type Sql, sql, textList } from '../db/sql.ts'
 
 /** What a thumbnail is made of, by the hash of its content, and how: size and method. */
 export interface ThumbnailName {
@@ -44,4 +44,18 @@ export function thumbnailIsOpen({ source, variant }: ThumbnailName): Guard[] {
 export function storeThumbnail(name: ThumbnailName, content: ThumbnailContent, nowMs: number): Sql {
   return sql`INSERT INTO thumbnails (source, variant, content_type, bytes, hash, created_ts)
     VALUES (${name.source}, ${name.variant}, ${content.content_type}, ${content.bytes}, ${content.hash}, ${nowMs})`
+}
+
+/** Where thumbnails of the contents lie. */
+export async function thumbnailHashes(db: Database, sources: readonly string[]): Promise<string[]> {
+  const rows = await db.read<{ hash: string }>(
+    sql`SELECT DISTINCT hash FROM thumbnails WHERE source IN ${textList(sources)}`,
+  )
+  return rows.map((row) => row.hash)
+}
+
+/** Forgets the thumbnails of those contents that no file has. */
+export function forgetThumbnails(sources: readonly string[]): Sql {
+  return sql`DELETE FROM thumbnails WHERE source IN ${textList(sources)}
+    AND NOT EXISTS (SELECT 1 FROM media WHERE media.hash = thumbnails.source)`
 }

@@ -1,8 +1,17 @@
 import { endRoomTask } from './end-room.ts'
+import { expireMediaTask } from './expire-media.ts'
 import { forgetOldRowsTask } from './forget-old-rows.ts'
 import { pruneLogTask } from './prune-log.ts'
+import { removeContentsTask } from './remove-contents.ts'
 import type { TaskKind } from './run.ts'
 import { sweepMediaTask } from './sweep-media.ts'
 
 /** Every kind of task that the server runs. */
-export const TASK_KINDS: readonly TaskKind[] = [pruneLogTask, forgetOldRowsTask, endRoomTask, sweepMediaTask]
+export const TASK_KINDS: readonly TaskKind[] = [
+  pruneLogTask,
+  forgetOldRowsTask,
+  endRoomTask,
+  sweepMediaTask,
+  expireMediaTask,
+  removeContentsTask,
+]
