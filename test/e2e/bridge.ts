@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { Appservice, LogLevel, LogService, SimpleFsStorageProvider } from 'matrix-bot-sdk'
+import { Appservice, LogLevel, LogService, MemoryStorageProvider } from 'matrix-bot-sdk'
 import { parse, stringify } from 'yaml'
 import { benchClient, type Client } from '../bench/client.ts'
 import { AS_TOKEN, HS_TOKEN } from '../helpers/appservice.ts'
@@ -56,7 +56,9 @@ export async function bridgeUnderKills(
   const start = () => startServerProcess(config, env, [], port)
   const told: string[] = []
   const homeserverName = SERVER_NAME.exec(readFileSync(config, 'utf8'))?.[1] ?? ''
-  const open = () => openBridge({ dir, port, bridgePort, homeserverName, told })
+  // Outlives the bridge, with the transactions that it has taken: the library's store in a file forgets those.
+  const storage = new MemoryStorageProvider()
+  const open = () => openBridge({ storage, port, bridgePort, homeserverName, told })
   let server: ServerProcess = await start()
   let client = benchClient(server.port, 8)
   const body = { username: 'alice', password: 'correct horse battery', auth: { type: 'm.login.dummy' } }
@@ -70,6 +72,7 @@ export async function bridgeUnderKills(
   while (told.length === 0) await delay()
   const spoken: string[] = []
   for (let cycle = 0; cycle < cycles; cycle++) {
+    const before = told.length
     const ghost = bridge.getIntent('_bridge_ann')
     const talk = talkOn(client, token, roomId, cycle)
     spoken.push(await ghost.sendText(roomId, `from the other side ${cycle}`))
@@ -78,6 +81,8 @@ export async function bridgeUnderKills(
       bridge = await open()
     }
     await talk
+    // Killed while it tells. On PostgreSQL that begins when the lease of the one before has run out.
+    while (told.length === before) await delay()
     await server.end('SIGKILL')
     client.close()
     server = await start()
@@ -105,21 +110,21 @@ function withBridge(config: string, dir: string, bridgePort: number): string {
 }
 
 interface Place {
-  readonly dir: string
+  readonly storage: MemoryStorageProvider
   readonly port: number
   readonly bridgePort: number
   readonly homeserverName: string
   readonly told: string[]
 }
 
-async function openBridge({ dir, port, bridgePort, homeserverName, told }: Place): Promise<Appservice> {
+async function openBridge({ storage, port, bridgePort, homeserverName, told }: Place): Promise<Appservice> {
   const bridge = new Appservice({
     port: bridgePort,
     bindAddress: '127.0.0.1',
     homeserverName,
     homeserverUrl: `http://127.0.0.1:${port}`,
     registration: { ...REGISTRATION, url: `http://127.0.0.1:${bridgePort}` },
-    storage: new SimpleFsStorageProvider(join(dir, 'bridge.json')),
+    storage,
   })
   bridge.on('room.message', (_roomId: string, event: { event_id: string }) => told.push(event.event_id))
   await bridge.begin()
