@@ -31,7 +31,7 @@ const SERVERS_IN_ROOM_MAX = 20_000
 const JOIN_TIMEOUT_MS = 120_000
 const JOIN_BYTES_MAX = 104_857_600
 /** How long a join waits for the members that it left out: those of a small room are there when it is answered. */
-const MEMBERS_WAIT_MS = 200
+const MEMBERS_WAIT_MS = 150
 
 /**
  * Joins a room that this server is not in, by way of a server that is (Server-Server API, "Joining Rooms"). Errors:
