@@ -242,8 +242,9 @@ async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
   const span = { server, ourName: app.serverName, since: position, to }
   // Whoever failed is asked by little, which is cheap to try again; then it is known how much it missed.
   const size = failures > 0 ? 1 : destination.size
-  if (failures === 0) destination.farBehind ??= await moreThanFor(app.db, span, FAR_BEHIND)
-  const newestOnly = destination.farBehind === true || (await logLacksRows(app.db, position, to))
+  const lacksRows = () => logLacksRows(app.db, position, to)
+  if (failures === 0) destination.farBehind ??= (await moreThanFor(app.db, span, FAR_BEHIND)) || (await lacksRows())
+  const newestOnly = destination.farBehind === true || (failures > 0 && (await lacksRows()))
   const rows = await (newestOnly ? newestPdusFor : pdusFor)(app.db, span, size)
   if (rows.length < size) destination.farBehind = false
   const changes = await listChangesFor(app.db, server, app.serverName, position, to, size)
