@@ -20,6 +20,7 @@ test.each(NODES)(
     expect(tarball).toBeDefined()
     const files = execFileSync('tar', ['tzf', join(dir, tarball ?? '')], { encoding: 'utf8' }).split('\n')
     expect(files).toContain('package/oclif.manifest.json')
+    expect(files).toContain('package/man/dendrite-create-account.1')
     expect(files.filter((name) => /\.(?:pem|key|crt|db|ya?ml)$/.test(name))).toEqual([
       'package/templates/dendrite.yaml',
     ])

@@ -69,6 +69,6 @@ test('the package holds the program and nothing of its surroundings', () => {
 const BELONGS = new RegExp(
   [
     String.raw`^(?:package\.json|README\.md|LICENSE|oclif\.manifest\.json`,
-    String.raw`bin/(?:run|start)\.js|dist/[\w-]+\.cjs|templates/.*)$`,
+    String.raw`bin/(?:run|start)\.js|dist/[\w-]+\.cjs|templates/.*|man/dendrite[a-z-]*\.1)$`,
   ].join('|'),
 )
