@@ -21,7 +21,7 @@ import { sendError } from './errors.ts'
 import { longReply } from './long-reply.ts'
 import { OLDER_PATHS } from './older-paths.ts'
 import { endSilentConnections } from './silent-connections.ts'
-import { unknownRequest } from './unknown-request.ts'
+import { MAY_BE_EMPTY, unknownPath, unknownRequest } from './unknown-request.ts'
 import { readBody, readJson, readTexts } from './validate.ts'
 
 export interface ListenOptions {
@@ -101,7 +101,7 @@ export function buildServer(app: App, stopping: AbortSignal, transport: object):
     clientErrorHandler: refuseUnread,
     frameworkErrors: (error, request, reply) => report(app, error, request, reply),
     http: { headersTimeout: HEADERS_TIMEOUT_MS },
-    routerOptions: { caseSensitive: true, ignoreTrailingSlash: true, maxParamLength: PARAM_LIMIT },
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: PARAM_LIMIT },
   }) as unknown as FastifyInstance
   endSilentConnections(server.server, 'https' in transport, stopping)
   // Bodies arrive as bytes: Fastify's own parser changes numbers and refuses legal keys.
@@ -167,7 +167,7 @@ function route(app: App, server: FastifyInstance, stopping: AbortSignal): Set<st
   const urls = new Set<string>()
   for (const spec of ENDPOINTS) {
     for (const url of urlsOf(spec)) {
-      const handler = handlerOf(app, spec as unknown as Endpoint, stopping)
+      const handler = needEnd(url, handlerOf(app, spec as unknown as Endpoint, stopping))
       const route = { method: spec.method, url, bodyLimit: bodyLimitOf(spec), handler }
       if (spec.streamed === true) void server.register(async (scope) => streamed(scope).route(route))
       else server.route(route)
@@ -218,8 +218,20 @@ async function callerOf(app: App, spec: Endpoint, request: FastifyRequest): Prom
   return { origin: await authenticateServer(app, request, content), content }
 }
 
-function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal) {
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>
+
+/** A path that ends in a parameter is unknown where nothing stands in its place: `/devices/` is no device. */
+function needEnd(url: string, handle: Handler): Handler {
+  const [, end] = /:(\w+)$/.exec(url) ?? []
+  if (end === undefined || MAY_BE_EMPTY.has(end)) return handle
+  return async (request, reply) => {
+    if ((request.params as Record<string, string>)[end] === '') throw unknownPath()
+    return handle(request, reply)
+  }
+}
+
+function handlerOf(app: App, spec: Endpoint, stopping: AbortSignal): Handler {
+  return async (request, reply) => {
     const caller = await callerOf(app, spec, request)
     const { user } = caller
     if (user?.guest === true && spec.guest !== true) {

@@ -14,6 +14,8 @@ import { ROOT, readTested, rowOf, SPEC } from './table.ts'
 /** Paths of older versions of the specification that others still ask for. */
 const OLDER = [
   'GET /_matrix/client/v3/pushrules/global/{kind}/',
+  'GET /_matrix/client/v3/pushrules/global/{kind}',
+  'GET /_matrix/client/v3/pushrules/{scope}',
   'GET /_matrix/client/v3/pushrules/{scope}/',
   'GET /_matrix/client/v3/pushrules/global/{kind}/{ruleId}/{attribute}',
   'PUT /_matrix/client/v3/pushrules/',
@@ -23,7 +25,6 @@ const OLDER = [
   'PUT /_matrix/client/v3/pushrules/global/{kind}/{ruleId}/{attribute}',
   'GET /_matrix/key/v2/server/{keyId}',
   'GET /_matrix/key/v2/query/{serverName}/{keyId}',
-  'POST /_matrix/federation/v1/3pid/onbind',
   'PUT /_matrix/federation/v1/send_join/{roomId}/{eventId}',
   'PUT /_matrix/federation/v1/send_leave/{roomId}/{eventId}',
   'POST /_matrix/federation/v1/3pid/onbind',

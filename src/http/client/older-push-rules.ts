@@ -3,7 +3,6 @@ import { MatrixError } from '../../core/matrix-error.ts'
 import { pushRuleKind } from '../../core/push-rules-edit.ts'
 import { pushRulesOf } from '../../views/settings.ts'
 import { endpoint } from '../endpoint.ts'
-import { needSlash } from '../trailing-slash.ts'
 
 const RULES = '/_matrix/client/v3/pushrules'
 
@@ -14,10 +13,7 @@ export const getPushRulesOfKind = endpoint({
   aliases: ['r0'],
   auth: 'access-token',
   params: Type.Object({ kind: Type.String() }),
-  async handle(app, { user, params, raw }) {
-    needSlash(raw)
-    return (await pushRulesOf(app, user.userId))[pushRuleKind(params.kind)]
-  },
+  handle: async (app, { user, params }) => (await pushRulesOf(app, user.userId))[pushRuleKind(params.kind)],
 })
 
 /**
@@ -25,7 +21,9 @@ export const getPushRulesOfKind = endpoint({
  * hears so.
  */
 export const FAULTY_PUSH_RULE_PATHS = [
+  ['GET', '/{scope}'],
   ['GET', '/{scope}/'],
+  ['GET', '/global/{kind}'],
   ['GET', '/global/{kind}/{ruleId}/{attribute}'],
   ['PUT', '/'],
   ['PUT', '/global/'],

@@ -14,7 +14,6 @@ import {
 } from '../../core/push-rules-edit.ts'
 import { parsePushRules, pushRulesOf } from '../../views/settings.ts'
 import { endpoint } from '../endpoint.ts'
-import { needSlash } from '../trailing-slash.ts'
 
 const RULE = '/_matrix/client/v3/pushrules/global/{kind}/{ruleId}'
 const RuleParams = Type.Object({ kind: Type.String(), ruleId: Type.String() })
@@ -33,10 +32,7 @@ export const getPushRulesGlobal = endpoint({
   path: '/_matrix/client/v3/pushrules/global/',
   aliases: ['r0'],
   auth: 'access-token',
-  async handle(app, { user, raw }) {
-    needSlash(raw)
-    return pushRulesOf(app, user.userId)
-  },
+  handle: (app, { user }) => pushRulesOf(app, user.userId),
 })
 
 export const getPushRule = endpoint({

@@ -44,7 +44,7 @@ export const perspectivesKeyQuery = endpoint({
   },
 })
 
-/** Old servers name the key they want. */
+/** Old servers name the key they want, or none behind the last slash. */
 export const perspectivesKeyQueryById = endpoint({
   method: 'GET',
   path: '/_matrix/key/v2/query/{serverName}/{keyId}',
@@ -53,7 +53,8 @@ export const perspectivesKeyQueryById = endpoint({
   query: MinimumValidity,
   async handle(app, { params, query }) {
     const untilTs = query.minimum_valid_until_ts ?? app.clock.now()
-    return { server_keys: await keysAbout(app, params.serverName, untilTs, [params.keyId]) }
+    const keyIds = params.keyId === '' ? [] : [params.keyId]
+    return { server_keys: await keysAbout(app, params.serverName, untilTs, keyIds) }
   },
 })
 

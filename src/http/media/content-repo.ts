@@ -200,7 +200,7 @@ function refuseWhereClosed(app: App): void {
 }
 
 async function download(app: App, request: Download): Promise<void> {
-  await sendMedia(app, request, await find(app, request), request.params.fileName)
+  await sendMedia(app, request, await find(app, request), request.params.fileName || undefined)
 }
 
 async function thumbnail(app: App, request: Download & { readonly query: ThumbnailWishes }): Promise<void> {
