@@ -15,7 +15,12 @@ export function writePrograms(dir: string, cli: string, database?: Database): vo
   const dendrite = `exec ${quote(process.execPath)} ${quote(cli)}`
   const host = database === undefined ? '' : `@${database.host}:${database.port}/`
   const programs = {
-    dendrite: [`${dendrite} serve "$@"`],
+    dendrite: [
+      // The driver names Sytest's web server for captchas alone; its single sign-on is there too.
+      `web=$(sed -n 's|^ *recaptcha_siteverify_api: \\(https://[^/]*\\)/.*|\\1|p' "$2")`,
+      `export DENDRITE_CLIENT_API__SSO__PROVIDERS="[{id: cas, name: CAS, type: cas, issuer: $web/cas}]"`,
+      `${dendrite} serve "$@"`,
+    ],
     'generate-keys': [`${dendrite} generate-keys "$@"`],
     'generate-config': [
       'for argument; do',
