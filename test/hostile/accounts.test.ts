@@ -6,6 +6,8 @@ import { makeTokens } from '../../src/actions/session-tokens.ts'
 import { configFrom } from '../../src/config/load.ts'
 import { globMatches } from '../../src/core/glob.ts'
 import { localpartFault } from '../../src/core/ids.ts'
+import { signJson } from '../../src/core/sign.ts'
+import { crossSigningOf, deviceKeysOf } from '../helpers/device-keys.ts'
 import { startTestServer, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 import { enter, enterAsAdmin, inRoom, type Session } from '../helpers/session.ts'
 
@@ -252,6 +254,18 @@ test('S47: nothing is kept for devices that nobody has, nor keys that are not wh
     const reply = await alice.call('POST', '/keys/upload', keys(more))
     expect([more, reply.status]).toEqual([more, 400])
   }
-  const { device_keys: found } = await alice.post('/keys/query', { device_keys: { [alice.userId]: [] } })
-  expect(found[alice.userId] ?? {}).toEqual({})
+  const query = () => alice.post('/keys/query', { device_keys: { [alice.userId]: [] } })
+  expect((await query()).device_keys[alice.userId] ?? {}).toEqual({})
+  const [own, forged] = [crossSigningOf(alice.userId), crossSigningOf(alice.userId)]
+  const upload = { ...own.upload, self_signing_key: forged.upload.self_signing_key }
+  expect(await alice.refusal('POST', '/keys/device_signing/upload', upload)).toBe('400 M_INVALID_SIGNATURE')
+  expect((await query()).master_keys?.[alice.userId]).toBeUndefined()
+  // A signature that does not verify joins no key, and the answer says so.
+  await alice.post('/keys/device_signing/upload', own.upload)
+  const device = deviceKeysOf(alice)
+  await alice.post('/keys/upload', { device_keys: device.keys })
+  const signatures = { [alice.userId]: { [alice.deviceId]: signJson(device.keys, alice.userId, forged.selfSigning) } }
+  const { failures } = await alice.post('/keys/signatures/upload', signatures)
+  expect(failures[alice.userId][alice.deviceId].errcode).toBe('M_INVALID_SIGNATURE')
+  expect((await query()).device_keys[alice.userId][alice.deviceId].signatures).toEqual(device.keys.signatures)
 })
