@@ -108,6 +108,7 @@ function check(value: SqlValue, dialect: Dialect): void {
 function textOf(query: Sql, dialect: Dialect, count: { holes: number }): string {
   let text = query.strings[0] ?? ''
   for (const [index, hole] of query.holes.entries()) {
+    if (dialect === 'sqlite' && LIMIT.test(text)) text += '0 + '
     const member = dialect === 'postgres' && isList(hole) ? MEMBER.exec(text) : null
     if (member === null) text += holeText(hole, dialect, count)
     else text = text.slice(0, member.index) + memberText(hole as List, member[1] !== undefined, count)
@@ -117,6 +118,8 @@ function textOf(query: Sql, dialect: Dialect, count: { holes: number }): string 
 }
 
 const MEMBER = /(NOT )?IN\s+$/
+/** SQLite plans for the very number of a bare `LIMIT ?`, and so prepares the statement anew for each execution. */
+const LIMIT = /LIMIT\s+$/
 
 /**
  * PostgreSQL looks each item of an array up in an index. A subquery it may join with the whole table, and goes on so

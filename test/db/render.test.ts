@@ -8,7 +8,7 @@ test('one text becomes that of each engine', () => {
     AND c IN ${intList([1])} AND d = ${null} AND e = ${Uint8Array.of(7)} AND f <= ${logPosition(1)} LIMIT ${5}`
   const lite = render(query, 'sqlite', [10, 11])
   expect(lite.statement.text).toBe(`SELECT a FROM t WHERE name = ? AND lite AND b IN (SELECT value FROM json_each(?))
-    AND c IN (SELECT value FROM json_each(?)) AND d = ? AND e = ? AND f <= ? LIMIT ?`)
+    AND c IN (SELECT value FROM json_each(?)) AND d = ? AND e = ? AND f <= ? LIMIT 0 + ?`)
   expect(lite.values).toEqual(['x', '["p","q"]', '[1]', null, Uint8Array.of(7), 11, 5])
   const post = render(query, 'postgres', [10, 11])
   expect(post.statement.text).toBe(`SELECT a FROM t WHERE name = $1::text AND post AND b = ANY ($2::text[])
