@@ -5,7 +5,7 @@ import { admitSenders } from './actions/admit-senders.ts'
 import { signatureHolds } from './actions/check-signature.ts'
 import { claimDatabase } from './actions/claim-database.ts'
 import type { App } from './app.ts'
-import type { Blobs } from './blobs/blobs.ts'
+import type { Blobs, BlobsWorld } from './blobs/blobs.ts'
 import { createBucket } from './blobs/bucket.ts'
 import { createDirectory } from './blobs/directory.ts'
 import { createS3 } from './blobs/s3.ts'
@@ -53,6 +53,7 @@ import { createOutbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
 import { DEVICE_LIST } from './store/device-lists.ts'
 import { logRows } from './store/log.ts'
+import { hashIsKnown } from './store/media.ts'
 import { roomsOfUsers } from './store/presence.ts'
 import { STALE_LIST } from './store/remote-device-lists.ts'
 import { TASK } from './store/tasks.ts'
@@ -128,7 +129,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     ...world,
     appservices,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
-    blobs: blobsOf(options, remote.storage, world),
+    blobs: blobsOf(options, remote.storage, { ...world, isKnown: (hash) => hashIsKnown(db, hash) }),
     thumbnailer,
     remote,
     live: {
@@ -153,8 +154,8 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       const ended = turns.completing.close()
       await turns.inbox.idle()
       await thumbnailer.close()
-      const { strangers, pushGateways, services, appservices: clients } = remote
-      await Promise.all([strangers, pushGateways, services, clients].map((outbound) => outbound.close()))
+      const { strangers, pushGateways, services, storage, appservices: clients } = remote
+      await Promise.all([strangers, pushGateways, services, storage, clients].map((outbound) => outbound.close()))
       await ended
       await db.close()
     },
@@ -163,6 +164,9 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     await app.close()
     throw error
   })
+  // On PostgreSQL other processes may be amid uploads: there a task clears away what is old.
+  if (options.exclusive && db.dialect === 'sqlite')
+    await app.blobs.sweep('alone').catch((error: unknown) => log.warn({ err: error }, 'uploads cannot be cleared away'))
   return app
 }
 
@@ -297,7 +301,7 @@ function remoteOf({ config, transport }: OpenOptions, clock: Clock, timers: Time
 /** Each holds a file that is on its way. */
 const STORAGE_CONNECTIONS = 128
 
-function blobsOf({ config, dir }: OpenOptions, storage: App['remote']['storage'], world: World): Blobs {
+function blobsOf({ config, dir }: OpenOptions, storage: App['remote']['storage'], world: BlobsWorld): Blobs {
   const { s3, base_path: basePath } = config.media_api
   const root = resolve(dir, basePath)
   if (s3.endpoint === '') return createDirectory(root, world)

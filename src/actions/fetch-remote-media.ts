@@ -6,7 +6,7 @@ import { boundaryIn, type Found, readMultipart } from '../core/multipart.ts'
 import { asMatrixError, federationPath, receiveFrom } from '../remote/ask-server.ts'
 import { type IncomingReply, Unreachable } from '../remote/outbound.ts'
 import { type MediaName, type MediaRow, mediaNamed } from '../store/media.ts'
-import { keepMedia, takeBlob, uploadLimit } from './upload-media.ts'
+import { keepMedia, uploadLimit } from './upload-media.ts'
 
 /** Headers and delimiters around the file. */
 const FRAME_BYTES = 65_536
@@ -144,7 +144,7 @@ async function fetchFrom(app: App, location: string): Promise<Fetched> {
 async function takeFile(app: App, headers: Headers, body: AsyncIterable<Buffer>): Promise<Fetched> {
   const text = (name: string) => (typeof headers[name] === 'string' ? headers[name] : undefined)
   const fileName = fileNameIn(text('content-disposition'))?.replace(/\0/g, '').slice(0, FILE_NAME_LENGTH_MAX)
-  const blob = await takeBlob(app, body, bytesMax(app))
+  const blob = await app.blobs.take(body, bytesMax(app))
   return { contentType: contentTypeOf(text('content-type') ?? ANY_TYPE), fileName: fileName ?? null, blob }
 }
 

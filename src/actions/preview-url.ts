@@ -6,7 +6,6 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { fetchPage, pageUrl, startOf } from '../remote/fetch-page.ts'
 import { type IncomingReply, Unreachable } from '../remote/outbound.ts'
 import { metadataOf, type PageMetadata, textOf } from '../remote/page-metadata.ts'
-import { hashIsKnown } from '../store/media.ts'
 import { keepMedia, newName, uploadLimit } from './upload-media.ts'
 
 const PAGE_BYTES_MAX = 524_288
@@ -136,7 +135,7 @@ async function keepImage(app: App, { body }: IncomingReply, type: string): Promi
   const name = newName(app)
   const content = { ...name, uploader: null, content_type: contentType, file_name: null, hash, bytes }
   if (!isImage) {
-    await blob.drop((dropped) => hashIsKnown(app.db, dropped))
+    await blob.drop()
     return undefined
   }
   await keepMedia(app, content, blob, false)

@@ -5,7 +5,6 @@ import { MatrixError } from '../core/matrix-error.ts'
 import type { Batch } from '../db/database.ts'
 import {
   countReserved,
-  hashIsKnown,
   type MediaContent,
   type MediaName,
   mediaIsOpen,
@@ -71,7 +70,7 @@ async function storeUnder(app: App, name: MediaName, upload: Upload, reserved: b
   const { uploader, contentType, fileName } = upload
   const maxBytes = uploadLimit(app)
   if (upload.bytes !== undefined && upload.bytes > maxBytes) throw tooLarge(maxBytes)
-  const blob = await takeBlob(app, upload.source, maxBytes).catch((error: unknown) => {
+  const blob = await app.blobs.take(upload.source, maxBytes).catch((error: unknown) => {
     throw error instanceof TooLarge ? tooLarge(maxBytes) : error
   })
   const content = { ...name, uploader, content_type: contentType, file_name: fileName, ...sizeOf(blob) }
@@ -82,19 +81,6 @@ function sizeOf({ hash, bytes }: TakenBlob): Pick<MediaContent, 'hash' | 'bytes'
   return { hash, bytes }
 }
 
-/** Errors: TooLarge, M_UNKNOWN (503) when there is no room, and those of the source. */
-export async function takeBlob(app: App, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<TakenBlob> {
-  try {
-    return await app.blobs.take(source, maxBytes)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EFBIG') throw error
-    app.log.error({ err: error }, 'there is no room for media')
-    const extra = { retry_after_ms: 60_000 }
-    throw new MatrixError('M_UNKNOWN', 'There is no room for files now; try again later.', extra, 503)
-  }
-}
-
 /** Writes what is known of a blob, or drops it. Resolves with whether the name was free. */
 export function keepMedia(app: App, content: MediaContent, blob: TakenBlob, reserved: boolean): Promise<boolean> {
   const guards = [mediaIsOpen(content, reserved)]
@@ -103,17 +89,16 @@ export function keepMedia(app: App, content: MediaContent, blob: TakenBlob, rese
 
 /** Writes the batch by which a blob is known, or drops the blob. Resolves with whether the guards held. */
 export async function keepBlob(app: App, blob: TakenBlob, batch: Batch): Promise<boolean> {
-  const isKnown = (hash: string) => hashIsKnown(app.db, hash)
   try {
     if ((await write(app, batch)) !== undefined) {
       await blob.keep().catch((error: unknown) => app.log.warn({ err: error }, 'the next sweep ends an upload'))
       return true
     }
-    await blob.drop(isKnown)
+    await blob.drop()
     return false
   } catch (error) {
     // What is left is found by the next sweep, should the database be away now.
-    await blob.drop(isKnown).catch(() => undefined)
+    await blob.drop().catch(() => undefined)
     throw error
   }
 }

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { link, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import type { Clock, Random } from '../live/time.ts'
-import { type Blobs, type IsKnown, isHash } from './blobs.ts'
-import { leftIn, spool } from './spool.ts'
+import { basename, dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { type BlobRange, type Blobs, type BlobsWorld, isHash } from './blobs.ts'
+import { asStorageError, leftIn, spool } from './spool.ts'
 
 const NAME_BYTES = 16
 
@@ -12,18 +12,18 @@ const NAME_BYTES = 16
  * whole and on the disk. A second name in `arriving/`, ending with the hash, says until then that the database may not
  * know of it.
  */
-export function createDirectory(root: string, time: { readonly clock: Clock; readonly random: Random }): Blobs {
+export function createDirectory(root: string, { clock, random, isKnown }: BlobsWorld): Blobs {
   const arriving = join(root, 'arriving')
   const placeOf = (hash: string) => join(root, hash.slice(0, 2), hash.slice(2, 4), hash.slice(4))
-  const newName = () => join(arriving, time.random.bytes(NAME_BYTES).toString('hex'))
+  const newName = () => join(arriving, random.bytes(NAME_BYTES).toString('hex'))
 
   /**
    * The file is set aside first: who uploads the same content now finds none, and makes its own. Who found it just
    * before has a mark in `arriving/` until the database knows: then, or when the database does not answer, it is given
    * back. `own` is the mark of whoever removes it.
    */
-  async function remove(hash: string, isKnown: IsKnown, own?: string): Promise<void> {
-    if (!isHash(hash)) return
+  async function remove(hash: string, own?: string): Promise<void> {
+    if (!isHash(hash) || (await isKnown(hash))) return
     const aside = `${newName()}.${hash}`
     await mkdir(arriving, { recursive: true, mode: 0o700 })
     try {
@@ -42,44 +42,55 @@ export function createDirectory(root: string, time: { readonly clock: Clock; rea
     await rm(aside, { force: true })
   }
 
+  /** Ends what was on its way. What is there of it in its lasting place goes too, unless somebody knows it. */
+  async function discard(path: string): Promise<void> {
+    await remove(hashIn(path), path)
+    await rm(path, { force: true })
+  }
+
   return {
     async take(source, maxBytes) {
-      await mkdir(arriving, { recursive: true, mode: 0o700 })
       let path = newName()
       try {
+        await mkdir(arriving, { recursive: true, mode: 0o700 })
         const { hash, bytes } = await spool(source, path, maxBytes)
         const marked = `${path}.${hash}`
         await rename(path, marked)
         path = marked
         await settle(marked, placeOf(hash))
-        const unmark = () => rm(marked, { force: true })
-        return { hash, bytes, keep: unmark, drop: (isKnown) => remove(hash, isKnown, marked).then(unmark) }
+        return { hash, bytes, keep: () => rm(marked, { force: true }), drop: () => discard(marked) }
       } catch (error) {
-        await rm(path, { force: true })
-        throw error
+        // What stays although it should not is found by the next sweep.
+        await discard(path).catch(() => undefined)
+        throw asStorageError(error)
       }
     },
-    async open(hash, range) {
-      if (!isHash(hash)) return undefined
-      const stream = createReadStream(placeOf(hash), range)
-      return new Promise((resolve, reject) => {
-        stream.once('open', () => resolve(stream))
-        stream.once('error', (error: NodeJS.ErrnoException) =>
-          error.code === 'ENOENT' ? resolve(undefined) : reject(error),
-        )
-      })
-    },
-    remove: (hash, isKnown) => remove(hash, isKnown),
-    async sweep(isKnown) {
-      for (const name of await leftIn(arriving, time.clock.now())) {
+    open: async (hash, range) => (isHash(hash) ? openFile(placeOf(hash), range) : undefined),
+    remove: (hash) => remove(hash),
+    async sweep(alone) {
+      for (const name of await leftIn(arriving, clock.now(), alone)) {
         const path = join(arriving, name)
-        const hash = name.split('.')[1] ?? ''
+        const hash = hashIn(name)
         if (isHash(hash) && (await isKnown(hash))) await settle(path, placeOf(hash))
-        else await remove(hash, isKnown, path)
-        await rm(path, { force: true })
+        await discard(path)
       }
     },
   }
+}
+
+function openFile(path: string, range: BlobRange | undefined): Promise<Readable | undefined> {
+  const stream = createReadStream(path, range)
+  return new Promise((resolve, reject) => {
+    stream.once('open', () => resolve(stream))
+    stream.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ENOENT' ? resolve(undefined) : reject(asStorageError(error)),
+    )
+  })
+}
+
+/** '' while the content is not whole. */
+function hashIn(path: string): string {
+  return basename(path).split('.')[1] ?? ''
 }
 
 /** Gives the file its lasting name too. The same content may have it already. */

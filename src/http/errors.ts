@@ -19,7 +19,7 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   }
   if (error instanceof StorageAway) {
     request.log.error({ err: error }, 'media cannot be stored or read now')
-    reply.header('Retry-After', String(RETRY_AFTER_S))
+    reply.header('Retry-After', String(error.retryAfterS))
     return sendJson(reply, 503, { errcode: 'M_UNKNOWN', error: 'Files cannot be stored or read now; try again.' })
   }
   // What is stored of a client is checked where it is read; this is for what it only asks for.

@@ -1,13 +1,11 @@
 import { REMOVE_CONTENTS } from '../actions/remove-media.ts'
-import { hashIsKnown } from '../store/media.ts'
 import type { TaskKind } from './run.ts'
 
 /** Takes the bytes of forgotten files away, those that no other file has. */
 export const removeContentsTask: TaskKind = {
   kind: REMOVE_CONTENTS,
   async run(app, { payload }) {
-    const isKnown = (hash: string) => hashIsKnown(app.db, hash)
-    for (const hash of payload.hashes as readonly string[]) await app.blobs.remove(hash, isKnown)
+    for (const hash of payload.hashes as readonly string[]) await app.blobs.remove(hash)
     return undefined
   },
 }

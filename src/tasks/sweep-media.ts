@@ -1,4 +1,3 @@
-import { hashIsKnown } from '../store/media.ts'
 import type { TaskKind } from './run.ts'
 
 const EVERY_MS = 3_600_000
@@ -9,7 +8,7 @@ export const sweepMediaTask: TaskKind = {
   kind: 'sweep_media',
   firstAfterMs: FIRST_AFTER_MS,
   async run(app) {
-    await app.blobs.sweep((hash) => hashIsKnown(app.db, hash))
+    await app.blobs.sweep()
     return { afterMs: EVERY_MS }
   },
 }

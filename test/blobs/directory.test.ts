@@ -9,13 +9,13 @@ import { createDirectory } from '../../src/blobs/directory.ts'
 import { systemClock, systemRandom } from '../../src/live/time.ts'
 
 let root = ''
-const blobs = (laterMs = 0) =>
-  createDirectory(root, { clock: { ...systemClock, now: () => Date.now() + laterMs }, random: systemRandom })
+const NEVER = async () => false
+const ALWAYS = async () => true
+const blobs = (isKnown: (hash: string) => Promise<boolean> = NEVER, laterMs = 0) =>
+  createDirectory(root, { clock: { ...systemClock, now: () => Date.now() + laterMs }, random: systemRandom, isKnown })
 const content = async function* (...chunks: string[]) {
   for (const chunk of chunks) yield Buffer.from(chunk)
 }
-const NEVER = async () => false
-const ALWAYS = async () => true
 const hashOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
 beforeEach(async () => {
@@ -37,9 +37,9 @@ test('a content lies under its hash, whole or in part, once', async () => {
   expect((await buffer((await blobs().open(taken.hash))!)).toString()).toBe('hello world')
   expect((await buffer((await blobs().open(taken.hash, { start: 6, end: 8 }))!)).toString()).toBe('wor')
   for (const hash of [hashOf('other'), '../../etc/passwd', '']) expect(await blobs().open(hash)).toBeUndefined()
-  await blobs().remove(taken.hash, ALWAYS)
+  await blobs(ALWAYS).remove(taken.hash)
   expect(await files()).toHaveLength(1)
-  await blobs().remove(taken.hash, NEVER)
+  await blobs(NEVER).remove(taken.hash)
   expect(await files()).toEqual([])
 })
 
@@ -56,12 +56,12 @@ test('what is too large, or breaks off, leaves nothing', async () => {
 test('what the database never knew goes, unless the same content is known or arrives again', async () => {
   const lost = await blobs().take(content('lost'), 100)
   const again = await blobs().take(content('lost'), 100)
-  await lost.drop(NEVER)
+  await lost.drop()
   await again.keep()
   expect((await buffer((await blobs().open(lost.hash))!)).toString()).toBe('lost')
-  await (await blobs().take(content('lost'), 100)).drop(ALWAYS)
+  await (await blobs(ALWAYS).take(content('lost'), 100)).drop()
   expect(await files()).toEqual([lost.hash.slice(4)])
-  await (await blobs().take(content('gone'), 100)).drop(NEVER)
+  await (await blobs().take(content('gone'), 100)).drop()
   expect(await files()).toEqual([lost.hash.slice(4)])
 })
 
@@ -73,23 +73,33 @@ test('a sweep ends what a crash left: before the hash was known, before the data
   await writeFile(join(arriving, 'half'), 'ha')
   // As a removal leaves it that died between its two steps.
   await rm(join(root, aside.hash.slice(0, 2), aside.hash.slice(2, 4), aside.hash.slice(4)))
-  await blobs().sweep(ALWAYS)
+  await blobs(ALWAYS).sweep()
   expect(await readdir(arriving)).toHaveLength(4)
-  await blobs(2 * 3_600_000).sweep(async (hash) => hash === known.hash || hash === aside.hash)
+  const isKnown = async (hash: string) => hash === known.hash || hash === aside.hash
+  await blobs(isKnown, 2 * 3_600_000).sweep()
   expect(await readdir(arriving)).toEqual([])
   expect(await blobs().open(unknown.hash)).toBeUndefined()
   for (const { hash } of [known, aside]) expect((await buffer((await blobs().open(hash))!)).length).toBe(5)
+})
+
+test('a sweep of who is alone ends what is young too', async () => {
+  const known = await blobs().take(content('known'), 100)
+  const unknown = await blobs().take(content('unknown'), 100)
+  await writeFile(join(root, 'arriving', 'half'), 'ha')
+  await blobs(async (hash) => hash === known.hash).sweep('alone')
+  expect(await files()).toEqual([known.hash.slice(4)])
+  expect(await blobs().open(unknown.hash)).toBeUndefined()
 })
 
 test('a content that is removed while it arrives again, or while the database is away, is still there', async () => {
   const first = await blobs().take(content('twice'), 100)
   await first.keep()
   const second = await blobs().take(content('twice'), 100)
-  await blobs().remove(first.hash, NEVER)
+  await blobs(NEVER).remove(first.hash)
   await second.keep()
   const away = async () => {
     throw new Error('the database is away')
   }
-  await expect(blobs().remove(first.hash, away)).rejects.toThrow('away')
+  await expect(blobs(away).remove(first.hash)).rejects.toThrow('away')
   expect((await buffer((await blobs().open(first.hash))!)).toString()).toBe('twice')
 })

@@ -30,11 +30,12 @@ afterEach(async () => {
   await rm(spoolDir, { recursive: true })
 })
 
-function blobs(laterMs = 0) {
+function blobs(isKnown: (hash: string) => Promise<boolean> = NEVER, laterMs = 0) {
   const global = { server_name: 'a.example', private_key: 'k.pem', database: { connection_string: 'file:x.db' } }
   const config = configFrom({ version: 2, global, media_api: { s3: s3.config } }).media_api.s3
   const clock = { ...systemClock, now: () => Date.now() + laterMs }
-  return createS3(createBucket(config, outbound), { prefix: config.prefix, spoolDir }, { clock, random: systemRandom })
+  const world = { clock, random: systemRandom, isKnown }
+  return createS3(createBucket(config, outbound), { prefix: config.prefix, spoolDir }, world)
 }
 
 const read = async (hash: string, range?: { start: number; end: number }) =>
@@ -59,15 +60,15 @@ test('a content lies under its hash, whole or in part, once, and nothing of it o
 test('what the database never knew goes, unless the same content is known or arrives again', async () => {
   const lost = await blobs().take(content('lost'), 100)
   const again = await blobs().take(content('lost'), 100)
-  await lost.drop(NEVER)
+  await lost.drop()
   await again.keep()
-  await (await blobs().take(content('lost'), 100)).drop(ALWAYS)
-  await (await blobs().take(content('gone'), 100)).drop(NEVER)
+  await (await blobs(ALWAYS).take(content('lost'), 100)).drop()
+  await (await blobs().take(content('gone'), 100)).drop()
   expect(await s3.keys()).toEqual([placeOf(lost.hash)])
   expect(await read(lost.hash)).toBe('lost')
-  await blobs().remove(lost.hash, ALWAYS)
+  await blobs(ALWAYS).remove(lost.hash)
   expect(await read(lost.hash)).toBe('lost')
-  await blobs().remove(lost.hash, NEVER)
+  await blobs(NEVER).remove(lost.hash)
   expect(await s3.keys()).toEqual([])
 })
 
@@ -77,14 +78,15 @@ test('a sweep ends what a crash left: on this machine, before the database knew,
   const aside = await blobs().take(content('aside'), 100)
   await aside.keep()
   s3.fail((method, url) => method === 'PUT' && url.endsWith(placeOf(aside.hash)))
-  await expect(blobs().remove(aside.hash, ALWAYS)).rejects.toThrow(StorageAway)
+  const answers = [false, true]
+  await expect(blobs(async () => answers.shift() === true).remove(aside.hash)).rejects.toThrow(StorageAway)
   s3.fail(undefined)
   expect(await blobs().open(aside.hash)).toBeUndefined()
   await writeFile(join(spoolDir, 'half'), 'ha')
   const isKnown = async (hash: string) => hash === known.hash || hash === aside.hash
-  await blobs().sweep(isKnown)
+  await blobs(isKnown).sweep()
   expect((await s3.keys()).filter((key) => key.startsWith('files/arriving/'))).toHaveLength(3)
-  await blobs(2 * 3_600_000).sweep(isKnown)
+  await blobs(isKnown, 2 * 3_600_000).sweep()
   expect((await s3.keys()).sort()).toEqual([placeOf(known.hash), placeOf(aside.hash)].sort())
   expect([await read(aside.hash), await blobs().open(unknown.hash)]).toEqual(['aside', undefined])
   expect(await readdir(spoolDir)).toEqual([])

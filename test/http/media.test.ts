@@ -2,7 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { write } from '../../src/actions/write.ts'
 import type { Config } from '../../src/config/schema.ts'
+import { sql } from '../../src/db/sql.ts'
+import { DISK_STEPS, withDiskFault } from '../helpers/disk-faults.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import type { TestServer } from '../helpers/server.ts'
 import { enter, type Session } from '../helpers/session.ts'
@@ -158,7 +161,88 @@ eachServer({}, (server) => {
     await sendInPieces(server, alice, 3, 500, 'hang up')
     await expect.poll(() => filesOf(server)).toEqual(before)
   })
+
+  /** What the database knows, and what lies on the disk. */
+  async function held(): Promise<unknown> {
+    const rows = await server.app.db.read(sql`SELECT media_id, uploaded_ts, hash FROM media ORDER BY media_id`)
+    return [rows, (await filesOf(server)).sort()]
+  }
+
+  const noRoom = { status: 503, errcode: 'M_UNKNOWN', retryAfter: true }
+
+  /** Uploads as a new file, and under the reserved name. */
+  async function uploads(user: Session, reserved: string, content: string) {
+    const replies = [
+      await ask(server, user, 'POST', `${OLD}/upload`, { body: content }),
+      await ask(server, user, 'PUT', `${OLD}/upload/${reserved}`, { body: content }),
+    ]
+    return replies.map(({ status, headers, text }) => ({
+      status,
+      errcode: JSON.parse(text).errcode,
+      retryAfter: Number(headers.get('retry-after')) > 0,
+    }))
+  }
+
+  test('a disk that is full or fails at any step is answered with 503, and there is neither row nor file', async () => {
+    const alice = await enter(server, 'media-full-disk')
+    const { content_uri: uri } = await alice.post('/_matrix/media/v1/create')
+    const reserved = String(uri).slice('mxc://'.length)
+    const before = await held()
+    for (const [index, step] of DISK_STEPS.entries()) {
+      const code = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'][index % 4] ?? ''
+      const replies = await withDiskFault(step, code, () => uploads(alice, reserved, `not at ${step}`))
+      expect([step, replies]).toEqual([step, [noRoom, noRoom]])
+      expect([step, await held()]).toEqual([step, before])
+    }
+    expect((await ask(server, alice, 'PUT', `${OLD}/upload/${reserved}`, { body: 'at last' })).status).toBe(200)
+    // A file that could not be taken back would be seen.
+    const known = await held()
+    await withLimit(server.app.config, 1_000, async () => {
+      expect(await withDiskFault('rm', 'EIO', () => sendInPieces(server, alice, 3, 500))).toBe(413)
+    })
+    expect(await held()).not.toEqual(known)
+  })
+
+  test('a database that is full at the end of an upload is answered with 503, and no file stays', async () => {
+    const { app } = server
+    const alice = await enter(server, 'media-full-database')
+    const { content_uri: uri } = await alice.post('/_matrix/media/v1/create')
+    const reserved = String(uri).slice('mxc://'.length)
+    const giveRoom = await fillDatabase(app)
+    let before: unknown
+    let answer: unknown[] = []
+    try {
+      // SQLite takes some more rows into the pages that it has.
+      for (let n = 0; n < 100; n++) {
+        before = await held()
+        answer = (await uploads(alice, `${app.serverName}/nobody-has-it`, `too much ${n}`)).slice(0, 1)
+        if (JSON.stringify(answer) !== '[{"status":200,"retryAfter":false}]') break
+      }
+      expect(answer).toEqual([noRoom])
+      expect(await held()).toEqual(before)
+    } finally {
+      await giveRoom()
+    }
+    expect((await ask(server, alice, 'PUT', `${OLD}/upload/${reserved}`, { body: 'there is room' })).status).toBe(200)
+  })
 })
+
+/** From now on the database takes no more files. Resolves with what makes room again. */
+async function fillDatabase({ db }: TestServer['app']): Promise<() => Promise<unknown>> {
+  const run = (...writes: string[]) =>
+    write({ db }, { guards: [], writes: writes.map((text) => ({ strings: [text], holes: [] })), log: [] })
+  if (db.dialect === 'sqlite') {
+    const [pages] = await db.read<{ page_count: number }>(sql`PRAGMA page_count`)
+    await db.read({ strings: [`PRAGMA max_page_count = ${pages?.page_count}`], holes: [] })
+    return () => db.read(sql`PRAGMA max_page_count = 1000000`)
+  }
+  await run(
+    `CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$`,
+    'CREATE TRIGGER no_room BEFORE INSERT ON media FOR EACH ROW EXECUTE FUNCTION no_room()',
+  )
+  return () => run('DROP TRIGGER no_room ON media', 'DROP FUNCTION no_room')
+}
 
 async function withLimit(config: Config, bytes: number, run: () => Promise<void>): Promise<void> {
   const settings = config.media_api as { max_file_size_bytes: number }
