@@ -73,6 +73,16 @@ export async function createAccount(app: App, account: NewAccount): Promise<{ us
   return { userId, created: true }
 }
 
+/** Errors: M_INVALID_USERNAME, M_EXCLUSIVE, M_USER_IN_USE. */
+export async function checkUserNameFree(app: App, localpart: string): Promise<void> {
+  const fault = localpartFault(localpart)
+  if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
+  const userId = makeUserId(localpart, app.serverName)
+  checkNamespace(app, userId, undefined)
+  const taken = await userById(app.db, userId)
+  if (taken !== undefined) throw new MatrixError('M_USER_IN_USE', 'This user name is taken.')
+}
+
 function kindOf({ appservice, guest, admin }: NewAccount): UserKind {
   if (appservice !== undefined) return 'appservice'
   return guest === true ? 'guest' : admin ? 'admin' : 'user'

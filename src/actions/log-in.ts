@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError, userLocked } from '../core/matrix-error.ts'
 import { deviceIdsOf, deviceOf, forgetAllDevices, forgetDevices } from '../store/devices.ts'
-import { insertLogin } from '../store/sessions.ts'
+import { insertLogin, insertSession } from '../store/sessions.ts'
 import { userById } from '../store/users.ts'
 import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { makeTokens, type Tokens, tokenColumns } from './session-tokens.ts'
@@ -38,9 +38,7 @@ export interface LoggingInDevice {
  * M_USER_LOCKED.
  */
 export async function openSession(app: App, userId: UserId, device: LoggingInDevice): Promise<Login> {
-  const user = await userById(app.db, userId)
-  if (user?.deactivated === 1) throw new MatrixError('M_USER_DEACTIVATED', 'This account is deactivated.')
-  if (user?.locked === 1) throw userLocked()
+  await checkMayLogIn(app, userId)
   const deviceId = device.deviceId ?? app.random.bytes(DEVICE_ID_BYTES).toString('hex').toUpperCase()
   const tokens = makeTokens(app, device.refreshable === true)
   const session = await app.db.nextId('session')
@@ -54,6 +52,26 @@ export async function openSession(app: App, userId: UserId, device: LoggingInDev
     log: [{ kind: 'session', user: userId, device: deviceId }, ...list.log],
   })
   return { userId, deviceId, ...tokens }
+}
+
+async function checkMayLogIn(app: App, userId: UserId): Promise<void> {
+  const user = await userById(app.db, userId)
+  if (user?.deactivated === 1) throw new MatrixError('M_USER_DEACTIVATED', 'This account is deactivated.')
+  if (user?.locked === 1) throw userLocked()
+}
+
+/**
+ * Opens a session without a device, which the user does not see, for an administrator; resolves with its token.
+ * `expiresMs` null: it is good until it is logged out, or the user logs out everywhere. Errors: M_USER_DEACTIVATED,
+ * M_USER_LOCKED.
+ */
+export async function openUnseenSession(app: App, userId: UserId, expiresMs: number | null): Promise<string> {
+  await checkMayLogIn(app, userId)
+  const tokens = makeTokens(app, false)
+  const session = await app.db.nextId('session')
+  const row = { session, userId, deviceId: '', family: null, ...tokenColumns(tokens, app.clock.now()), expiresMs }
+  await write(app, { guards: [], writes: [insertSession(row)], log: [] })
+  return tokens.accessToken
 }
 
 /** Ends the session of a device, or of all devices of the user. */

@@ -1,11 +1,15 @@
 import * as dendriteAdmin from './admin/dendrite.ts'
+import * as destinations from './admin/destinations.ts'
 import * as adminDevices from './admin/devices.ts'
 import * as adminMedia from './admin/media.ts'
 import * as adminRegister from './admin/register.ts'
 import * as registrationTokens from './admin/registration-tokens.ts'
 import * as reports from './admin/reports.ts'
+import * as roomHistory from './admin/room-history.ts'
 import * as adminRooms from './admin/rooms.ts'
 import * as serverNotices from './admin/server-notices.ts'
+import * as statistics from './admin/statistics.ts'
+import * as userFacts from './admin/user-facts.ts'
 import * as adminUsers from './admin/users.ts'
 import * as account from './client/account.ts'
 import * as accountData from './client/account-data.ts'
@@ -90,6 +94,10 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(serverNotices),
   ...Object.values(reports),
   ...Object.values(adminUsers),
+  ...Object.values(userFacts),
+  ...Object.values(roomHistory),
+  ...Object.values(destinations),
+  ...Object.values(statistics),
   ...Object.values(adminDevices),
   ...Object.values(adminRooms),
   ...Object.values(dendriteAdmin),

@@ -31,6 +31,12 @@ export function roomAccountDataSince(
     WHERE user_id = ${userId} AND room_id <> '' AND position > ${since} ORDER BY position LIMIT ${MAX_ROWS}`)
 }
 
+/** All of it; the empty room id stands for global account data. */
+export function allAccountData(db: Database, userId: string): Promise<(AccountDataRow & { room_id: string })[]> {
+  return db.read(sql`SELECT room_id, type, content FROM account_data WHERE user_id = ${userId}
+    ORDER BY room_id, type LIMIT ${MAX_ROWS}`)
+}
+
 /** One piece, and the guard that it is still the same; the empty room id stands for global account data. */
 export async function accountData(
   db: Database,

@@ -26,6 +26,20 @@ export interface ListedRoom {
   readonly creation: string | null
 }
 
+/** The ends of a room. */
+export interface ListedHead {
+  readonly event_id: string
+  readonly state_group: number | null
+  readonly depth: number
+  /** What the sender says; when it came is not kept. Milliseconds since 1970. */
+  readonly received_ts: number
+}
+
+export function listHeads(db: Database, room: number): Promise<ListedHead[]> {
+  return db.read(sql`SELECT e.event_id, h.snapshot AS state_group, e.depth, e.origin_server_ts AS received_ts
+    FROM heads h JOIN events e ON e.event = h.event WHERE h.room = ${room} ORDER BY e.event`)
+}
+
 export interface RoomSearch {
   /** Part of the name, an alias or the room id. */
   readonly text: string

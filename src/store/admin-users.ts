@@ -24,7 +24,10 @@ export interface UserSearch {
   /** Part of the user id or the display name. */
   readonly name: string
   readonly guests: boolean
-  readonly deactivated: boolean
+  /** Those that are it, or those that are not; undefined: both. */
+  readonly admins: boolean | undefined
+  readonly deactivated: boolean | undefined
+  readonly locked: boolean | undefined
   readonly order: string
   readonly backwards: boolean
   readonly from: number
@@ -66,10 +69,16 @@ export async function listedUser(db: Database, userId: string): Promise<ListedUs
   return rows[0]
 }
 
-function fits({ userId, name, guests, deactivated }: UserSearch): Sql {
-  return sql`(${guests ? 1 : 0} = 1 OR u.kind <> 'guest') AND (${deactivated ? 1 : 0} = 1 OR u.deactivated = 0)
+function fits({ userId, name, guests, admins, deactivated, locked }: UserSearch): Sql {
+  return sql`(${guests ? 1 : 0} = 1 OR u.kind <> 'guest')
+    AND ${is(sql`CASE WHEN u.kind = 'admin' THEN 1 ELSE 0 END`, admins)}
+    AND ${is(sql`u.deactivated`, deactivated)} AND ${is(sql`u.locked`, locked)}
     AND lower(u.user_id) LIKE ${holding(userId)} ESCAPE '!'
     AND (lower(u.user_id) LIKE ${holding(name)} ESCAPE '!' OR lower(d.value) LIKE ${holding(name)} ESCAPE '!')`
+}
+
+function is(fact: Sql, wanted: boolean | undefined): Sql {
+  return wanted === undefined ? sql`1 = 1` : sql`${fact} = ${wanted ? 1 : 0}`
 }
 
 /** A pattern that fits what has the text somewhere in it. */

@@ -85,6 +85,16 @@ export function joinedRooms(db: Database, userId: string): Promise<{ room_id: st
     WHERE m.user_id = ${userId} AND m.membership = 'join' ORDER BY m.room`)
 }
 
+/** What the user is to every room that they have to do with, at most `limit` of them. */
+export function everyMembershipOf(
+  db: Database,
+  userId: string,
+  limit: number,
+): Promise<{ room_id: string; membership: string }[]> {
+  return db.read(sql`SELECT r.room_id, m.membership FROM memberships m JOIN rooms r ON r.room = m.room
+    WHERE m.user_id = ${userId} ORDER BY m.room LIMIT ${limit}`)
+}
+
 const SHARED = sql`FROM memberships m JOIN memberships o ON o.room = m.room AND o.membership = 'join'
   JOIN rooms r ON r.room = m.room WHERE m.membership = 'join'`
 

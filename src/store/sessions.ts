@@ -67,7 +67,7 @@ export function insertLogin(login: NewSession, displayName: string | null): Sql[
   ]
 }
 
-function insertSession(row: NewSession): Sql {
+export function insertSession(row: NewSession): Sql {
   return sql`INSERT INTO sessions (session, user_id, device_id, token_hash, refresh_hash, family, created_ts,
       expires_ts)
     VALUES (${row.session}, ${row.userId}, ${row.deviceId}, ${row.tokenHash}, ${row.refreshHash}, ${row.family},

@@ -9,7 +9,8 @@ import { visibleEvents } from './visible-events.ts'
 export type ReadPage = (place: HistoryPlace, to: number, limit: number) => Promise<EventRow[]>
 
 export interface Scan {
-  readonly userId: string
+  /** Undefined: whoever may see it, for administrators. */
+  readonly userId: string | undefined
   readonly dir: 'b' | 'f'
   readonly start: HistoryPlace
   readonly stop?: HistoryPlace | undefined
@@ -81,11 +82,12 @@ function isWithin({ stop, dir }: Scan, row: EventRow): boolean {
   return dir === 'b' ? order >= 0 : order < 0
 }
 
-async function shownRows(app: App, { userId, filter, roomId }: Scan, rows: readonly EventRow[]): Promise<EventRow[]> {
-  const ignored = rows.length === 0 ? undefined : await ignoredBy(app, userId)
-  // Of users who are ignored only state counts (Client-Server API, "Ignoring users").
-  const heard = rows.filter((row) => row.state_key !== null || ignored?.has(row.sender) !== true)
-  const visible = await visibleEvents(app, userId, heard)
+async function shownRows(
+  app: App,
+  { userId, filter, roomId }: Scan,
+  rows: readonly EventRow[],
+): Promise<readonly EventRow[]> {
+  const visible = userId === undefined ? rows : await heardAndVisible(app, userId, rows)
   const byRelation = filter.relatedByRelTypes !== undefined || filter.relatedBySenders !== undefined
   const relations = byRelation && visible.length > 0 ? await relationsBy(app, visible) : undefined
   return visible.filter((row) =>
@@ -97,6 +99,13 @@ async function shownRows(app: App, { userId, filter, roomId }: Scan, rows: reado
       relatedBy: relations?.get(row.event_id),
     }),
   )
+}
+
+async function heardAndVisible(app: App, userId: string, rows: readonly EventRow[]): Promise<EventRow[]> {
+  const ignored = rows.length === 0 ? undefined : await ignoredBy(app, userId)
+  // Of users who are ignored only state counts (Client-Server API, "Ignoring users").
+  const heard = rows.filter((row) => row.state_key !== null || ignored?.has(row.sender) !== true)
+  return visibleEvents(app, userId, heard)
 }
 
 /** The children of each event, as filters ask for them. */

@@ -26,35 +26,54 @@ const SEARCH_LENGTH_MAX = 255
 const Password = Type.String({ maxLength: 512 })
 const AVATAR_LENGTH_MAX = 1_000
 
-/** The accounts of this server, as the administration API of Synapse has them. */
+const Search = Type.Object({
+  ...Page,
+  user_id: Type.Optional(text(SEARCH_LENGTH_MAX)),
+  name: Type.Optional(text(SEARCH_LENGTH_MAX)),
+  guests: Type.Optional(Type.Boolean()),
+  admins: Type.Optional(Type.Boolean()),
+  deactivated: Type.Optional(Type.Boolean()),
+  locked: Type.Optional(Type.Boolean()),
+  order_by: Type.Optional(text(SEARCH_LENGTH_MAX)),
+  dir: Direction,
+})
+
+/**
+ * The accounts of this server, as the administration API of Synapse has them; those that are closed or locked, if
+ * asked for.
+ */
 export const listAccounts = adminEndpoint({
   method: 'GET',
   path: '/_synapse/admin/v2/users',
-  query: Type.Object({
-    ...Page,
-    user_id: Type.Optional(text(SEARCH_LENGTH_MAX)),
-    name: Type.Optional(text(SEARCH_LENGTH_MAX)),
-    guests: Type.Optional(Type.Boolean()),
-    deactivated: Type.Optional(Type.Boolean()),
-    order_by: Type.Optional(text(SEARCH_LENGTH_MAX)),
-    dir: Direction,
-  }),
-  async handle(app, { query }) {
-    const page = pageOf(query)
-    const search = {
-      ...page,
-      userId: query.user_id ?? '',
-      name: query.name ?? '',
-      guests: query.guests ?? true,
-      deactivated: query.deactivated ?? false,
-      order: query.order_by ?? 'name',
-      backwards: query.dir === 'b',
-    }
-    const [users, total] = [await listUsers(app.db, search), await countUsers(app.db, search)]
-    const next = page.from + users.length
-    return { users: users.map(summary), total, ...(next < total && { next_token: String(next) }) }
-  },
+  query: Search,
+  handle: (app, { query }) => accounts(app, query, query.deactivated === true ? undefined : false),
 })
+
+/** The newer list: those that are closed, those that are not, or both. */
+export const listAccountsV3 = adminEndpoint({
+  method: 'GET',
+  path: '/_synapse/admin/v3/users',
+  query: Search,
+  handle: (app, { query }) => accounts(app, query, query.deactivated),
+})
+
+async function accounts(app: App, query: typeof Search.static, deactivated: boolean | undefined) {
+  const page = pageOf(query)
+  const search = {
+    ...page,
+    userId: query.user_id ?? '',
+    name: query.name ?? '',
+    guests: query.guests ?? true,
+    admins: query.admins,
+    deactivated,
+    locked: query.locked === true ? undefined : false,
+    order: query.order_by ?? 'name',
+    backwards: query.dir === 'b',
+  }
+  const [users, total] = [await listUsers(app.db, search), await countUsers(app.db, search)]
+  const next = page.from + users.length
+  return { users: users.map(summary), total, ...(next < total && { next_token: String(next) }) }
+}
 
 export const getAccount = adminEndpoint({
   method: 'GET',

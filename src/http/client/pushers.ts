@@ -1,8 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { removePusher, setPusher } from '../../actions/set-pusher.ts'
-import { isObject, type JsonObject, parseJson } from '../../core/json.ts'
+import { isObject, type JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { pushersOf } from '../../store/pushers.ts'
+import { pushers } from '../../views/pushers.ts'
 import { endpoint } from '../endpoint.ts'
 import { text } from '../texts.ts'
 
@@ -18,15 +18,7 @@ export const getPushers = endpoint({
   path: '/_matrix/client/v3/pushers',
   aliases: ['r0'],
   auth: 'access-token',
-  async handle(app, { user }) {
-    const pushers = (await pushersOf(app.db, user.userId)).map(({ app_id, pushkey, kind, data }) => ({
-      ...(parseJson(data) as JsonObject),
-      app_id,
-      pushkey,
-      kind,
-    }))
-    return { pushers }
-  },
+  handle: async (app, { user }) => ({ pushers: await pushers(app, user.userId) }),
 })
 
 const Name = Type.Optional(text(NAME_LENGTH_MAX))

@@ -1,15 +1,14 @@
 import { Type } from '@sinclair/typebox'
-import { checkNamespace, createAccount } from '../../actions/create-account.ts'
+import { checkUserNameFree, createAccount } from '../../actions/create-account.ts'
 import { checkCredentials } from '../../actions/log-in.ts'
 import { recallRegistration, rememberAccount } from '../../actions/remember-registration.ts'
 import { checkGuest, upgradeGuest } from '../../actions/upgrade-guest.ts'
 import type { App } from '../../app.ts'
-import { localpartFault, userId as makeUserId, type UserId } from '../../core/ids.ts'
+import { userId as makeUserId, type UserId } from '../../core/ids.ts'
 import { canonicalJson, type JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import type { Appservice } from '../../live/appservices.ts'
 import { registrationTokenIsGood } from '../../store/registration-tokens.ts'
-import { userById } from '../../store/users.ts'
 import { requireAppservice } from '../authenticate-appservice.ts'
 import { endpoint } from '../endpoint.ts'
 import { foldAscii } from '../identifiers.ts'
@@ -50,7 +49,7 @@ export const register = endpoint({
     if (known !== undefined) return answer(app, known, body)
     const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
     const upgraded = guest ? undefined : await guestToUpgrade(app, body)
-    if (!guest && upgraded === undefined) await checkFree(app, localpart)
+    if (!guest && upgraded === undefined) await checkUserNameFree(app, localpart)
     const call = { endpoint: ENDPOINT, body, ip }
     const proofs = guest ? {} : await authenticateInteractively(app, flowsOf(app), call)
     const password = guest ? undefined : body.password
@@ -104,7 +103,7 @@ export const checkUsernameAvailability = endpoint({
   rateLimit: 'registration',
   query: Type.Object({ username: Type.String() }),
   async handle(app, { query }) {
-    await checkFree(app, query.username)
+    await checkUserNameFree(app, query.username)
     return { available: true }
   },
 })
@@ -153,15 +152,6 @@ function flowsOf(app: App): readonly (readonly Stage[])[] {
 function checkOpen(app: App, guest: boolean): void {
   const { registration_disabled: disabled, guests_disabled: guestsDisabled } = app.config.client_api
   if (guest ? guestsDisabled : disabled) throw new MatrixError('M_FORBIDDEN', 'Registration is closed on this server.')
-}
-
-async function checkFree(app: App, localpart: string): Promise<void> {
-  const fault = localpartFault(localpart)
-  if (fault !== undefined) throw new MatrixError('M_INVALID_USERNAME', fault)
-  const userId = makeUserId(localpart, app.serverName)
-  checkNamespace(app, userId, undefined)
-  const taken = await userById(app.db, userId)
-  if (taken !== undefined) throw new MatrixError('M_USER_IN_USE', 'This user name is taken.')
 }
 
 function randomName(app: App): string {
