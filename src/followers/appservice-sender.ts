@@ -16,13 +16,13 @@ import { cursorOf, moveCursor } from '../store/cursors.ts'
 import { nextStretch, type Reader, readerFor } from '../views/appservice/transaction.ts'
 import type { Follower } from './follower.ts'
 import type { Lease } from './lease.ts'
+import { allIdle, type Pace, paced } from './pace.ts'
 
 /** Bridges may do their work before they answer. */
 const TIMEOUT_MS = 60_000
 const ANSWER_BYTES_MAX = 65_536
-/** An application service that does not take a transaction is left alone for a time that doubles up to this. */
-const PAUSE_FIRST_MS = 1_000
-const PAUSE_MAX_MS = 60_000
+/** An application service that does not take a transaction is left alone for so long. */
+const PAUSES = { firstMs: 1_000, growth: 2, maxMs: 60_000 }
 /** So long one that is being told something may still answer when the server stops. */
 const GRACE_MS = 3_000
 /** What concerned nobody is read again after a crash, no more than so many rows of it. */
@@ -34,9 +34,6 @@ interface Place {
   /** What the database knows of the position. */
   kept: number
   underWay: TransactionRow | undefined
-  failures: number
-  /** Milliseconds since 1970. */
-  retryAt: number
 }
 
 interface Listener extends Place {
@@ -44,9 +41,7 @@ interface Listener extends Place {
   reader: Reader
   /** Something went wrong on our side: only the database knows how far it was told. */
   lost: boolean
-  wanted: boolean
-  running: Promise<void> | undefined
-  cancelRetry: () => void
+  readonly pace: Pace
 }
 
 interface State {
@@ -71,23 +66,17 @@ export async function startAppserviceSender(app: App, lease: Lease): Promise<Fol
   const listeners: Listener[] = []
   for (const appservice of told) listeners.push(await listenerFor(app, state, appservice))
   const startAll = () => {
-    for (const listener of listeners) start(app, state, listener)
+    for (const { pace } of listeners) pace.start()
   }
   const stopListening = [app.db.onGrown(startAll), app.live.typing.onChange(startAll)]
   startAll()
-  const idle = async () => {
-    for (;;) {
-      const running = listeners.flatMap((listener) => listener.running ?? [])
-      if (running.length === 0) return
-      await Promise.all(running)
-    }
-  }
+  const idle = () => allIdle(() => listeners.map(({ pace }) => pace))
   return {
     idle,
     async stop() {
       for (const stop of stopListening) stop()
       state.stopped = true
-      for (const listener of listeners) listener.cancelRetry()
+      for (const { pace } of listeners) pace.stop()
       const cancelHangUp = app.timers.after(GRACE_MS, () => state.hangUp.abort())
       await idle()
       cancelHangUp()
@@ -96,15 +85,19 @@ export async function startAppserviceSender(app: App, lease: Lease): Promise<Fol
 }
 
 async function listenerFor(app: App, state: State, appservice: Appservice): Promise<Listener> {
-  return {
-    ...(await placeOf(app, state, appservice)),
-    appservice,
-    reader: readerFor(app, appservice),
-    lost: false,
-    wanted: false,
-    running: undefined,
-    cancelRetry: () => undefined,
-  }
+  const place = await placeOf(app, state, appservice)
+  const pace = paced(app, {
+    step: () => tellSome(app, state, listener),
+    failed(error) {
+      app.log.error({ err: error, appservice: appservice.id }, 'an application service is not told now')
+      listener.lost = true
+    },
+    pauses: PAUSES,
+    failures: place.underWay?.failures ?? 0,
+    retryAt: place.underWay?.retry_at ?? 0,
+  })
+  const listener: Listener = { ...place, appservice, reader: readerFor(app, appservice), lost: false, pace }
+  return listener
 }
 
 /** A new one hears of what happens from now on. */
@@ -113,56 +106,21 @@ async function placeOf(app: App, state: State, { id }: Appservice): Promise<Plac
   const position = known ?? app.db.safePosition()
   if (known === undefined) await keep(app, state, [moveCursor(appserviceCursor(id), position)])
   const underWay = await transactionUnderWay(app.db, id)
-  const { failures = 0, retry_at: retryAt } = underWay ?? {}
-  return { position, kept: position, underWay, failures, retryAt: retryAt ?? 0 }
-}
-
-function start(app: App, state: State, listener: Listener): void {
-  if (state.stopped) return
-  listener.wanted = true
-  if (listener.running !== undefined) return
-  listener.cancelRetry()
-  const waitMs = listener.retryAt - app.clock.now()
-  if (waitMs > 0) {
-    listener.cancelRetry = app.timers.after(waitMs, () => start(app, state, listener))
-    return
-  }
-  const { id } = listener.appservice
-  listener.running = tellAll(app, state, listener)
-    .catch((error: unknown) => {
-      app.log.error({ err: error, appservice: id }, 'an application service is not told now')
-      listener.lost = true
-      pause(app, listener)
-    })
-    .finally(() => {
-      listener.running = undefined
-      if (listener.wanted) start(app, state, listener)
-    })
-}
-
-async function tellAll(app: App, state: State, listener: Listener): Promise<void> {
-  if (listener.lost) {
-    const { appservice, failures } = listener
-    Object.assign(listener, await placeOf(app, state, appservice), { reader: readerFor(app, appservice), failures })
-    listener.lost = false
-  }
-  while (listener.wanted && !state.stopped) {
-    listener.wanted = false
-    while (!state.stopped && (await tellSome(app, state, listener))) {}
-    if (listener.retryAt > app.clock.now()) return
-  }
+  return { position, kept: position, underWay }
 }
 
 /** Tells one transaction. Resolves with whether there may be more to tell now. */
 async function tellSome(app: App, state: State, listener: Listener): Promise<boolean> {
-  const { appservice } = listener
+  const { appservice, pace } = listener
+  if (listener.lost) {
+    Object.assign(listener, await placeOf(app, state, appservice), { reader: readerFor(app, appservice), lost: false })
+  }
   const transaction = listener.underWay ?? (await nextTransaction(app, state, listener, []))
   if (transaction === undefined) return listener.position < app.db.safePosition()
   listener.underWay = transaction
   if (!(await taken(app, state, listener, transaction))) return false
   listener.underWay = undefined
-  listener.failures = 0
-  listener.retryAt = 0
+  pace.recover()
   listener.position = transaction.position
   listener.kept = transaction.position
   const ended = endTransaction(appservice.id, transaction)
@@ -204,7 +162,7 @@ async function keep(app: App, state: State, writes: readonly Sql[]): Promise<voi
 
 /** Resolves with whether the application service has taken the transaction. */
 async function taken(app: App, state: State, listener: Listener, { txn_id, body }: TransactionRow): Promise<boolean> {
-  const { appservice } = listener
+  const { appservice, pace } = listener
   try {
     const { status } = await app.remote.appservices.ask(appservice, {
       method: 'PUT',
@@ -219,16 +177,10 @@ async function taken(app: App, state: State, listener: Listener, { txn_id, body 
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error
     if (state.stopped) return false
-    if (listener.failures === 0)
+    if (pace.failures === 0)
       app.log.warn({ appservice: appservice.id, reason: error.message }, 'an application service takes no transactions')
-    pause(app, listener)
-    await keep(app, state, [postponeTransaction(appservice.id, listener.failures, listener.retryAt)])
+    pace.pause()
+    await keep(app, state, [postponeTransaction(appservice.id, pace.failures, pace.retryAt)])
     return false
   }
-}
-
-function pause(app: App, listener: Listener): void {
-  const pauseMs = Math.min(PAUSE_FIRST_MS * 2 ** Math.min(listener.failures++, 20), PAUSE_MAX_MS)
-  listener.retryAt = app.clock.now() + pauseMs
-  listener.wanted = true
 }

@@ -25,6 +25,7 @@ import { deviceListEdus } from './device-list-edus.ts'
 import type { Follower } from './follower.ts'
 import { introducePresence } from './introduce-presence.ts'
 import type { Lease } from './lease.ts'
+import { allIdle, type Pace, paced } from './pace.ts'
 
 /** Server-Server API, "Transactions": what one may hold. */
 const PDUS_MAX = 50
@@ -35,13 +36,10 @@ const TIMEOUT_MS = 60_000
 /** Events that a server missed; of more than that, only the newest of each room. */
 const FAR_BEHIND = 1_000
 /**
- * A server that does not answer is left alone for a time that grows up to this; when it speaks to us, it is asked at
- * once. Not quite as long as that for each: servers that went together would be tried together.
+ * A server that does not answer is left alone for so long; when it speaks to us, it is asked at once. Not quite as long
+ * as that for each: servers that went together would be tried together.
  */
-const PAUSE_FIRST_MS = 2_000
-const PAUSE_GROWTH = 4
-const PAUSE_MAX_MS = 3_600_000
-const PAUSE_SPREAD = 0.25
+const PAUSES = { firstMs: 2_000, growth: 4, maxMs: 3_600_000, spread: 0.25 }
 /** How far each server was told is kept this often: what was sent twice after a crash is dropped by its receiver. */
 const KEEP_MS = 1_000
 /** Refusals of one and the same item after which it is left out. */
@@ -50,18 +48,13 @@ const REFUSALS_MAX = 3
 interface Destination {
   readonly server: ServerName
   position: number
-  failures: number
-  /** Milliseconds since 1970. */
-  retryAt: number
   /** Items of the next transaction; less than all after a refusal. */
   size: number
   /** So much waits for it that it gets the newest of each room only, and asks for the rest; undefined: to be seen. */
   farBehind: boolean | undefined
   refusals: number
   changed: boolean
-  running: Promise<void> | undefined
-  wanted: boolean
-  cancelRetry: () => void
+  readonly pace: Pace
 }
 
 /**
@@ -78,16 +71,16 @@ export async function startFederationSender(app: App, lease: Lease): Promise<Fol
   }
   const stopListening = [
     app.db.onGrown(follow),
-    app.live.destinations.onWake((server, alive) => revive(app, state, server, alive)),
+    app.live.destinations.onWake((server, alive) => revive(state, server, alive)),
   ]
-  for (const destination of state.byServer.values()) start(app, state, destination)
+  const paces = () => [...state.byServer.values()].map(({ pace }) => pace)
+  for (const pace of paces()) pace.start()
   follow()
   const idle = async () => {
-    for (;;) {
-      await followed
-      const running = [...state.byServer.values()].flatMap((destination) => destination.running ?? [])
-      if (running.length === 0) return
-      await Promise.all(running)
+    for (let seen = followed; ; seen = followed) {
+      await seen
+      await allIdle(paces)
+      if (seen === followed) return
     }
   }
   return {
@@ -96,7 +89,7 @@ export async function startFederationSender(app: App, lease: Lease): Promise<Fol
       state.stopped = true
       for (const stop of stopListening) stop()
       state.cancelKeep?.()
-      for (const destination of state.byServer.values()) destination.cancelRetry()
+      for (const pace of paces()) pace.stop()
       state.stopping.abort()
       await idle()
       await keep(app, state)
@@ -129,34 +122,39 @@ async function loadState(app: App, lease: Lease): Promise<State> {
     transactions: 0,
     stopped: false,
   }
-  for (const row of await destinations(app.db)) byServer.set(row.server, destinationOf(row))
+  for (const row of await destinations(app.db)) byServer.set(row.server, destinationOf(app, state, row))
   for (const { server } of [...(await neighbours(app.db, app.serverName)), ...(await serversWithEdus(app.db))]) {
     await destination(app, state, server)
   }
   return state
 }
 
-function destinationOf(row: DestinationRow): Destination {
-  return {
-    server: row.server,
-    position: row.position,
-    failures: row.failures,
-    retryAt: row.retry_at ?? 0,
+function destinationOf(app: App, state: State, row: DestinationRow): Destination {
+  const { server, position, failures, retry_at: retryAt } = row
+  const pace = paced(app, {
+    step: () => sendSome(app, state, destination),
+    failed: (error) => app.log.error({ server, err: error }, 'a server is told nothing for a while'),
+    pauses: PAUSES,
+    failures,
+    retryAt: retryAt ?? 0,
+  })
+  const destination: Destination = {
+    server,
+    position,
     size: PDUS_MAX,
     farBehind: undefined,
     refusals: 0,
     changed: false,
-    running: undefined,
-    wanted: false,
-    cancelRetry: () => undefined,
+    pace,
   }
+  return destination
 }
 
 async function destination(app: App, state: State, server: ServerName): Promise<Destination> {
   const known = state.byServer.get(server)
   if (known !== undefined) return known
   const position = await firstPosition(app.db, server)
-  const fresh = destinationOf({ server, position, failures: 0, retry_at: null })
+  const fresh = destinationOf(app, state, { server, position, failures: 0, retry_at: null })
   // Two may have asked.
   const entry = state.byServer.get(server) ?? fresh
   state.byServer.set(server, entry)
@@ -169,43 +167,17 @@ async function readLog(app: App, state: State): Promise<void> {
     const rows = await logRows(app.db, state.seen, to, LOG_ROWS)
     const { concerned, alive } = await state.audience.of(rows)
     state.seen = rows.length === LOG_ROWS ? rows[rows.length - 1]!.position : to
-    for (const server of concerned) start(app, state, await destination(app, state, server))
-    for (const server of alive) revive(app, state, server, true)
+    for (const server of concerned) (await destination(app, state, server)).pace.start()
+    for (const server of alive) revive(state, server, true)
     await introducePresence(app, rows)
   }
 }
 
 /** Something waits for the server; and when it spoke to us, its pause is over. */
-function revive(app: App, state: State, server: ServerName, alive: boolean): void {
-  const known = state.byServer.get(server)
-  if (known === undefined || state.stopped) return
-  if (alive) known.retryAt = 0
-  start(app, state, known)
-}
-
-function start(app: App, state: State, destination: Destination): void {
-  if (state.stopped) return
-  destination.wanted = true
-  if (destination.running !== undefined) return
-  const waitMs = destination.retryAt - app.clock.now()
-  destination.cancelRetry()
-  if (waitMs > 0) {
-    destination.cancelRetry = app.timers.after(waitMs, () => start(app, state, destination))
-    return
-  }
-  destination.running = sendAll(app, state, destination)
-    .catch((error: unknown) => app.log.error({ server: destination.server, err: error }, 'sending stopped'))
-    .finally(() => {
-      destination.running = undefined
-      if (destination.wanted && destination.failures > 0) start(app, state, destination)
-    })
-}
-
-async function sendAll(app: App, state: State, destination: Destination): Promise<void> {
-  while (destination.wanted && !state.stopped && destination.retryAt <= app.clock.now()) {
-    destination.wanted = false
-    while (!state.stopped && (await sendSome(app, state, destination))) {}
-  }
+function revive(state: State, server: ServerName, alive: boolean): void {
+  const pace = state.byServer.get(server)?.pace
+  if (alive) pace?.endPause()
+  pace?.start()
 }
 
 interface Parcel {
@@ -220,6 +192,7 @@ interface Parcel {
 
 /** Sends one transaction. Resolves with whether there may be more to send now. */
 async function sendSome(app: App, state: State, destination: Destination): Promise<boolean> {
+  if (state.stopped) return false
   const parcel = await nextParcel(app, destination)
   if (parcel.pdus.length + parcel.lists.length + parcel.edus.length + parcel.passing.length === 0) {
     moveTo(app, state, destination, parcel.position)
@@ -238,13 +211,14 @@ async function sendSome(app: App, state: State, destination: Destination): Promi
 
 async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
   const to = app.db.safePosition()
-  const { server, position, failures } = destination
+  const { server, position, pace } = destination
   const span = { server, ourName: app.serverName, since: position, to }
   // Whoever failed is asked by little, which is cheap to try again; then it is known how much it missed.
-  const size = failures > 0 ? 1 : destination.size
+  const size = pace.failures > 0 ? 1 : destination.size
   const lacksRows = () => logLacksRows(app.db, position, to)
-  if (failures === 0) destination.farBehind ??= (await moreThanFor(app.db, span, FAR_BEHIND)) || (await lacksRows())
-  const newestOnly = destination.farBehind === true || (failures > 0 && (await lacksRows()))
+  if (pace.failures === 0)
+    destination.farBehind ??= (await moreThanFor(app.db, span, FAR_BEHIND)) || (await lacksRows())
+  const newestOnly = destination.farBehind === true || (pace.failures > 0 && (await lacksRows()))
   const rows = await (newestOnly ? newestPdusFor : pdusFor)(app.db, span, size)
   if (rows.length < size) destination.farBehind = false
   const changes = await listChangesFor(app.db, server, app.serverName, position, to, size)
@@ -283,9 +257,8 @@ async function delivered(app: App, state: State, destination: Destination, parce
   const { edus, passing, position } = parcel
   app.live.destinations.sent(destination.server, passing)
   moveTo(app, state, destination, position)
-  if (destination.failures > 0) destination.farBehind = undefined
-  destination.failures = 0
-  destination.retryAt = 0
+  if (destination.pace.failures > 0) destination.farBehind = undefined
+  destination.pace.recover()
   destination.refusals = 0
   destination.size = PDUS_MAX
   if (edus.length > 0) await write(app, { guards: [], writes: [dropEdus(edus.map(({ id }) => id))], log: [] })
@@ -313,20 +286,11 @@ async function failed(
     await delivered(app, state, destination, parcel)
     return true
   }
-  const pause = pauseAfter(app, destination.failures++)
-  destination.retryAt = app.clock.now() + pause
-  destination.wanted = true
+  const pause = destination.pace.pause()
   keepSoon(app, state, destination)
-  const level = destination.failures === 1 ? 'info' : 'debug'
+  const level = destination.pace.failures === 1 ? 'info' : 'debug'
   app.log[level]({ server: destination.server, pause, reason: error.message }, 'a server is left alone for a while')
   return false
-}
-
-/** Milliseconds, after so many failures before this one. */
-function pauseAfter(app: App, failures: number): number {
-  const pause = Math.min(PAUSE_FIRST_MS * PAUSE_GROWTH ** Math.min(failures, 10), PAUSE_MAX_MS)
-  const chance = app.random.bytes(1)[0]! / 255
-  return Math.round(pause * (1 - PAUSE_SPREAD * chance))
 }
 
 function moveTo(app: App, state: State, destination: Destination, position: number): void {
@@ -348,7 +312,7 @@ async function keep(app: App, state: State): Promise<void> {
   const changed = [...state.byServer.values()].filter((destination) => destination.changed)
   if (changed.length === 0) return
   for (const destination of changed) destination.changed = false
-  const writes = changed.map(({ server, position, failures, retryAt }) =>
+  const writes = changed.map(({ server, position, pace: { failures, retryAt } }) =>
     keepDestination({ server, position, failures, retry_at: retryAt === 0 ? null : retryAt }),
   )
   await write(app, { guards: state.lease.guards(), writes, log: [] })

@@ -2,6 +2,7 @@ import { removePusher } from '../actions/set-pusher.ts'
 import { write } from '../actions/write.ts'
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
+import { createPlaces, type Places } from '../live/places.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { NotificationRefused, notifyGateway } from '../remote/push-gateway.ts'
 import { logRows } from '../store/log.ts'
@@ -10,15 +11,15 @@ import { gatewayDataOf, pushNotification } from '../views/push-notification.ts'
 import { type Push, pushesSince } from '../views/pushes.ts'
 import type { Follower } from './follower.ts'
 import type { Lease } from './lease.ts'
+import { allIdle, type Pace, paced } from './pace.ts'
 import { type UnreadTotal, unreadTotal } from './unread-total.ts'
 
 /** Rows of the log read at once. */
 const LOG_ROWS = 1_000
 /** What comes at the same time is looked at together. */
 const DELAY_MS = 50
-/** A gateway that does not answer is left alone for a time that doubles up to this. */
-const PAUSE_FIRST_MS = 1_000
-const PAUSE_MAX_MS = 3_600_000
+/** A gateway that does not answer is left alone for so long. */
+const PAUSES = { firstMs: 1_000, growth: 2, maxMs: 3_600_000 }
 /** Nobody wants to be woken by what is older: a gateway that was away for longer misses it. */
 const AGE_MAX_MS = 24 * 3_600_000
 /** So long a gateway that is being told something may still answer when the server stops: else it hears it twice. */
@@ -29,17 +30,12 @@ const AT_ONCE_MAX = 50
 interface Pusher {
   row: PusherRow
   position: number
-  failures: number
   failingSince: number | null
-  /** Milliseconds since 1970. */
-  retryAt: number
   /** The number of unread messages that the gateway knows; undefined until it was told one. */
   told: number | undefined
   readonly unread: UnreadTotal
-  wanted: boolean
-  running: Promise<void> | undefined
   gone: boolean
-  cancelRetry: () => void
+  readonly pace: Pace
 }
 
 interface State {
@@ -47,8 +43,7 @@ interface State {
   readonly byUser: Map<UserId, readonly Pusher[]>
   /** The log was read up to here. */
   seen: number
-  readonly waiting: Pusher[]
-  active: number
+  readonly places: Places
   stopped: boolean
   readonly hangUp: AbortController
 }
@@ -63,13 +58,13 @@ export async function startPush(app: App, lease: Lease): Promise<Follower> {
     lease,
     byUser: new Map(),
     seen: app.db.safePosition(),
-    waiting: [],
-    active: 0,
+    places: createPlaces(AT_ONCE_MAX, Number.POSITIVE_INFINITY, ''),
     stopped: false,
     hangUp: new AbortController(),
   }
-  for (const row of await allPushers(app.db)) add(state, row)
-  for (const pushers of state.byUser.values()) for (const pusher of pushers) start(app, state, pusher)
+  for (const row of await allPushers(app.db)) add(app, state, row)
+  const paces = () => [...state.byUser.values()].flat().map(({ pace }) => pace)
+  for (const pace of paces()) pace.start()
   let reading: Promise<void> | undefined
   let cancel: (() => void) | undefined
   const read = () => {
@@ -88,16 +83,14 @@ export async function startPush(app: App, lease: Lease): Promise<Follower> {
   const stopListening = app.db.onGrown(later)
   later()
   const idle = async () => {
-    for (;;) {
+    do {
       await reading
       if (state.seen < app.db.safePosition() && !state.stopped) {
         cancel?.()
         await read()
       }
-      const running = [...state.byUser.values()].flat().flatMap((pusher) => pusher.running ?? [])
-      if (running.length === 0) return
-      await Promise.all(running)
-    }
+      await allIdle(paces)
+    } while (state.seen < app.db.safePosition() && !state.stopped)
   }
   return {
     idle,
@@ -105,7 +98,7 @@ export async function startPush(app: App, lease: Lease): Promise<Follower> {
       stopListening()
       cancel?.()
       state.stopped = true
-      for (const pushers of state.byUser.values()) for (const pusher of pushers) pusher.cancelRetry()
+      for (const pace of paces()) pace.stop()
       const cancelHangUp = app.timers.after(GRACE_MS, () => state.hangUp.abort())
       await idle()
       cancelHangUp()
@@ -113,19 +106,21 @@ export async function startPush(app: App, lease: Lease): Promise<Follower> {
   }
 }
 
-function add(state: State, row: PusherRow): void {
+function add(app: App, state: State, row: PusherRow): void {
+  const pace = paced(app, {
+    step: () => state.places(() => pushSome(app, state, pusher)),
+    failed: (error) => app.log.error({ err: error, user: row.user_id }, 'a pusher stands still for a while'),
+    pauses: PAUSES,
+  })
+  const { position } = row
   const pusher: Pusher = {
     row,
-    position: row.position,
-    failures: 0,
+    position,
     failingSince: null,
-    retryAt: 0,
     told: undefined,
     unread: unreadTotal(),
-    wanted: false,
-    running: undefined,
     gone: false,
-    cancelRetry: () => undefined,
+    pace,
   }
   state.byUser.set(row.user_id, [...(state.byUser.get(row.user_id) ?? []), pusher])
 }
@@ -143,7 +138,7 @@ async function readLog(app: App, state: State): Promise<void> {
       if (kind === 'membership') users.add(user_id as UserId)
     }
     state.seen = rows.length === LOG_ROWS ? rows.at(-1)!.position : to
-    for (const user of users) for (const pusher of state.byUser.get(user) ?? []) start(app, state, pusher)
+    for (const user of users) for (const { pace } of state.byUser.get(user) ?? []) pace.start()
   }
 }
 
@@ -153,7 +148,7 @@ async function reload(app: App, state: State, userId: UserId): Promise<void> {
   state.byUser.delete(userId)
   for (const row of await pushersOf(app.db, userId)) {
     const known = before.find(({ row: { app_id, pushkey } }) => app_id === row.app_id && pushkey === row.pushkey)
-    if (known === undefined) add(state, row)
+    if (known === undefined) add(app, state, row)
     else {
       known.row = row
       state.byUser.set(userId, [...(state.byUser.get(userId) ?? []), known])
@@ -161,44 +156,13 @@ async function reload(app: App, state: State, userId: UserId): Promise<void> {
   }
   for (const pusher of before) {
     if (state.byUser.get(userId)?.includes(pusher)) continue
-    pusher.gone = true
-    pusher.cancelRetry()
-  }
-}
-
-function start(app: App, state: State, pusher: Pusher): void {
-  if (pusher.gone || state.stopped) return
-  pusher.wanted = true
-  if (pusher.running !== undefined || state.waiting.includes(pusher)) return
-  const waitMs = pusher.retryAt - app.clock.now()
-  pusher.cancelRetry()
-  if (waitMs > 0) {
-    pusher.cancelRetry = app.timers.after(waitMs, () => start(app, state, pusher))
-    return
-  }
-  if (state.active >= AT_ONCE_MAX) return void state.waiting.push(pusher)
-  state.active++
-  pusher.running = pushAll(app, state, pusher)
-    .catch((error: unknown) => app.log.error({ err: error, user: pusher.row.user_id }, 'a pusher stands still'))
-    .finally(() => {
-      state.active--
-      pusher.running = undefined
-      if (pusher.wanted && pusher.failures > 0) start(app, state, pusher)
-      const next = state.waiting.shift()
-      if (next !== undefined) start(app, state, next)
-    })
-}
-
-async function pushAll(app: App, state: State, pusher: Pusher): Promise<void> {
-  const goesOn = () => !pusher.gone && !state.stopped
-  while (pusher.wanted && goesOn() && pusher.retryAt <= app.clock.now()) {
-    pusher.wanted = false
-    while (goesOn() && (await pushSome(app, state, pusher))) {}
+    leave(pusher)
   }
 }
 
 /** Resolves with whether there may be more to tell now. */
 async function pushSome(app: App, state: State, pusher: Pusher): Promise<boolean> {
+  if (pusher.gone || state.stopped) return false
   const pushes = await pushesSince(app, pusher.row.user_id, pusher.position)
   if (pushes.touched.size === 0) {
     pusher.position = pushes.position
@@ -226,7 +190,7 @@ async function tell(app: App, state: State, pusher: Pusher, unread: number, push
     const url = String(gatewayDataOf(row).url)
     const rejected = await notifyGateway(app.remote.pushGateways, url, notification, state.hangUp.signal)
     if (rejected.has(row.pushkey)) {
-      pusher.gone = true
+      leave(pusher)
       app.log.info({ user: row.user_id, app: row.app_id }, 'the push gateway knows the device no more: its pusher goes')
       await removePusher(app, row)
       return false
@@ -237,17 +201,13 @@ async function tell(app: App, state: State, pusher: Pusher, unread: number, push
     app.log.warn({ user: row.user_id, app: row.app_id, reason: error.message }, 'a notification is left out')
   }
   pusher.told = unread
-  pusher.failures = 0
   pusher.failingSince = null
-  pusher.retryAt = 0
+  pusher.pace.recover()
   return true
 }
 
 async function failed(app: App, state: State, pusher: Pusher, error: Unreachable): Promise<false> {
-  pusher.failures++
-  const pause = Math.min(PAUSE_FIRST_MS * 2 ** Math.min(pusher.failures - 1, 20), PAUSE_MAX_MS)
-  pusher.retryAt = app.clock.now() + pause
-  pusher.wanted = true
+  pusher.pace.pause()
   if (pusher.failingSince === null) {
     pusher.failingSince = app.clock.now()
     app.log.info({ app: pusher.row.app_id, reason: error.message }, 'a push gateway does not answer')
@@ -260,5 +220,10 @@ async function failed(app: App, state: State, pusher: Pusher, error: Unreachable
 async function move(app: App, state: State, pusher: Pusher, position: number): Promise<void> {
   pusher.position = position
   const writes = [movePusher(pusher.row, position, pusher.failingSince)]
-  if ((await write(app, { guards: state.lease.guards(), writes, log: [] })) === undefined) pusher.gone = true
+  if ((await write(app, { guards: state.lease.guards(), writes, log: [] })) === undefined) leave(pusher)
+}
+
+function leave(pusher: Pusher): void {
+  pusher.gone = true
+  pusher.pace.stop()
 }
