@@ -1,4 +1,4 @@
-// Bundles the commands and the server into dist/dendrite.cjs, large packages and the child for thumbnails beside it. Does nothing when the bundle is newer than every source,
+// Bundles the commands and the server into dist/dendrite.cjs, large packages and the programs that it starts beside it. Does nothing when the bundle is newer than every source,
 // and nothing but say so when esbuild is absent, as after `npm ci --omit=dev`.
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -36,6 +36,12 @@ const apart = [
   'umzug',
 ]
 
+// Programs that the server starts beside itself.
+const beside = [
+  ['blobs', 'thumbnail-main'],
+  ['live', 'state-resolver-main'],
+]
+
 // umzug brings a command line of its own, of fifteen packages, which is not ours.
 const withoutCommandLine = {
   name: 'without the command line of umzug',
@@ -57,7 +63,9 @@ if (!process.argv.includes('--force') && modifiedAt(outfile) > Math.max(...input
 async function build(esbuild) {
   mkdirSync(join(root, 'dist'), { recursive: true })
   for (const name of apart) await bundle(esbuild, name, join(root, 'dist', fileOf(name)))
-  await bundle(esbuild, 'src/blobs/thumbnail-main.ts', join(root, 'dist', 'thumbnail-main.cjs'))
+  for (const [folder, name] of beside) {
+    await bundle(esbuild, `src/${folder}/${name}.ts`, join(root, 'dist', `${name}.cjs`))
+  }
   await bundle(esbuild, 'commands/index.ts', outfile)
   console.log(`dist/dendrite.cjs: ${Math.round(statSync(outfile).size / 1024)} kB`)
 }

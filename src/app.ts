@@ -26,6 +26,7 @@ import type { ServerKeyCache } from './live/server-keys.ts'
 import type { Sharing } from './live/sharing.ts'
 import type { Sightings } from './live/sightings.ts'
 import type { StateCache } from './live/state-cache.ts'
+import type { StateResolver } from './live/state-resolver.ts'
 import type { Templates } from './live/templates.ts'
 import type { Clock, Random, Timers } from './live/time.ts'
 import type { Turns } from './live/turns.ts'
@@ -61,6 +62,8 @@ export interface App {
   /** The bytes of media. */
   readonly blobs: Blobs
   readonly thumbnailer: Thumbnailer
+  /** Conflicts of state that would hold the loop. */
+  readonly stateResolver: StateResolver
   readonly remote: {
     /** The other servers. */
     readonly transport: Transport

@@ -37,6 +37,7 @@ import { createServerKeyCache } from './live/server-keys.ts'
 import { createSharing } from './live/sharing.ts'
 import { createSightings } from './live/sightings.ts'
 import { createStateCache } from './live/state-cache.ts'
+import { createStateResolver } from './live/state-resolver.ts'
 import { createTemplates } from './live/templates.ts'
 import { type Clock, systemClock, systemRandom, systemTimers, type Timers } from './live/time.ts'
 import { createTurns } from './live/turns.ts'
@@ -67,6 +68,8 @@ export interface OpenOptions {
   readonly templates?: string
   /** The program that makes thumbnails; without it images are served as they are. */
   readonly thumbnailer?: string
+  /** The program that resolves large conflicts of state beside the loop; without it the loop has to. */
+  readonly stateResolver?: string
   /** `serve` keeps other servers off the database; commands run beside it. */
   readonly exclusive: boolean
   /** As in `DatabaseOptions`: only for the test that shows what it loses. */
@@ -118,8 +121,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const ignore = db.onTold((text) => hearTyping(typing, boot, text))
   const remote = remoteOf(options, clock, timers)
   const turns = turnsOf(log)
-  const childrenMax = config.media_api.max_thumbnail_generators
-  const thumbnailer = createThumbnailer({ script: options.thumbnailer, childrenMax, timers })
+  const beside = besideOf(options, timers)
   const app: OpenedApp = {
     config,
     serverName,
@@ -130,7 +132,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     appservices,
     templates: createTemplates(resolve(options.templates ?? 'templates')),
     blobs: blobsOf(options, remote.storage, { ...world, isKnown: (hash) => hashIsKnown(db, hash) }),
-    thumbnailer,
+    ...beside,
     remote,
     live: {
       ...hearing,
@@ -153,7 +155,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
       await stop()
       const ended = turns.completing.close()
       await turns.inbox.idle()
-      await thumbnailer.close()
+      await Promise.all([beside.thumbnailer.close(), beside.stateResolver.close()])
       const { strangers, pushGateways, services, storage, appservices: clients } = remote
       await Promise.all([strangers, pushGateways, services, storage, clients].map((outbound) => outbound.close()))
       await ended
@@ -168,6 +170,18 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   if (options.exclusive && db.dialect === 'sqlite')
     await app.blobs.sweep('alone').catch((error: unknown) => log.warn({ err: error }, 'uploads cannot be cleared away'))
   return app
+}
+
+/** What works beside the loop. */
+function besideOf(
+  { config, log, ...scripts }: OpenOptions,
+  timers: Timers,
+): Pick<App, 'thumbnailer' | 'stateResolver'> {
+  const childrenMax = config.media_api.max_thumbnail_generators
+  return {
+    thumbnailer: createThumbnailer({ script: scripts.thumbnailer, childrenMax, timers }),
+    stateResolver: createStateResolver({ script: scripts.stateResolver, timers, log }),
+  }
 }
 
 type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys'

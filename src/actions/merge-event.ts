@@ -18,9 +18,9 @@ import {
   differences,
   rememberState,
   resolveStates,
-  stateAfter,
   stateAtSnapshot,
   stateEntries,
+  statesAfter,
 } from './room-states.ts'
 import { textOf } from './state-consequences.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
@@ -91,7 +91,7 @@ export async function mergeEvent(
   if (authority.missing.length > 0 || prevMissing.length > statesBefore.length)
     throw new MissingEvents(prevMissing, authority.missing)
 
-  const states = [...(await Promise.all(parents.map((row) => stateAfter(app, row)))), ...statesBefore]
+  const states = [...(await statesAfter(app, parents)), ...statesBefore]
   const before = await resolveStates(app, tip.version, states)
   const snapshot = await storeState(app, draft, parents, before)
   const topo = Math.max(0, ...parents.map((row) => row.topo)) + 1
@@ -251,7 +251,7 @@ async function moveEnds(app: App, draft: Draft, end: NewEnd): Promise<void> {
           app.db,
           others.map((head) => head.eventId),
         )
-  const states = [...(await Promise.all(rows.map((row) => stateAfter(app, row)))), end.after]
+  const states = [...(await statesAfter(app, rows)), end.after]
   const now = await resolveStates(app, tip.version, states, event)
   const was = await stateAtSnapshot(app, tip.snapshots[0]?.snapshot ?? null)
   draft.tip = {

@@ -1,10 +1,30 @@
 import type { App } from '../app.ts'
+import type { Event } from '../core/event.ts'
 import type { EventId } from '../core/ids.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { type StateMap, stateMapKey } from '../core/state/map.ts'
-import { type ReachedRequest, resolveState, type StateEvent, type StateRequest } from '../core/state/resolve.ts'
+import {
+  type ConflictRequest,
+  type ReachedRequest,
+  resolveConflict,
+  type StateEvent,
+  type StateRequest,
+  settled,
+  splitFor,
+  withAgreed,
+} from '../core/state/resolve.ts'
 import type { StateEntry } from '../live/room-tip.ts'
-import { authEventsOf, eventNumbers, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
+import type { ThreadAnswer } from '../live/state-resolver.ts'
+import { breathe } from '../live/time.ts'
+import {
+  authEventsOf,
+  eventNumbers,
+  type PduRow,
+  pdusById,
+  stateEventOf,
+  stateRowOf,
+  stateRowsById,
+} from '../store/pdus.ts'
 import { type SnapshotLink, stateIdsAt } from '../store/state.ts'
 
 /** The state at a snapshot; null: of a room that is just beginning. */
@@ -50,6 +70,22 @@ export function changedState(
   return new Map(before).set(stateMapKey(event.type, event.stateKey), event.eventId)
 }
 
+/** Entries of a state from which on the loop is left to others between two steps. */
+const LARGE_STATE = 2_000
+
+/** The states after these events, one read after the other: they may be large. */
+export async function statesAfter(app: App, rows: readonly PduRow[]): Promise<StateMap[]> {
+  const states: StateMap[] = []
+  for (const row of rows) {
+    const state = await stateAfter(app, row)
+    states.push(state)
+    if (state.size > LARGE_STATE) await breathe()
+  }
+  return states
+}
+
+/** Events up to which a conflict is resolved on the loop: some milliseconds. */
+const EVENTS_HERE_MAX = 200
 /** Events whose edges are read at a time. */
 const EDGES_PAGE = 1000
 
@@ -61,36 +97,55 @@ export async function resolveStates(
   app: App,
   version: RoomVersion,
   states: readonly StateMap[],
-  fresh?: StateEvent,
+  fresh?: Event,
 ): Promise<StateMap> {
-  const resolution = resolveState(version, states)
+  const splitting = splitFor(version, states)
+  let split = splitting.next()
+  for (const large = states.some(({ size }) => size > LARGE_STATE); split.done !== true; split = splitting.next())
+    if (large) await breathe()
+  const { unconflicted, parts } = split.value
+  if (parts.length === 0) return unconflicted
+  const answer = (request: ConflictRequest) => answerOf(app, withAgreed(request, unconflicted), fresh)
+  const chosen =
+    (await resolveHere(version, parts, answer, EVENTS_HERE_MAX)) ??
+    (await app.stateResolver.resolve(version.id, parts, answer)) ??
+    (await resolveHere(version, parts, answer, Number.POSITIVE_INFINITY))
+  return settled(unconflicted, chosen!)
+}
+
+/** Undefined when the conflict reaches over more events. */
+async function resolveHere(
+  version: RoomVersion,
+  parts: readonly StateMap[],
+  answer: (request: ConflictRequest) => Promise<ThreadAnswer>,
+  eventsMax: number,
+): Promise<StateMap | undefined> {
+  let events = parts.reduce((count, part) => count + part.size, 0)
+  if (events > 2 * eventsMax) return undefined
+  events = 0
+  const resolution = resolveConflict(version, parts)
   let step = resolution.next()
   while (step.done !== true) {
-    const request = step.value
-    const answer: Map<EventId, StateEvent | undefined> = await (request.ask === 'events'
-      ? stateEvents(app, request.ids)
-      : reachedEvents(app, request))
-    if (fresh !== undefined) await addFresh(app, answer, request, fresh)
-    step = resolution.next(answer)
+    const { rows, reached } = await answer(step.value)
+    events += rows.length
+    if (events > eventsMax) return undefined
+    const found = new Map<EventId, StateEvent | undefined>(rows.map((row) => [row.event_id, stateEventOf(row)]))
+    for (const id of reached) found.set(id, undefined)
+    step = resolution.next(found)
   }
   return step.value
 }
 
-async function addFresh(
-  app: App,
-  answer: Map<EventId, StateEvent | undefined>,
-  request: StateRequest,
-  fresh: StateEvent,
-): Promise<void> {
-  const { eventId } = fresh
+async function answerOf(app: App, request: StateRequest, fresh: Event | undefined): Promise<ThreadAnswer> {
   if (request.ask === 'events') {
-    if (request.ids.includes(eventId)) answer.set(eventId, fresh)
-    return
+    const rows = request.ids.length === 0 ? [] : await stateRowsById(app.db, request.ids)
+    return { rows: fresh && request.ids.includes(fresh.eventId) ? [...rows, stateRowOf(fresh)] : rows, reached: [] }
   }
-  if (!request.from.includes(eventId)) return
-  if (request.ownCounts && request.ids.includes(eventId)) answer.set(eventId, undefined)
+  const reached = [...(await reachedEvents(app, request)).keys()]
+  if (fresh === undefined || !request.from.includes(fresh.eventId)) return { rows: [], reached }
+  if (request.ownCounts && request.ids.includes(fresh.eventId)) reached.push(fresh.eventId)
   const named = { ids: request.ids, from: fresh.authEvents, ownCounts: true }
-  for (const id of (await reachedEvents(app, named)).keys()) answer.set(id, undefined)
+  return { rows: [], reached: [...reached, ...(await reachedEvents(app, named)).keys()] }
 }
 
 /** Walks the edges alone, a page at a time, until all events that are sought are met. */
@@ -118,6 +173,7 @@ export async function reachedEvents(
     const numbers = [...(await eventNumbers(app.db, from.slice(start, start + EDGES_PAGE))).keys()]
     if (ownCounts) for (const number of numbers) meet(number)
     await pass(numbers)
+    if (from.length > EDGES_PAGE) await breathe()
   }
   return found
 }

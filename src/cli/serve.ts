@@ -51,7 +51,8 @@ export async function serve(flags: ServeFlags, program: Program): Promise<void> 
   if (flags.migrate && config.global.database.auto_migrate) await migrateToLatest(config, dir, log)
   const templates = join(program.root, 'templates')
   const thumbnailer = join(program.root, 'dist', 'thumbnail-main.cjs')
-  const app = await openApp({ config, dir, log, templates, thumbnailer, exclusive: true })
+  const stateResolver = join(program.root, 'dist', 'state-resolver-main.cjs')
+  const app = await openApp({ config, dir, log, templates, thumbnailer, stateResolver, exclusive: true })
   const server = await startServer(app, listen).catch(async (error) => {
     await app.close()
     throw error

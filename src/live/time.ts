@@ -30,3 +30,8 @@ export const systemTimers: Timers = {
   },
   sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, Math.min(delayMs, 2 ** 31 - 1))),
 }
+
+/** Lets the loop go on with other requests between two pieces of a long work. */
+export function breathe(): Promise<void> {
+  return new Promise(setImmediate)
+}

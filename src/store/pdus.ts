@@ -1,9 +1,10 @@
+import type { Event } from '../core/event.ts'
 import type { EventId, RoomId } from '../core/ids.ts'
-import { type JsonObject, parseJson } from '../core/json.ts'
+import { canonicalJson, type JsonObject, parseJson } from '../core/json.ts'
 import type { StateEvent } from '../core/state/resolve.ts'
 import type { Database } from '../db/database.ts'
 import { intList, type Sql, sql, textList } from '../db/sql.ts'
-import { type AuthRow, authEventOf } from './events.ts'
+import { AUTH_COLUMNS, type AuthRow, authEventOf } from './events.ts'
 
 /** An event as other servers and the rules of rooms need it. */
 export interface PduRow extends AuthRow {
@@ -53,9 +54,35 @@ export function pduOf(row: Pick<PduRow, 'content' | 'envelope'>): JsonObject {
   return parseJson(pduText(row)) as JsonObject
 }
 
+/** What state resolution reads of an event, as text. */
+export type StateRow = AuthRow & Pick<PduRow, 'room_id' | 'rejected'>
+
+export function stateRowsById(db: Database, eventIds: readonly string[]): Promise<StateRow[]> {
+  return db.read(sql`SELECT ${AUTH_COLUMNS}, e.rejected, r.room_id FROM events e JOIN rooms r ON r.room = e.room
+    WHERE e.event_id IN ${textList(eventIds)}`)
+}
+
 /** As state resolution reads it. */
-export function stateEventOf(row: PduRow): StateEvent {
+export function stateEventOf(row: StateRow): StateEvent {
   return { ...authEventOf(row, row.room_id), rejected: row.rejected === 1 }
+}
+
+/** The same row of an event that is not stored yet. */
+export function stateRowOf(event: Event): StateRow {
+  const { content, ...envelope } = event.pdu as Record<string, JsonObject>
+  return {
+    event: 0,
+    event_id: event.eventId,
+    room_id: event.roomId,
+    type: event.type,
+    state_key: event.stateKey,
+    sender: event.sender,
+    content: canonicalJson(content!),
+    envelope: canonicalJson(envelope),
+    origin_server_ts: event.originServerTs,
+    depth: event.depth,
+    rejected: 0,
+  }
 }
 
 /** Which of the events we hold as part of the room's history, outliers left out. */

@@ -3,11 +3,11 @@ import type { ServerName } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { RemoteSummary } from '../core/room-summary.ts'
 import { childState, orderedChildren, type SpaceChild } from '../core/space.ts'
+import { breathe } from '../live/time.ts'
 import { roomsWeAreIn } from '../store/rooms.ts'
 import { mayKnowOf, remoteSpace, viaOf } from './remote-spaces.ts'
 import { recogniseAll, summaryOf } from './room-summary.ts'
 import { childrenOf } from './space-children.ts'
-import { breathe } from './sync/scope.ts'
 
 export interface HierarchyRequest {
   readonly userId: string

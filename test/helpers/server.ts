@@ -98,8 +98,10 @@ export async function startTestServer(
   })
   const log = pino({ level: 'silent' })
   await migrateToLatest(config, dir, log)
-  const [templates, thumbnailer] = [join(ROOT, 'templates'), join(ROOT, 'dist', 'thumbnail-main.cjs')]
-  const opened = { config, dir, log, templates, thumbnailer, exclusive: false }
+  const [thumbnailer, stateResolver] = ['thumbnail', 'state-resolver'].map((name) =>
+    join(ROOT, 'dist', `${name}-main.cjs`),
+  ) as [string, string]
+  const opened = { config, dir, log, templates: join(ROOT, 'templates'), thumbnailer, stateResolver, exclusive: false }
   const app = await openApp({ ...opened, ...(transport === undefined ? {} : { transport }) })
   const server = await startServer(app, { http: { host: '127.0.0.1', port: 0 } })
   const followers = await startFollowers(app)

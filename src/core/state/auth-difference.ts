@@ -5,30 +5,29 @@ import type { EventPool, Reading, Resolving } from './requests.ts'
 /**
  * The auth difference (Room version 2, "Auth difference") beyond the conflicted events themselves: what some but not
  * all of the states rest on. An event counts to its own chain in Synapse, and not by the text. `pool` holds the
- * auth chains of the conflicted events, and nothing outside of them can be in the difference.
+ * auth chains of the conflicted events, and nothing outside of them can be in the difference. `parts`: what each state
+ * has under the conflicted keys.
  */
 export function* authDifference(
   pool: EventPool,
-  sets: readonly StateMap[],
-  conflicted: ReadonlyMap<string, ReadonlySet<EventId>>,
-  unconflicted: StateMap,
+  parts: readonly StateMap[],
+  conflicted: ReadonlySet<EventId>,
   reading: Reading,
 ): Resolving<Set<EventId>> {
   const reachedBySets = new Map<EventId, number>()
-  for (const set of sets) {
-    const ends = [...conflicted.keys()].flatMap((key) => set.get(key) ?? [])
+  for (const part of parts) {
+    const ends = [...part.values()]
     const starts = reading === 'synapse' ? ends : ends.flatMap((id) => pool.get(id)?.authEvents ?? [])
     for (const id of reachable(pool, starts)) reachedBySets.set(id, (reachedBySets.get(id) ?? 0) + 1)
   }
   const difference = new Set<EventId>()
   for (const [id, count] of reachedBySets) {
-    if (count < sets.length && pool.get(id) !== undefined) difference.add(id)
+    if (count < parts.length && pool.get(id) !== undefined) difference.add(id)
   }
-  for (const events of conflicted.values()) for (const id of events) difference.delete(id)
+  for (const id of conflicted) difference.delete(id)
   // What the unconflicted events rest on is in the chain of every state.
-  if (difference.size > 0 && unconflicted.size > 0) {
-    const from = [...unconflicted.values()]
-    const reached = yield { ask: 'reached', ids: [...difference], from, ownCounts: reading === 'synapse' }
+  if (difference.size > 0) {
+    const reached = yield { ask: 'reached', ids: [...difference], ownCounts: reading === 'synapse' }
     for (const id of reached.keys()) difference.delete(id)
   }
   return difference

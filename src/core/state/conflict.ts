@@ -2,36 +2,59 @@ import type { EventId } from '../event.ts'
 import type { StateMap } from './map.ts'
 
 export interface Split {
+  /** The keys on which the sets agree. */
   readonly unconflicted: Map<string, EventId>
-  /** The different events of every other key. */
-  readonly conflicted: Map<string, Set<EventId>>
+  /** What each of the sets has under every other key. */
+  readonly parts: readonly StateMap[]
 }
 
 /**
  * The keys on which the sets agree, and the others. Room version 1 sees no conflict in a key that some of the sets
- * lack; later ones do.
+ * lack; later ones do. Yields between two sets, as states may be large.
  */
-export function splitStates(sets: readonly StateMap[], absenceConflicts: boolean): Split {
-  const unconflicted = new Map<string, EventId>()
-  const conflicted = new Map<string, Set<EventId>>()
-  const holders = new Map<string, number>()
-  for (const set of sets) {
+export function* splitStates(sets: readonly StateMap[], absenceConflicts: boolean): Generator<undefined, Split> {
+  const [first = new Map<string, EventId>(), ...others] = sets
+  const conflicted = new Set<string>()
+  const lacking = new Map<string, EventId>()
+  for (const set of others) {
+    let shared = 0
     for (const [key, id] of set) {
-      const known = unconflicted.get(key)
-      if (known === undefined) unconflicted.set(key, id)
-      else if (known !== id) addTo(conflicted, key, known, id)
-      holders.set(key, (holders.get(key) ?? 0) + 1)
+      const known = first.get(key)
+      if (known !== undefined) shared++
+      if (known === id) continue
+      const other = known ?? lacking.get(key)
+      if (other === undefined) lacking.set(key, id)
+      if (other === undefined ? absenceConflicts : other !== id) conflicted.add(key)
     }
+    if (absenceConflicts && shared < first.size) {
+      for (const key of first.keys()) if (!set.has(key)) conflicted.add(key)
+    }
+    yield
   }
-  for (const [key, id] of unconflicted) {
-    if (absenceConflicts && holders.get(key) !== sets.length) addTo(conflicted, key, id)
-  }
-  for (const key of conflicted.keys()) unconflicted.delete(key)
-  return { unconflicted, conflicted }
+  const unconflicted = new Map(first)
+  if (!absenceConflicts) for (const [key, id] of lacking) unconflicted.set(key, id)
+  for (const key of conflicted) unconflicted.delete(key)
+  return { unconflicted, parts: sets.map((set) => partOf(set, conflicted)) }
 }
 
-function addTo(conflicted: Map<string, Set<EventId>>, key: string, ...ids: readonly EventId[]): void {
-  const events = conflicted.get(key) ?? new Set()
-  for (const id of ids) events.add(id)
-  conflicted.set(key, events)
+function partOf(set: StateMap, keys: ReadonlySet<string>): StateMap {
+  const part = new Map<string, EventId>()
+  for (const key of keys) {
+    const id = set.get(key)
+    if (id !== undefined) part.set(key, id)
+  }
+  return part
+}
+
+/** The different events of every key. */
+export function conflictedEvents(parts: readonly StateMap[]): Map<string, Set<EventId>> {
+  const conflicted = new Map<string, Set<EventId>>()
+  for (const part of parts) {
+    for (const [key, id] of part) {
+      const events = conflicted.get(key)
+      if (events === undefined) conflicted.set(key, new Set([id]))
+      else events.add(id)
+    }
+  }
+  return conflicted
 }

@@ -4,7 +4,7 @@ import type { EventId } from '../event.ts'
 import { createEventIdOf } from '../ids.ts'
 import type { RoomVersion } from '../room-version.ts'
 import { stateMapKey } from './map.ts'
-import { type EventPool, load, type Resolving, type StateEvent } from './requests.ts'
+import { type EventPool, load, loadAgreed, type Resolving, type StateEvent } from './requests.ts'
 
 /**
  * Iterative auth checks (Room version 2): each event in turn enters `state` if the rules allow it there. What `state`
@@ -24,22 +24,30 @@ export function* iterativeAuthChecks(
   }
 }
 
-/** The events of the state so far that the checks will read; those that enter meanwhile are held anyway. */
+/**
+ * The events that the checks will read: of the state so far, and of what the states agree on, which joins it here.
+ * Those that enter meanwhile are held anyway.
+ */
 function* loadAuthorities(
   version: RoomVersion,
   pool: EventPool,
   events: readonly StateEvent[],
-  state: ReadonlyMap<string, EventId>,
+  state: Map<string, EventId>,
 ): Resolving<void> {
   const wanted = new Set<EventId>()
+  const lacking = new Set<string>()
   for (const event of events) {
     if (version.roomIdIsCreateHash) wanted.add(createEventIdOf(event.roomId))
     for (const [type, stateKey] of authStateKeys(version, event)) {
-      const id = state.get(stateMapKey(type, stateKey))
+      const key = stateMapKey(type, stateKey)
+      const id = state.get(key)
       if (id !== undefined) wanted.add(id)
+      else lacking.add(key)
     }
   }
   yield* load(pool, wanted)
+  // Version 12 begins with an empty state.
+  if (version.stateResolution !== 'v2.1') yield* loadAgreed(pool, lacking, state)
 }
 
 function readerFor(

@@ -1,5 +1,6 @@
 import type { AuthEvent, EventId } from '../event.ts'
 import { MatrixError } from '../matrix-error.ts'
+import { stateMapKey } from './map.ts'
 
 /** An event as state resolution reads it; rejected ones lend no authority. */
 export type StateEvent = AuthEvent & { readonly rejected?: boolean }
@@ -25,6 +26,15 @@ export interface ReachedRequest {
   readonly ownCounts: boolean
 }
 
+/** What is asked for a conflict alone, by who does not have what the states agree on. */
+export type ConflictRequest = EventsRequest | AgreedRequest | Omit<ReachedRequest, 'from'>
+
+/** The events that the states agree on under these keys; keys without any are left out of the answer. */
+export interface AgreedRequest {
+  readonly ask: 'agreed'
+  readonly keys: readonly string[]
+}
+
 /**
  * How to resolve where Synapse departs from the text of the specification: whether an event counts to its own auth
  * chain, whether authorities are sought through events outside of the full conflicted set, whether power levels and
@@ -36,7 +46,7 @@ export type Reading = 'synapse' | 'text'
 /** The events by id; of a `ReachedRequest` the keys alone count. */
 export type StateAnswer = ReadonlyMap<EventId, StateEvent | undefined>
 
-export type Resolving<Result> = Generator<StateRequest, Result, StateAnswer>
+export type Resolving<Result, Request = ConflictRequest> = Generator<Request, Result, StateAnswer>
 
 /** Ids in one request, so that an answer fits a query and a moment. */
 export const REQUEST_IDS_MAX = 1000
@@ -54,6 +64,19 @@ export function* load(pool: EventPool, ids: Iterable<EventId>): Resolving<void> 
     const chunk = wanted.slice(start, start + REQUEST_IDS_MAX)
     const answer = yield { ask: 'events', ids: chunk }
     for (const id of chunk) pool.set(id, answer.get(id))
+  }
+}
+
+/** Puts into `state` what all states agree on under those of the keys that it lacks. */
+export function* loadAgreed(pool: EventPool, keys: Iterable<string>, state: Map<string, EventId>): Resolving<void> {
+  const wanted = [...new Set(keys)].filter((key) => !state.has(key))
+  for (let start = 0; start < wanted.length; start += REQUEST_IDS_MAX) {
+    const answer = yield { ask: 'agreed', keys: wanted.slice(start, start + REQUEST_IDS_MAX) }
+    checkEventCount(pool.size + answer.size)
+    for (const [id, event] of answer) {
+      pool.set(id, event)
+      if (event !== undefined && event.stateKey !== null) state.set(stateMapKey(event.type, event.stateKey), id)
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 import type { EventId } from '../event.ts'
 import type { RoomVersion } from '../room-version.ts'
+import { splitStates } from './conflict.ts'
 import type { StateMap } from './map.ts'
-import type { ReachedRequest, Reading, Resolving, StateAnswer } from './requests.ts'
+import type { ConflictRequest, ReachedRequest, Reading, Resolving, StateAnswer, StateRequest } from './requests.ts'
 import { resolveV1 } from './v1.ts'
 import { resolveV2 } from './v2.ts'
 
@@ -14,18 +15,65 @@ export function* resolveState(
   version: RoomVersion,
   sets: readonly StateMap[],
   reading: Reading = 'synapse',
-): Resolving<StateMap> {
+): Resolving<StateMap, StateRequest> {
+  const splitting = splitFor(version, sets)
+  let split = splitting.next()
+  while (split.done !== true) split = splitting.next()
+  const { unconflicted, parts } = split.value
+  if (parts.length === 0) return unconflicted
+  const resolution = resolveConflict(version, parts, reading)
+  let step = resolution.next()
+  while (step.done !== true) {
+    const request = withAgreed(step.value, unconflicted)
+    step = resolution.next(yield request)
+  }
+  return settled(unconflicted, step.value)
+}
+
+/**
+ * The steps of `resolveState`, for who takes them apart. The first: what the states agree on, and the parts that are
+ * in conflict; none: there is no conflict. Yields where others may go on meanwhile.
+ */
+export function* splitFor(version: RoomVersion, sets: readonly StateMap[]): Generator<undefined, StateSplit> {
   const [only, ...others] = [...new Set(sets)]
-  if (only === undefined) return new Map()
-  if (others.length === 0) return only
-  const different = [only, ...others]
+  if (only === undefined) return { unconflicted: new Map(), parts: [] }
+  if (others.length === 0) return { unconflicted: only, parts: [] }
+  const split = yield* splitStates([only, ...others], version.stateResolution !== 'v1')
+  return split.parts.every((part) => part.size === 0) ? { ...split, parts: [] } : split
+}
+
+export interface StateSplit {
+  readonly unconflicted: StateMap
+  readonly parts: readonly StateMap[]
+}
+
+/** The second, which sees the conflict alone. */
+export function resolveConflict(
+  version: RoomVersion,
+  parts: readonly StateMap[],
+  reading: Reading = 'synapse',
+): Resolving<StateMap> {
   const resolve = version.stateResolution === 'v1' ? resolveV1 : resolveV2
-  return yield* resolve(version, different, reading)
+  return resolve(version, parts, reading)
+}
+
+/** What the second asks for, with what the states agree on. */
+export function withAgreed(request: ConflictRequest, unconflicted: StateMap): StateRequest {
+  if (request.ask === 'events') return request
+  if (request.ask === 'reached') return { ...request, from: [...unconflicted.values()] }
+  return { ask: 'events', ids: request.keys.flatMap((key) => unconflicted.get(key) ?? []) }
+}
+
+/** The last: what was chosen where the states disagree, beside what they agree on. */
+export function settled(unconflicted: StateMap, chosen: StateMap): StateMap {
+  const state = new Map(chosen)
+  for (const [key, id] of unconflicted) state.set(key, id)
+  return state
 }
 
 /** Drives a resolution for callers that have all events at hand. */
 export function runResolution<Result>(
-  resolution: Resolving<Result>,
+  resolution: Resolving<Result, StateRequest>,
   lookup: (ids: readonly EventId[]) => StateAnswer,
 ): Result {
   let step = resolution.next()
@@ -55,4 +103,12 @@ function reached(request: ReachedRequest, lookup: (ids: readonly EventId[]) => S
   return found
 }
 
-export type { ReachedRequest, Reading, StateAnswer, StateEvent, StateRequest } from './requests.ts'
+export type {
+  ConflictRequest,
+  ReachedRequest,
+  Reading,
+  Resolving,
+  StateAnswer,
+  StateEvent,
+  StateRequest,
+} from './requests.ts'

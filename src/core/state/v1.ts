@@ -3,16 +3,16 @@ import { authStateKeys } from '../auth/select.ts'
 import type { EventId } from '../event.ts'
 import { sha1Hex } from '../hash.ts'
 import type { RoomVersion } from '../room-version.ts'
-import { splitStates } from './conflict.ts'
+import { conflictedEvents } from './conflict.ts'
 import { type StateMap, stateMapKey } from './map.ts'
-import { type EventPool, load, type Reading, type Resolving, type StateEvent } from './requests.ts'
+import { type EventPool, load, loadAgreed, type Reading, type Resolving, type StateEvent } from './requests.ts'
 
 const AUTHORITIES = ['m.room.power_levels', 'm.room.join_rules', 'm.room.member'] as const
 
-/** State resolution of room version 1. */
-export function* resolveV1(version: RoomVersion, sets: readonly StateMap[], reading: Reading): Resolving<StateMap> {
-  const { unconflicted: state, conflicted } = splitStates(sets, false)
-  if (conflicted.size === 0) return state
+/** State resolution of room version 1. Returns what it has chosen, as `resolveV2` does. */
+export function* resolveV1(version: RoomVersion, parts: readonly StateMap[], reading: Reading): Resolving<StateMap> {
+  const conflicted = conflictedEvents(parts)
+  const state = new Map<string, EventId>()
   const pool: EventPool = new Map()
   yield* load(
     pool,
@@ -44,16 +44,13 @@ export function* resolveV1(version: RoomVersion, sets: readonly StateMap[], read
 }
 
 /** The unconflicted events that the checks will read. */
-function* loadAuthorities(version: RoomVersion, pool: EventPool, state: StateMap): Resolving<void> {
-  const wanted = new Set<EventId>()
+function* loadAuthorities(version: RoomVersion, pool: EventPool, state: Map<string, EventId>): Resolving<void> {
+  const keys = new Set<string>()
   for (const event of pool.values()) {
     if (event === undefined) continue
-    for (const [type, stateKey] of authStateKeys(version, event)) {
-      const id = state.get(stateMapKey(type, stateKey))
-      if (id !== undefined) wanted.add(id)
-    }
+    for (const [type, stateKey] of authStateKeys(version, event)) keys.add(stateMapKey(type, stateKey))
   }
-  yield* load(pool, wanted)
+  yield* loadAgreed(pool, keys, state)
 }
 
 interface Candidate {

@@ -3,36 +3,46 @@ import { createEventIdOf } from '../ids.ts'
 import { own } from '../json.ts'
 import type { RoomVersion } from '../room-version.ts'
 import { authDifference, conflictedSubgraph, reachable } from './auth-difference.ts'
-import { splitStates } from './conflict.ts'
+import { conflictedEvents } from './conflict.ts'
 import { iterativeAuthChecks } from './iterate.ts'
 import { type StateMap, stateMapKey } from './map.ts'
 import { mainlineOrder, powerOrder } from './order.ts'
-import { type EventPool, load, loadAuthChains, type Reading, type Resolving, type StateEvent } from './requests.ts'
+import {
+  type EventPool,
+  load,
+  loadAgreed,
+  loadAuthChains,
+  type Reading,
+  type Resolving,
+  type StateEvent,
+} from './requests.ts'
 
-/** State resolution of room versions 2 to 11, and of 12, which starts from nothing and looks between the conflicted. */
-export function* resolveV2(version: RoomVersion, sets: readonly StateMap[], reading: Reading): Resolving<StateMap> {
-  const { unconflicted, conflicted } = splitStates(sets, true)
-  if (conflicted.size === 0) return unconflicted
+/**
+ * State resolution of room versions 2 to 11, and of 12, which starts from nothing and looks between the conflicted.
+ * Returns what it has chosen, among other keys for all conflicted ones. It may have chosen under keys without a
+ * conflict, too: what the states agree on has to stay.
+ */
+export function* resolveV2(version: RoomVersion, parts: readonly StateMap[], reading: Reading): Resolving<StateMap> {
   const pool: EventPool = new Map()
-  const ends = new Set([...conflicted.values()].flatMap((ids) => [...ids]))
+  const ends = new Set([...conflictedEvents(parts).values()].flatMap((ids) => [...ids]))
   yield* loadAuthChains(pool, ends)
-  const full = yield* authDifference(pool, sets, conflicted, unconflicted, reading)
+  const full = yield* authDifference(pool, parts, ends, reading)
   for (const id of ends) if (pool.get(id) !== undefined) full.add(id)
   const startsEmpty = version.stateResolution === 'v2.1'
   if (startsEmpty) for (const id of conflictedSubgraph(pool, ends)) if (pool.get(id) !== undefined) full.add(id)
   if (version.roomIdIsCreateHash) yield* load(pool, createEvents(pool, full))
 
   const powerIds = withAuthorities(pool, full, reading)
-  const state = new Map<string, EventId>(startsEmpty ? [] : unconflicted)
+  const state = new Map<string, EventId>()
   yield* iterativeAuthChecks(version, pool, powerOrder(version, pool, powerIds, reading), state)
 
   const rest = [...full].filter((id) => !powerIds.has(id)).flatMap((id) => pool.get(id) ?? [])
-  const powerLevels = state.get(stateMapKey('m.room.power_levels', ''))
+  const levels = stateMapKey('m.room.power_levels', '')
+  if (!startsEmpty) yield* loadAgreed(pool, [levels], state)
+  const powerLevels = state.get(levels)
   // The levels may be unconflicted, and then their history is not held yet.
   if (powerLevels !== undefined) yield* loadPowerLevelsHistory(pool, powerLevels)
   yield* iterativeAuthChecks(version, pool, mainlineOrder(pool, rest, powerLevels), state)
-
-  for (const [key, id] of unconflicted) state.set(key, id)
   return state
 }
 

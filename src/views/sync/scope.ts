@@ -57,8 +57,3 @@ export interface SyncRoom extends RoomOfUser {
 export function hasNews(scope: Scope, room: number | null, kind: string): boolean {
   return scope.news === undefined || scope.news.get(room)?.has(kind) === true
 }
-
-/** Lets the loop go on with other requests between two pieces of a long answer. */
-export function breathe(): Promise<void> {
-  return new Promise(setImmediate)
-}

@@ -1,10 +1,11 @@
 import type { App } from '../../app.ts'
 import type { LongText } from '../../core/long-text.ts'
+import { breathe } from '../../live/time.ts'
 import { type RoomOfUser, roomsHeardBy, roomsOfDevice } from '../../store/memberships.ts'
 import { checkStillIn } from '../still-in.ts'
 import { readSyncToken } from '../tokens.ts'
 import { answer } from './answer.ts'
-import { breathe, PEEK, type SyncRequest } from './scope.ts'
+import { PEEK, type SyncRequest } from './scope.ts'
 
 export type { SyncRequest } from './scope.ts'
 
