@@ -30,6 +30,13 @@ export interface Pushes {
   readonly position: number
   /** Rooms in which something happened, and whether the user has read on there. */
   readonly touched: ReadonlyMap<number, { readonly read: boolean }>
+  /** Where the user has written last, by `placeIn`: who writes has read what came before. */
+  readonly written: ReadonlyMap<string, number>
+}
+
+/** A thread of a room, as a key. */
+export function placeIn(room: number, thread: string | null): string {
+  return `${room} ${thread ?? MAIN_THREAD}`
 }
 
 /** Rows of the log for one stretch. */
@@ -46,26 +53,31 @@ export async function pushesSince(app: App, userId: UserId, since: number): Prom
   const touched = new Map<number, { read: boolean }>()
   for (const { room, kind } of steps)
     touched.set(room, { read: kind === 'receipt' || touched.get(room)?.read === true })
+  const candidates = await candidatesIn(app, userId, new Map(rooms.map((room) => [room.room, room])), steps)
+  const written = new Map<string, number>()
+  for (const { event, room, position } of candidates)
+    if (event.sender === userId) written.set(placeIn(room.room, event.thread_root), position)
   return {
     user,
     rooms,
-    pushes: await notifying(app, user, new Map(rooms.map((room) => [room.room, room])), steps),
+    pushes: await notifying(app, user, candidates, written),
     position: steps.length === STEPS_MAX ? steps.at(-1)!.position : to,
     touched,
+    written,
   }
 }
 
 async function notifying(
   app: App,
   user: CountingUser,
-  rooms: ReadonlyMap<number, RoomOfUser>,
-  steps: readonly PushStep[],
+  candidates: readonly Candidate[],
+  written: ReadonlyMap<string, number>,
 ): Promise<Push[]> {
-  const candidates = await candidatesIn(app, user.userId, rooms, steps)
   const joined = new Set(candidates.map(({ room }) => room.room))
   const receipts = joined.size === 0 ? [] : await ownReceipts(app.db, user.userId, [...joined])
   const pushes: Push[] = []
   for (const { event, position, room } of candidates) {
+    if (position <= (written.get(placeIn(room.room, event.thread_root)) ?? 0)) continue
     const readUpTo = readUpToIn(room.room, receipts)
     if (isRead(event, event.thread_root ?? MAIN_THREAD, { readUpTo })) continue
     const reader = { ...readerOf(user, room), readUpTo }
@@ -82,7 +94,7 @@ interface Candidate {
   readonly room: RoomOfUser
 }
 
-/** Events of others since the user came into the room, and invites, also into rooms that we know nothing of. */
+/** Events since the user came into the room, and invites, also into rooms that we know nothing of. */
 async function candidatesIn(
   app: App,
   userId: string,
@@ -100,7 +112,7 @@ async function candidatesIn(
       return event === undefined ? [] : [{ position, room, event }]
     }
     const event = events.get(subject)
-    if (event === undefined || event.sender === userId) return []
+    if (event === undefined) return []
     return room.membership === 'join' || event.state_key === userId ? [{ position, room, event }] : []
   })
 }
