@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { deletePusher, MAIL_APP, PUSHER } from '../store/pushers.ts'
 import {
   deleteThreepid,
   insertThreepid,
@@ -32,9 +33,17 @@ export async function addThreepid(app: App, userId: UserId, proved: ProvedThreep
   if (written === undefined) throw threepidInUse()
 }
 
-/** The user's address is forgotten, as far as it is the user's. */
+/** The user's address is forgotten, as far as it is the user's, and gets no more mail. */
 export async function removeThreepid(app: App, userId: UserId, threepid: Threepid): Promise<void> {
-  await write(app, { guards: [], writes: [deleteThreepid(threepid, userId)], log: [{ kind: 'user', user: userId }] })
+  const pusher = { user_id: userId, app_id: MAIL_APP, pushkey: threepid.address }
+  await write(app, {
+    guards: [],
+    writes: [deleteThreepid(threepid, userId), deletePusher(pusher)],
+    log: [
+      { kind: 'user', user: userId },
+      { kind: PUSHER, user: userId },
+    ],
+  })
 }
 
 export function threepidInUse(): MatrixError {

@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { deleteAllCrossSigningKeys } from '../store/cross-signing.ts'
 import { deviceIdsOf, forgetAllDevices } from '../store/devices.ts'
 import { deleteBackupsOf } from '../store/key-backups.ts'
+import { deletePushersOf } from '../store/pushers.ts'
 import { deleteExternalIds } from '../store/sso.ts'
 import { deleteThreepidsOf } from '../store/threepids.ts'
 import { deactivateUser, erasePersonalData } from '../store/users.ts'
@@ -28,6 +29,7 @@ export async function deactivate(app: App, userId: string, erase: boolean): Prom
       deleteAllCrossSigningKeys(userId),
       ...deleteBackupsOf(userId),
       deleteThreepidsOf(userId),
+      deletePushersOf(userId),
       deleteExternalIds(userId),
       ...(erase ? erasePersonalData(userId) : []),
       ...list.writes,

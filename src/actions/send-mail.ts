@@ -1,25 +1,22 @@
 import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { AddressRefused, MailNotSent } from '../remote/mailer.ts'
+import { composeMail } from './compose-mail.ts'
 
 const RETRY_AFTER_MS = 30_000
 
 /**
- * Fills in `templates/mail/NAME.txt` and hands it to the mail server. Its first line is the subject, then come
- * paragraphs; one that is a link becomes a button in the HTML part. Nothing is queued: the caller waits for the server
- * with a limit, is told when it did not work, and no queue holds links that open accounts.
+ * Sends the mail `templates/mail/NAME.txt`. Nothing is queued: the caller waits for the server with a limit, is told
+ * when it did not work, and no queue holds links that open accounts.
  * Errors: M_THREEPID_MEDIUM_NOT_SUPPORTED without a mail server, M_INVALID_PARAM for an address that it refuses,
  * M_UNKNOWN (503) when it does not take the mail.
  */
 export async function sendMail(app: App, to: string, name: string, data: object): Promise<void> {
   const { mailer } = app.remote
   if (mailer === undefined) throw noMail()
-  const filled = await app.templates.render(`mail/${name}.txt`, { serverName: app.serverName, ...data })
-  const [subject = '', ...paragraphs] = filled.trim().split(/\n\s*\n/)
-  const text = `${paragraphs.join('\n\n')}\n`
-  const html = await app.templates.render('mail/layout.html', { subject, paragraphs })
+  const mail = await composeMail(app, name, data)
   try {
-    await mailer.send({ to, subject, text, html })
+    await mailer.send({ to, ...mail })
   } catch (error) {
     if (error instanceof AddressRefused)
       throw new MatrixError('M_INVALID_PARAM', 'The mail server takes no mail for this address.')

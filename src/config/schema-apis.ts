@@ -57,7 +57,7 @@ export function clientApi() {
 }
 
 function email() {
-  return section('Mail to users: to prove an address, and to set a new password.', {
+  return section('Mail to users: to prove an address, to set a new password, and of what they have not read.', {
     smtp_host: text('', 'Mail server; empty: no mail is sent.'),
     smtp_port: number(587, 'Its port.', { minimum: 1, maximum: 65_535 }),
     smtp_security: choice(
@@ -75,6 +75,12 @@ function email() {
       Type.String(),
       [],
       'Hosts to which clients may lead who has confirmed an address; empty: any.',
+    ),
+    notify_after: duration('10m0s', 'How long something stays unread before who asked for it gets a mail.'),
+    room_links: text(
+      'https://matrix.to/#/',
+      'What the links of such mails begin with, before the room; of Element: `https://app.element.io/#/room/`.',
+      { pattern: '^https?://' },
     ),
   })
 }

@@ -5,6 +5,7 @@ import { allPushers, PUSHER, type PusherRow, pushedIn, pushersOf } from '../stor
 import type { Follower } from './follower.ts'
 import type { Lease } from './lease.ts'
 import { allIdle } from './pace.ts'
+import { mailPushers } from './push-by-mail.ts'
 import { gatewayPushers } from './push-to-gateway.ts'
 import type { Pusher, PushWorld } from './pusher.ts'
 
@@ -29,7 +30,10 @@ interface State extends PushWorld {
  */
 export async function startPush(app: App, lease: Lease): Promise<Follower> {
   const world: PushWorld = { lease, stopped: false, hangUp: new AbortController() }
-  const makers = new Map([['http', gatewayPushers(app, world)]])
+  const makers = new Map([
+    ['http', gatewayPushers(app, world)],
+    ['email', mailPushers(app, world)],
+  ])
   const state: State = Object.assign(world, { makers, byUser: new Map(), seen: app.db.safePosition() })
   for (const row of await allPushers(app.db)) add(state, row)
   const all = () => [...state.byUser.values()].flat()

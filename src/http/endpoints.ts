@@ -62,6 +62,7 @@ import * as thirdPartyLookup from './client/third-party-lookup.ts'
 import { getThreadRoots } from './client/threads-list.ts'
 import { sendToDevice } from './client/to-device.ts'
 import { setTyping } from './client/typing.ts'
+import * as unsubscribe from './client/unsubscribe.ts'
 import { searchUserDirectory } from './client/user-directory.ts'
 import { getVersions } from './client/versions.ts'
 import { getTurnServer } from './client/voip.ts'
@@ -115,6 +116,7 @@ const ALL_BUT_VERSIONS = [
   getLoginPage,
   ...Object.values(fallbackPages),
   ...Object.values(emailTokens),
+  ...Object.values(unsubscribe),
   ...Object.values(phoneTokens),
   ...Object.values(administrativeContact),
   ...Object.values(account),

@@ -5,6 +5,9 @@ import { intList, type LogPosition, type Sql, sql } from '../db/sql.ts'
 /** The kind of log row that tells of a changed pusher of its user. */
 export const PUSHER = 'pusher'
 
+/** The only `app_id` of pushers of the kind `email` (Client-Server API, `/pushers/set`). */
+export const MAIL_APP = 'm.email'
+
 export interface PusherName {
   readonly user_id: UserId
   readonly app_id: string
@@ -17,11 +20,13 @@ export interface PusherRow extends PusherName {
   readonly data: string
   /** Milliseconds since 1970; of the last change. */
   readonly created_ts: number
-  /** The log is told to the gateway up to here. */
+  /** The log is told up to here. */
   readonly position: number
+  /** What a pusher of the kind `email` remembers, as JSON text. */
+  readonly digest: string | null
 }
 
-const COLUMNS = sql`user_id, app_id, pushkey, kind, data, created_ts, position`
+const COLUMNS = sql`user_id, app_id, pushkey, kind, data, created_ts, position, digest`
 
 export function pushersOf(db: Database, userId: string): Promise<PusherRow[]> {
   return db.read(sql`SELECT ${COLUMNS} FROM pushers WHERE user_id = ${userId} ORDER BY created_ts, app_id, pushkey`)
@@ -44,8 +49,8 @@ export interface NewPusher extends PusherName {
   readonly kind: string
   readonly data: string
   readonly created_ts: number
-  /** It goes with its session. */
-  readonly session: number
+  /** It goes with its session; null: with its user alone. */
+  readonly session: number | null
 }
 
 /** A pusher that is there already keeps its place in the log. */
@@ -59,6 +64,10 @@ export function storePusher(pusher: NewPusher, position: LogPosition): Sql {
 
 export function deletePusher({ user_id, app_id, pushkey }: PusherName): Sql {
   return sql`DELETE FROM pushers WHERE user_id = ${user_id} AND app_id = ${app_id} AND pushkey = ${pushkey}`
+}
+
+export function deletePushersOf(userId: string): Sql {
+  return sql`DELETE FROM pushers WHERE user_id = ${userId}`
 }
 
 /** Whose pushers lead to the same place. */
@@ -75,6 +84,12 @@ export function movePusher(
 ): Sql {
   return sql`UPDATE pushers SET position = ${position}, failing_since = ${failingSince} WHERE user_id = ${user_id}
     AND app_id = ${app_id} AND pushkey = ${pushkey} AND position <= ${position}`
+}
+
+/** A pusher that sends mail has told the log up to here, and remembers this. */
+export function keepDigest({ user_id, app_id, pushkey }: PusherName, position: number, digest: string): Sql {
+  return sql`UPDATE pushers SET position = ${position}, digest = ${digest}
+    WHERE user_id = ${user_id} AND app_id = ${app_id} AND pushkey = ${pushkey} AND kind = 'email'`
 }
 
 export interface PushStep {

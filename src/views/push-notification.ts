@@ -1,5 +1,6 @@
 import type { App } from '../app.ts'
 import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
+import type { RoomOfUser } from '../store/memberships.ts'
 import type { PusherRow } from '../store/pushers.ts'
 import { currentContent } from '../store/state.ts'
 import { type Push, strippedStateOf } from './pushes.ts'
@@ -37,7 +38,7 @@ export async function pushNotification(
     ...olderNames(push),
     type: event.type,
     sender: event.sender,
-    ...(await namesOf(app, push)),
+    ...(await namesOf(app, room, event.sender)),
     ...(event.type === 'm.room.member' ? { user_is_target: event.state_key === pusher.user_id } : {}),
     ...(event.content.length <= CONTENT_LENGTH_MAX && isObject(content) ? { content } : {}),
     devices,
@@ -62,7 +63,8 @@ function priorityOf({ highlight, tweaks, event }: Push): string {
   return highlight || own(tweaks, 'sound') !== undefined || event.type === 'm.room.encrypted' ? 'high' : 'low'
 }
 
-async function namesOf(app: App, { event, room }: Push): Promise<JsonObject> {
+/** What the sender and the room are called, as far as they have names: `sender_display_name`, `room_name`. */
+export async function namesOf(app: App, room: RoomOfUser, sender: string): Promise<JsonObject> {
   const contentOf = async (type: string, stateKey: string): Promise<JsonObject> => {
     const known = await currentContent(app.db, room.room_id, type, stateKey)
     if (known !== undefined || room.membership !== 'invite') return known ?? {}
@@ -71,7 +73,7 @@ async function namesOf(app: App, { event, room }: Push): Promise<JsonObject> {
   }
   const alias = own(await contentOf('m.room.canonical_alias', ''), 'alias')
   return {
-    ...textAs('sender_display_name', own(await contentOf('m.room.member', event.sender), 'displayname')),
+    ...textAs('sender_display_name', own(await contentOf('m.room.member', sender), 'displayname')),
     ...textAs('room_alias', alias),
     // A room without a name is called by its alias, as clients do.
     ...textAs('room_name', alias),

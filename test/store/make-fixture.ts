@@ -25,7 +25,8 @@ async function main(): Promise<void> {
 async function make(dialect: Dialect, connectionString: string): Promise<void> {
   // It is never there, so that what it is told stays to be seen.
   const registrations = [registrationText('http://127.0.0.1:9', { namespaces: { rooms: [{ regex: '.*' }] } })]
-  const server = await startTestServer({}, connectionString, { registrations })
+  const email = { smtp_host: '127.0.0.1', smtp_port: 9, from: 'Dendrite <matrix@test.example>' }
+  const server = await startTestServer({ email }, connectionString, { registrations })
   const known = await populate(server).finally(() => server.stop())
   const raw = await openRaw(connectionString)
   const tables = await readTables(raw, dialect)

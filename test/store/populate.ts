@@ -1,4 +1,8 @@
+import { write } from '../../src/actions/write.ts'
+import type { UserId } from '../../src/core/ids.ts'
 import { signJson } from '../../src/core/sign.ts'
+import { keepDigest } from '../../src/store/pushers.ts'
+import { insertThreepid } from '../../src/store/threepids.ts'
 import { AS_TOKEN } from '../helpers/appservice.ts'
 import { crossSigningOf, deviceKeysOf, oneTimeKeys } from '../helpers/device-keys.ts'
 import { picture } from '../helpers/pictures.ts'
@@ -53,6 +57,7 @@ export async function populate(server: TestServer): Promise<Known> {
   await personalise(server, alice, tea)
   await shareKeys(server, alice, bob)
   await dehydrate(server, bob)
+  await hearOfNews(server, bob)
   await must(server, alice, 'POST', '/_matrix/media/v1/create', {})
   await server.call('POST', '/_matrix/media/v3/upload', { token: alice.token, raw: 'tea leaves' })
   await showPicture(server, alice)
@@ -102,6 +107,7 @@ async function ask(server: TestServer, accounts: readonly Account[], tea: string
     [0, '/pushrules/global/'],
     [0, `/devices/${accounts[0]!.deviceId}`],
     [1, DEHYDRATED],
+    [1, '/pushers'],
     [0, '/room_keys/version'],
     [0, '/room_keys/keys?version=1'],
     [1, `${teaPath}/state`],
@@ -188,6 +194,26 @@ async function personalise(server: TestServer, user: Account, roomId: string): P
   })
   const key = { first_message_index: 1, forwarded_count: 0, is_verified: true, session_data: { sealed: '🍵' } }
   await must(server, user, 'PUT', `/room_keys/keys/${encodeURIComponent(roomId)}/session?version=1`, key)
+}
+
+/** A push gateway that is never there, and mails: nobody presses the button that would prove the address. */
+async function hearOfNews(server: TestServer, user: Account): Promise<void> {
+  const name = { app_display_name: 'App', device_display_name: 'Phone', lang: 'en' }
+  const gateway = { url: 'https://127.0.0.1/_matrix/push/v1/notify' }
+  const [pushkey, nowMs] = ['bob@mail.example', server.app.clock.now()]
+  await must(server, user, 'POST', '/pushers/set', {
+    ...name,
+    kind: 'http',
+    app_id: 'app',
+    pushkey: 'k',
+    data: gateway,
+  })
+  const proved = insertThreepid({ medium: 'email', address: pushkey }, user.userId, nowMs, nowMs)
+  await write(server.app, { guards: [], writes: [proved], log: [] })
+  await must(server, user, 'POST', '/pushers/set', { ...name, kind: 'email', app_id: 'm.email', pushkey, data: {} })
+  const pusher = { user_id: user.userId as UserId, app_id: 'm.email', pushkey }
+  const told = keepDigest(pusher, server.app.db.safePosition(), '{"rooms":[[1,1700000000000,3600000]]}')
+  await write(server.app, { guards: [], writes: [told], log: [] })
 }
 
 const DEHYDRATED = '/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device'

@@ -10,6 +10,7 @@ import { peeks } from './0009-peeks.ts'
 import { thumbnails } from './0010-thumbnails.ts'
 import { appservices } from './0011-appservices.ts'
 import { networkRooms } from './0012-network-rooms.ts'
+import { mailPushers } from './0013-mail-pushers.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -25,4 +26,5 @@ export const MIGRATIONS = [
   thumbnails,
   appservices,
   networkRooms,
+  mailPushers,
 ]
