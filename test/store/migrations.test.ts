@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Migration, migrate } from '../../src/db/migrate.ts'
 import type { Dialect } from '../../src/db/sql.ts'
 import { MIGRATIONS } from '../../src/store/migrations/index.ts'
@@ -36,8 +36,7 @@ eachEngine((dialect, fresh) => {
       expect(done.map((one) => one.number)).toEqual(MIGRATIONS.slice(number).map((one) => one.number))
       expect(lost(before, await tablesOf(uri, dialect))).toEqual([])
       const server = await startTestServer({}, uri)
-      onTestFinished(() => server.stop())
-      await goOn(server, known)
+      await goOn(server, known).finally(() => server.stop())
     },
   )
 
