@@ -20,6 +20,8 @@ const OLDER = [
   'GET /_matrix/client/v3/pushrules/global/{kind}/{ruleId}/{attribute}',
   'PUT /_matrix/client/v3/pushrules/',
   'PUT /_matrix/client/v3/pushrules/global/',
+  'PUT /_matrix/client/v3/pushrules/global/{kind}',
+  'PUT /_matrix/client/v3/pushrules/{scope}',
   'PUT /_matrix/client/v3/pushrules/global/{kind}/',
   'PUT /_matrix/client/v3/pushrules/{scope}/{kind}/{ruleId}',
   'PUT /_matrix/client/v3/pushrules/global/{kind}/{ruleId}/{attribute}',
