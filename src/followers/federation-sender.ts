@@ -167,7 +167,11 @@ async function readLog(app: App, state: State): Promise<void> {
     const rows = await logRows(app.db, state.seen, to, LOG_ROWS)
     const { concerned, alive } = await state.audience.of(rows)
     state.seen = rows.length === LOG_ROWS ? rows[rows.length - 1]!.position : to
-    for (const server of concerned) (await destination(app, state, server)).pace.start()
+    for (const server of concerned) {
+      const { position, pace } = await destination(app, state, server)
+      // What was read for its last transaction need not be looked at again.
+      if (position < state.seen) pace.start()
+    }
     for (const server of alive) revive(state, server, true)
     await introducePresence(app, rows)
   }
@@ -176,6 +180,7 @@ async function readLog(app: App, state: State): Promise<void> {
 /** Something waits for the server; and when it spoke to us, its pause is over. */
 function revive(state: State, server: ServerName, alive: boolean): void {
   const pace = state.byServer.get(server)?.pace
+  if (alive && pace?.failures === 0) return
   if (alive) pace?.endPause()
   pace?.start()
 }
@@ -188,9 +193,11 @@ interface Parcel {
   readonly passing: readonly (readonly [key: string, edu: JsonObject])[]
   /** Where the server is when it has taken it. */
   readonly position: number
+  /** It is as large as it may be. */
+  readonly full: boolean
 }
 
-/** Sends one transaction. Resolves with whether there may be more to send now. */
+/** Sends one transaction. Resolves with whether there was more to send when it was made. */
 async function sendSome(app: App, state: State, destination: Destination): Promise<boolean> {
   if (state.stopped) return false
   const parcel = await nextParcel(app, destination)
@@ -206,7 +213,7 @@ async function sendSome(app: App, state: State, destination: Destination): Promi
     return failed(app, state, destination, parcel, error)
   }
   await delivered(app, state, destination, parcel)
-  return true
+  return parcel.full
 }
 
 async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
@@ -222,8 +229,10 @@ async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
   const rows = await (newestOnly ? newestPdusFor : pdusFor)(app.db, span, size)
   if (rows.length < size) destination.farBehind = false
   const changes = await listChangesFor(app.db, server, app.serverName, position, to, size)
-  const edus = await edusFor(app.db, server, Math.min(size * 2, EDUS_MAX - changes.length))
-  const passing = app.live.destinations.waiting(server, EDUS_MAX - changes.length - edus.length)
+  const edusMax = Math.min(size * 2, EDUS_MAX - changes.length)
+  const edus = await edusFor(app.db, server, edusMax)
+  const passingMax = EDUS_MAX - changes.length - edus.length
+  const passing = app.live.destinations.waiting(server, passingMax)
   const reached = Math.min(endOf(rows, size, to), endOf(changes, size, to))
   return {
     pdus: rows.filter((row) => row.position <= reached).map(pduOf),
@@ -234,6 +243,7 @@ async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
     edus,
     passing,
     position: reached,
+    full: rows.length === size || changes.length === size || edus.length === edusMax || passing.length === passingMax,
   }
 }
 
