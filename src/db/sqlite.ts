@@ -33,7 +33,7 @@ const BEGIN_PATIENCE_MS = 5000
 const POLL_MS = 1000
 const CACHE_KIB = 16_000
 
-interface Connection {
+export interface Connection {
   readonly db: Sqlite.Database
   readonly transaction: TransactionStatements
   readonly prepared: WeakMap<Statement, Sqlite.Statement>
@@ -67,8 +67,28 @@ export async function openSqlite(path: string, time: Time, options: SqliteOption
   const checkpointer = startCheckpointer(path, time.timers, options.onSyncFailure)
   // What an earlier process left behind.
   checkpointer.written()
-  const queue = commitQueue(engine(connection, sync, log, checkpointer))
   const stopWatching = watchOthers(path, connection, sync, log, checkpointer)
+  return databaseOn(connection, { sync, log, checkpointer }, async () => {
+    await stopWatching()
+    await checkpointer.close()
+    await sync.synced()
+    sync.close()
+    connection.db.close()
+    options.onClosed()
+  })
+}
+
+/** What happens beside a connection. */
+export interface Beside {
+  readonly sync: WalSync
+  readonly log: Growth
+  readonly checkpointer: Checkpointer
+}
+
+/** A database on a connection that is open. `end` comes after its last commit. */
+export function databaseOn(connection: Connection, around: Beside, end: () => Promise<void>): Database {
+  const { log } = around
+  const queue = commitQueue(engine(connection, around))
   let closed: Promise<void> | undefined
   return {
     dialect: 'sqlite',
@@ -83,15 +103,7 @@ export async function openSqlite(path: string, time: Time, options: SqliteOption
       return connection.queries
     },
     close() {
-      closed ??= (async () => {
-        await queue.close()
-        await stopWatching()
-        await checkpointer.close()
-        await sync.synced()
-        sync.close()
-        connection.db.close()
-        options.onClosed()
-      })()
+      closed ??= queue.close().then(end)
       return closed
     },
   }
@@ -106,7 +118,11 @@ async function openSync(path: string, connection: Connection, options: SqliteOpt
   return sync
 }
 
-const noSync: WalSync = { synced: () => Promise.resolve(), idle: () => Promise.resolve(), close: () => undefined }
+export const noSync: WalSync = {
+  synced: () => Promise.resolve(),
+  idle: () => Promise.resolve(),
+  close: () => undefined,
+}
 
 function connect(path: string, time: Time, onSyncFailure: SqliteHooks['onSyncFailure']): Connection {
   if (!isMigrated(path)) throw new DatabaseNotMigrated(`${path} was never migrated`)
@@ -144,7 +160,7 @@ export function openFile(path: string, options: Sqlite.Options = {}): Sqlite.Dat
   return db
 }
 
-function engine(connection: Connection, sync: WalSync, log: Growth, checkpointer: Checkpointer): Engine {
+function engine(connection: Connection, { sync, log, checkpointer }: Beside): Engine {
   return {
     ready: sync.idle,
     async apply(group) {
@@ -180,15 +196,17 @@ async function inTransaction<T>(connection: Connection, work: () => T): Promise<
     await timers.sleep(BEGIN_RETRY_MS)
   }
   return unlessUnavailable(() => {
+    let ended = false
     try {
       const result = work()
       connection.transaction.commit.run()
+      ended = true
       return result
     } catch (error) {
       if (error instanceof Sqlite.SqliteError && error.code.endsWith('FSYNC')) connection.onSyncFailure(error)
       throw error
     } finally {
-      if (connection.db.inTransaction) connection.transaction.rollback.run()
+      if (!ended && connection.db.inTransaction) connection.transaction.rollback.run()
     }
   })
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { createAccount } from '../../src/actions/create-account.ts'
@@ -14,9 +14,10 @@ import { writeKeyPem } from '../../src/core/keys.ts'
 import { type RoomVersion, roomVersion } from '../../src/core/room-version.ts'
 import { sql } from '../../src/db/sql.ts'
 import { diceOf } from '../core/state/dice.ts'
+import { type Disk, diskFrom } from './disk.ts'
 import { createLiar, DAVE } from './liar.ts'
 import { createNetwork } from './network.ts'
-import { createServer, DATABASE_FILE, keyOf, type Surroundings } from './server.ts'
+import { createServer, keyOf, type Surroundings } from './server.ts'
 import { createTime, type SimulatedTime } from './time.ts'
 
 /** The honest servers, each with one who stands above the others and one who does not. */
@@ -44,13 +45,16 @@ export interface Base {
   readonly nowMs: number
   /** What the liar knows. */
   readonly memory: readonly Event[]
-  readonly fileOf: (server: string) => string
+  /** Of each server, as it is when a story begins. */
+  readonly disks: ReadonlyMap<string, Disk>
 }
 
 const bases = new Map<string, Promise<Base>>()
+/** A database in which nothing has happened. */
+let image: Promise<Buffer> | undefined
 
 export function baseOf(dir: string, version: string): Promise<Base> {
-  const known = bases.get(version) ?? build(join(dir, `base-${version}`), roomVersion(version)!)
+  const known = bases.get(version) ?? build(dir, roomVersion(version)!)
   bases.set(version, known)
   return known
 }
@@ -62,8 +66,10 @@ async function build(dir: string, version: RoomVersion): Promise<Base> {
     throw new Error(text)
   }
   const around: Surroundings = { time, network, dir, seed: 0, fault }
-  const empty = await migrated(dir)
-  const servers = HONEST_NAMES.map((name) => createServer(around, name, empty))
+  image ??= migrated(join(dir, 'empty'))
+  const empty = await image
+  const disks = new Map(HONEST_NAMES.map((name) => [name as string, diskFrom(empty)]))
+  const servers = HONEST_NAMES.map((name) => createServer(around, name, disks.get(name)!))
   for (const server of servers) await server.start()
   const appOf = (name: string) => servers.find((server) => server.name === name)!.app()!
   for (const [name, users] of Object.entries(HONEST)) {
@@ -90,8 +96,8 @@ async function build(dir: string, version: RoomVersion): Promise<Base> {
   await complete(time, sendState(a, state))
   await time.run(time.now() + PATIENCE_MS)
   for (const server of servers) await server.stop()
-  const fileOf = (server: string) => join(dir, server, DATABASE_FILE)
-  return { version, roomId, nowMs: time.now(), memory: [...liar.known.values()], fileOf }
+  for (const disk of disks.values()) disk.keep()
+  return { version, roomId, nowMs: time.now(), memory: [...liar.known.values()], disks }
 }
 
 /** Lets time pass until the work is done. */
@@ -105,7 +111,7 @@ export async function complete<Result>(time: SimulatedTime, work: Promise<Result
   return work
 }
 
-async function migrated(dir: string): Promise<string> {
+async function migrated(dir: string): Promise<Buffer> {
   mkdirSync(dir, { recursive: true })
   writeFileSync(join(dir, 'matrix_key.pem'), writeKeyPem(keyOf('empty')))
   const database = { connection_string: 'file:empty.db' }
@@ -114,7 +120,7 @@ async function migrated(dir: string): Promise<string> {
     global: { server_name: 'empty', private_key: 'matrix_key.pem', database },
   })
   await migrateToLatest(config, dir, pino({ level: 'silent' }))
-  return join(dir, 'empty.db')
+  return readFileSync(join(dir, 'empty.db'))
 }
 
 function device(userId: string) {

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { pino } from 'pino'
@@ -7,16 +7,15 @@ import { configFrom } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { type SigningKey, signingKeyFromSeed, writeKeyPem } from '../../src/core/keys.ts'
 import { type Database, DatabaseUnavailable } from '../../src/db/database.ts'
-import { openDatabase } from '../../src/db/open.ts'
 import { startFollowers } from '../../src/followers/start.ts'
 import { buildServer } from '../../src/http/server.ts'
-import { systemClock } from '../../src/live/time.ts'
 import { type OpenedApp, openApp } from '../../src/open-app.ts'
 import type { ServerRequest } from '../../src/remote/transport.ts'
+import type { Disk } from './disk.ts'
 import type { Answer, SimulatedNetwork } from './network.ts'
 import type { SimulatedTime } from './time.ts'
 
-/** A server of ours, whole but for the sockets, on a database file that outlives its crashes. */
+/** A server of ours, whole but for the sockets, on a database that outlives its crashes. */
 export interface SimulatedServer {
   readonly name: string
   /** undefined while it is down. */
@@ -40,13 +39,9 @@ export interface Surroundings {
   readonly within?: <Result>(server: string, work: () => Result) => Result
 }
 
-export const DATABASE_FILE = 'server.db'
-
-/** `from`: a migrated database, or that of a server of this name, which is copied. */
-export function createServer(around: Surroundings, name: string, from: string): SimulatedServer {
+export function createServer(around: Surroundings, name: string, disk: Disk): SimulatedServer {
   const dir = join(around.dir, name)
   mkdirSync(dir, { recursive: true })
-  copyFileSync(from, join(dir, DATABASE_FILE))
   writeFileSync(join(dir, 'matrix_key.pem'), writeKeyPem(keyOf(name)))
   let running: Process | undefined
   let starts = 0
@@ -55,7 +50,7 @@ export function createServer(around: Surroundings, name: string, from: string): 
     name,
     app: () => running?.app,
     async start() {
-      running = await within(around, name, () => open(around, name, dir, starts++))
+      running = await within(around, name, () => open(around, name, dir, disk.open(), starts++))
     },
     async crash() {
       const crashed = running
@@ -91,7 +86,7 @@ function configOf(name: string): Config {
       global: {
         server_name: name,
         private_key: 'matrix_key.pem',
-        database: { connection_string: `file:${DATABASE_FILE}` },
+        database: { connection_string: 'file:in-memory.db' },
         presence: { enable_inbound: false, enable_outbound: false },
       },
     })
@@ -109,14 +104,8 @@ interface Process {
   readonly db: Database
 }
 
-/** The timers of the database stay silent: nobody else writes to the file, and no thread has to copy its log. */
-const NO_TIMERS = { after: () => () => undefined, sleep: () => Promise.resolve() }
-
-async function open(around: Surroundings, name: string, dir: string, starts: number): Promise<Process> {
+async function open(around: Surroundings, name: string, dir: string, db: Database, starts: number): Promise<Process> {
   const { time, network, seed } = around
-  const connectionString = `file:${DATABASE_FILE}`
-  const options = { connectionString, unsafeNoSync: true }
-  const db = await openDatabase(options, dir, { clock: systemClock, timers: NO_TIMERS })
   const life = { dead: false }
   const log = pino({ level: 'silent' })
   log.error = (fields: unknown, text?: string) => {

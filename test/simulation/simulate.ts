@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto'
-import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { changeMembership } from '../../src/actions/change-membership.ts'
 import { type EventId, serverNameOf, type UserId } from '../../src/core/ids.ts'
 import { MatrixError } from '../../src/core/matrix-error.ts'
@@ -68,10 +66,10 @@ export async function simulate(seed: number, wishes: Wishes): Promise<Outcome> {
   const faults: string[] = []
   const say = (line: string) => void trace.push(`${time.now() - base.nowMs} ${line}`)
   const network = createNetwork(time, diceOf(seed + 1), say)
-  const dir = join(wishes.dir, `seed-${seed}`)
+  const { dir } = wishes
   const fault = (text: string) => void faults.push(text)
   const around = { time, network, dir, seed, fault, ...(wishes.within && { within: wishes.within }) }
-  const servers = HONEST_NAMES.map((name) => createServer(around, name, base.fileOf(name)))
+  const servers = HONEST_NAMES.map((name) => createServer(around, name, base.disks.get(name)!))
   const liar = createLiar(around, diceOf(seed + 2), base, base.memory)
   wishes.tamper?.(network)
   const told = { promised: [], messages: [], underWay: new Set<{ app: OpenedApp; what: string }>(), tally: {} }
@@ -86,7 +84,7 @@ export async function simulate(seed: number, wishes: Wishes): Promise<Outcome> {
   } finally {
     await wishes.inspect?.(servers, base.roomId)
     await Promise.all(servers.map((server) => server.stop()))
-    rmSync(dir, { recursive: true, force: true })
+    for (const disk of base.disks.values()) disk.reset()
   }
   return { faults, trace, hash: createHash('sha256').update(trace.join('\n')).digest('hex'), tally: run.tally }
 }
