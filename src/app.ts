@@ -9,6 +9,7 @@ import type { LongText } from './core/long-text.ts'
 import type { OldKey } from './core/server-keys.ts'
 import type { Database } from './db/database.ts'
 import type { Alarm } from './live/alarm.ts'
+import type { AppserviceSigns } from './live/appservice-signs.ts'
 import type { Appservices } from './live/appservices.ts'
 import type { CatchingUp } from './live/catching-up.ts'
 import type { Destinations } from './live/destinations.ts'
@@ -33,6 +34,7 @@ import type { Turns } from './live/turns.ts'
 import type { Typing } from './live/typing.ts'
 import type { Underway } from './live/underway.ts'
 import type { UnreadCountsCache } from './live/unread-counts.ts'
+import type { Uploads } from './live/uploads.ts'
 import type { Waiters } from './live/waiters.ts'
 import type { AppserviceClient } from './remote/appservices.ts'
 import type { IdentityProviders } from './remote/identity-providers.ts'
@@ -110,6 +112,8 @@ export interface App {
     /** Members of rooms that were joined without them, on their way, by room id. */
     readonly completing: Turns
     readonly destinations: Destinations
+    readonly uploads: Uploads
+    readonly appserviceSigns: AppserviceSigns
     /** How far the index of messages is. */
     readonly searchIndex: CatchingUp
     /** Rings when the log tells of a new task. */

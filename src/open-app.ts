@@ -19,6 +19,7 @@ import type { Database } from './db/database.ts'
 import { openDatabase } from './db/open.ts'
 import type { Time } from './db/sqlite.ts'
 import { createAlarm } from './live/alarm.ts'
+import { createAppserviceSigns } from './live/appservice-signs.ts'
 import { createAppservices } from './live/appservices.ts'
 import { createCatchingUp } from './live/catching-up.ts'
 import { createDestinations } from './live/destinations.ts'
@@ -44,6 +45,7 @@ import { createTurns } from './live/turns.ts'
 import { createTyping, hearTyping } from './live/typing.ts'
 import { createUnderway } from './live/underway.ts'
 import { createUnreadCountsCache } from './live/unread-counts.ts'
+import { createUploads } from './live/uploads.ts'
 import { createWaiters, type SeenRow } from './live/waiters.ts'
 import { createAppserviceClient } from './remote/appservices.ts'
 import { createIdentityProviders } from './remote/identity-providers.ts'
@@ -184,7 +186,7 @@ function besideOf(
   }
 }
 
-type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys'
+type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys' | 'uploads' | 'appserviceSigns'
 type UnderWay =
   | 'syncs'
   | 'sending'
@@ -201,6 +203,8 @@ function remembered(): Pick<App['live'], Remembered | UnderWay> {
   return {
     sentMembers: createSentMembers(),
     sightings: createSightings(),
+    uploads: createUploads(),
+    appserviceSigns: createAppserviceSigns(),
     unreadCounts: createUnreadCountsCache(),
     serverKeys: createServerKeyCache(),
     syncs: createSharing(),

@@ -1,6 +1,7 @@
 import { write } from '../actions/write.ts'
 import type { App } from '../app.ts'
 import type { Sql } from '../db/sql.ts'
+import type { SignOfLife } from '../live/appservice-signs.ts'
 import type { Appservice } from '../live/appservices.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import {
@@ -41,6 +42,10 @@ interface Listener extends Place {
   reader: Reader
   /** Something went wrong on our side: only the database knows how far it was told. */
   lost: boolean
+  /** It answered the last transaction, although it did not take it. */
+  answered: boolean
+  /** Since the last pause that came to its end, it was tried because it sent us something. */
+  revived: boolean
   readonly pace: Pace
 }
 
@@ -68,7 +73,13 @@ export async function startAppserviceSender(app: App, lease: Lease): Promise<Fol
   const startAll = () => {
     for (const { pace } of listeners) pace.start()
   }
-  const stopListening = [app.db.onGrown(startAll), app.live.typing.onChange(startAll)]
+  const stopListening = [
+    app.db.onGrown(startAll),
+    app.live.typing.onChange(startAll),
+    app.live.appserviceSigns.onSign((id, sign) => {
+      for (const listener of listeners) if (listener.appservice.id === id) revive(listener, sign)
+    }),
+  ]
   startAll()
   const idle = () => allIdle(() => listeners.map(({ pace }) => pace))
   return {
@@ -96,7 +107,8 @@ async function listenerFor(app: App, state: State, appservice: Appservice): Prom
     failures: place.underWay?.failures ?? 0,
     retryAt: place.underWay?.retry_at ?? 0,
   })
-  const listener: Listener = { ...place, appservice, reader: readerFor(app, appservice), lost: false, pace }
+  const fresh = { lost: false, answered: false, revived: false }
+  const listener: Listener = { ...place, ...fresh, appservice, reader: readerFor(app, appservice), pace }
   return listener
 }
 
@@ -107,6 +119,19 @@ async function placeOf(app: App, state: State, { id }: Appservice): Promise<Plac
   if (known === undefined) await keep(app, state, [moveCursor(appserviceCursor(id), position)])
   const underWay = await transactionUnderWay(app.db, id)
   return { position, kept: position, underWay }
+}
+
+/**
+ * Ends the pause of one that is alive. What it sends us says nothing new where it has answered us, and where we cannot
+ * reach it, one try more in each pause is enough.
+ */
+function revive(listener: Listener, sign: SignOfLife): void {
+  const { pace, answered, revived } = listener
+  if (pace.failures === 0 || pace.running !== undefined) return
+  if (sign === 'heard' && (answered || revived)) return
+  listener.revived = sign === 'heard'
+  pace.endPause()
+  pace.start()
 }
 
 /** Tells one transaction. Resolves with whether there may be more to tell now. */
@@ -139,7 +164,12 @@ async function nextTransaction(
   ended: readonly Sql[],
 ): Promise<TransactionRow | undefined> {
   const { appservice, reader } = listener
-  const { body, messages, position } = await nextStretch(app, reader, listener.position)
+  const { body, messages, position, missed } = await nextStretch(app, reader, listener.position)
+  if (missed > 0)
+    app.log.warn(
+      { appservice: appservice.id, rows: missed },
+      'an application service was away for longer than the log is kept: what happened before that it is not told',
+    )
   if (body === undefined) {
     listener.position = position
     if (ended.length === 0 && position - listener.kept < UNKEPT_MAX) return undefined
@@ -163,6 +193,8 @@ async function keep(app: App, state: State, writes: readonly Sql[]): Promise<voi
 /** Resolves with whether the application service has taken the transaction. */
 async function taken(app: App, state: State, listener: Listener, { txn_id, body }: TransactionRow): Promise<boolean> {
   const { appservice, pace } = listener
+  listener.answered = false
+  if (pace.retryAt > 0) listener.revived = false
   try {
     const { status } = await app.remote.appservices.ask(appservice, {
       method: 'PUT',
@@ -172,6 +204,7 @@ async function taken(app: App, state: State, listener: Listener, { txn_id, body 
       maxBytes: ANSWER_BYTES_MAX,
       signal: state.hangUp.signal,
     })
+    listener.answered = true
     if (status >= 200 && status < 300) return true
     throw new Unreachable(`it answers ${status}`)
   } catch (error) {

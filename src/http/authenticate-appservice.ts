@@ -12,7 +12,14 @@ import { tokenOf } from './token.ts'
 export function appserviceAsking(app: App, request: FastifyRequest): Appservice | undefined {
   if (app.appservices.all.length === 0) return undefined
   const token = tokenOf(request)
-  return token === undefined ? undefined : app.appservices.byTokenHash(hashToken(token))
+  return token === undefined ? undefined : appserviceWith(app, hashToken(token))
+}
+
+/** By the hash of its token. That it is alive is noted. */
+export function appserviceWith(app: App, hash: Uint8Array): Appservice | undefined {
+  const appservice = app.appservices.byTokenHash(hash)
+  if (appservice !== undefined) app.live.appserviceSigns.note(appservice.id, 'heard')
+  return appservice
 }
 
 /** What takes the token of an application service. Errors: M_MISSING_TOKEN, M_UNKNOWN_TOKEN. */

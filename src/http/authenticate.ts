@@ -6,7 +6,7 @@ import type { App } from '../app.ts'
 import { MatrixError, userLocked } from '../core/matrix-error.ts'
 import type { Appservice } from '../live/appservices.ts'
 import { sessionByToken } from '../store/sessions.ts'
-import { appserviceAsking, assertIdentity } from './authenticate-appservice.ts'
+import { appserviceAsking, appserviceWith, assertIdentity } from './authenticate-appservice.ts'
 import type { Endpoint, Requester } from './endpoint.ts'
 import { tokenOf } from './token.ts'
 
@@ -26,7 +26,7 @@ export async function authenticate(
     throw new MatrixError('M_MISSING_TOKEN', 'An access token is needed.')
   }
   const hash = hashToken(token)
-  const appservice = app.appservices.byTokenHash(hash)
+  const appservice = appserviceWith(app, hash)
   if (appservice !== undefined) {
     const asserted = await assertIdentity(app, appservice, request.query, locked === 'allowed')
     if (asserted.deviceId !== '')

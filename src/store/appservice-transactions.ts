@@ -16,9 +16,10 @@ export interface TransactionRow {
   readonly retry_at: number | null
 }
 
-const PREFIX = 'appservice:'
+/** What the names of their cursors begin with. */
+export const APPSERVICE_CURSORS = 'appservice:'
 
-export const appserviceCursor = (id: string): string => `${PREFIX}${id}`
+export const appserviceCursor = (id: string): string => `${APPSERVICE_CURSORS}${id}`
 
 export async function transactionUnderWay(db: Database, appserviceId: string): Promise<TransactionRow | undefined> {
   const rows = await db.read<TransactionRow>(sql`SELECT txn_id, body, messages, position, failures, retry_at
@@ -47,10 +48,12 @@ export function endTransaction(appserviceId: string, { position, messages }: Tra
   ]
 }
 
-/** Forgets those that are registered no more: the log waits for the slowest cursor. */
+/** Forgets those that are registered no more. */
 export async function forgetAllBut(db: Database, appserviceIds: readonly string[]): Promise<Sql[]> {
-  const rows = await db.read<{ name: string }>(sql`SELECT name FROM cursors WHERE name LIKE ${`${PREFIX}%`}`)
-  const gone = rows.map(({ name }) => name.slice(PREFIX.length)).filter((id) => !appserviceIds.includes(id))
+  const rows = await db.read<{ name: string }>(
+    sql`SELECT name FROM cursors WHERE name LIKE ${`${APPSERVICE_CURSORS}%`}`,
+  )
+  const gone = rows.map(({ name }) => name.slice(APPSERVICE_CURSORS.length)).filter((id) => !appserviceIds.includes(id))
   if (gone.length === 0) return []
   const transactions = sql`DELETE FROM appservice_transactions WHERE appservice_id IN ${textList(gone)}`
   return [...gone.map((id) => dropCursor(appserviceCursor(id))), transactions]

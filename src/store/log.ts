@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { intList, type Sql, sql } from '../db/sql.ts'
+import { APPSERVICE_CURSORS } from './appservice-transactions.ts'
 
 /** A sync whose token is older than so many rows looks everything up instead: anything may have happened. */
 export const NEWS_ROWS = 20_000
@@ -65,10 +66,14 @@ export function eventRowsAfter(
     AND kind = 'event' AND room IN ${intList(rooms)} ORDER BY position LIMIT ${limit}`)
 }
 
-/** The oldest position that a follower has still to read; undefined: nobody follows. A lease alone stands at 0. */
+/**
+ * The oldest position that a follower has still to read; undefined: nobody follows. A lease alone stands at 0.
+ * Application services are others' programs, for which the log does not wait.
+ */
 export async function slowestCursor(db: Database): Promise<number | undefined> {
   const rows = await db.read<{ position: number | null }>(
-    sql`SELECT MIN(position) AS position FROM cursors WHERE position > 0`,
+    sql`SELECT MIN(position) AS position FROM cursors
+      WHERE position > 0 AND name NOT LIKE ${`${APPSERVICE_CURSORS}%`}`,
   )
   return rows[0]?.position ?? undefined
 }

@@ -1,7 +1,10 @@
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+import { pruneLog } from '../../src/actions/prune-log.ts'
+import { write } from '../../src/actions/write.ts'
 import { sql } from '../../src/db/sql.ts'
 import { endTransaction, transactionUnderWay } from '../../src/store/appservice-transactions.ts'
+import { oldestLogRow } from '../../src/store/log.ts'
 import { AS_TOKEN, registrationText, startAppservice, type TestAppservice } from '../helpers/appservice.ts'
 import { eachEngine, type TestDatabase } from '../helpers/databases.ts'
 import { oneTimeKeys } from '../helpers/device-keys.ts'
@@ -135,6 +138,72 @@ eachEngine((engine, fresh) => {
         await app.db.commit({ guards: [], writes: endTransaction('bridge', row!), log: [] })
       })
       expect(bodies(appservice)).toEqual(['two'])
+    }))
+
+  test('one that refuses for good does not hold the log back, and then hears of what the log still has', () =>
+    running(async () => {
+      const appservice = await bridge()
+      const server = await start(uriOf(await fresh()), appservice.url)
+      const { app } = server
+      const alice = await enter(server, 'alice')
+      const ghost = await ghostOf(server, '_bridge_ann')
+      const roomId = await alice.createRoom({ preset: 'public_chat' })
+      await ghost.join(roomId)
+      await server.followers.idle()
+      appservice.answer(400)
+      await alice.send(roomId, 'one')
+      await appservice.until(() => appservice.tries.at(-1)?.raw.includes('"one"') === true)
+      await alice.send(roomId, 'two')
+      await ghost.post(`/rooms/${roomId}/leave`)
+      await ghost.join(roomId)
+      await server.followers.idle()
+      const others = sql`UPDATE cursors SET position = ${app.db.safePosition()} WHERE name <> 'appservice:bridge'`
+      await write(app, { guards: [], writes: [others], log: [] })
+      await pruneLog(app, app.db.safePosition(), 0)
+      expect(await oldestLogRow(app.db)).toBeUndefined()
+      await alice.send(roomId, 'three')
+      const warned = vi.spyOn(app.log, 'warn')
+      appservice.answer(200)
+      await appservice.until(() => bodies(appservice).includes('three'))
+      expect(bodies(appservice)).toEqual(['one', 'three'])
+      expect(warned.mock.calls).toContainEqual([
+        { appservice: 'bridge', rows: expect.any(Number) },
+        expect.stringContaining('longer than the log is kept'),
+      ])
+    }))
+
+  test('one that is reached again is told at once, and one that sends us something is tried once more', () =>
+    running(async () => {
+      const appservice = await bridge()
+      const server = await start(uriOf(await fresh()), appservice.url)
+      const ghost = await ghostOf(server, '_bridge_ann')
+      appservice.answer(undefined)
+      await ghost.createRoom()
+      const retries = async () => {
+        await server.followers.idle()
+        const rows = await server.app.db.read<{ retry_at: number }>(sql`SELECT retry_at FROM appservice_transactions`)
+        return { tries: appservice.tries.length, retryAt: rows[0]?.retry_at ?? 0 }
+      }
+      appservice.onQuery(async () => 200)
+      const ping = () => server.call('POST', '/_matrix/client/v1/appservice/bridge/ping', { token: AS_TOKEN, body: {} })
+      const whoami = () => server.call('GET', '/_matrix/client/v3/account/whoami', { token: AS_TOKEN })
+      await appservice.until(() => appservice.tries.length > 0)
+      // Each failure doubles the pause: soon no try falls into this test but those that it asks for.
+      for (let n = 0; n < 6; n++) {
+        const { tries } = await retries()
+        server.app.live.appserviceSigns.note('bridge', 'reached')
+        await appservice.until(() => appservice.tries.length > tries)
+      }
+      const before = await retries()
+      expect(before.retryAt - server.app.clock.now()).toBeGreaterThan(10_000)
+      await whoami()
+      await appservice.until(() => appservice.tries.length === before.tries + 1)
+      await whoami()
+      expect((await retries()).tries).toBe(before.tries + 1)
+      appservice.answer(200)
+      await ping()
+      await appservice.until(() => appservice.taken().length > 0)
+      expect(server.app.clock.now()).toBeLessThan(before.retryAt)
     }))
 
   test('who types, what is read, presence, messages to devices and keys come if the registration asks', () =>

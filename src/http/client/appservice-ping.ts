@@ -16,6 +16,8 @@ export const pingAppservice = endpoint({
   async handle(app, { appservice, params, body }) {
     if (params.appserviceId !== appservice.id)
       throw new MatrixError('M_FORBIDDEN', 'The token is that of another application service.')
-    return { duration_ms: await ping(app, appservice, body.transaction_id) }
+    const tookMs = await ping(app, appservice, body.transaction_id)
+    app.live.appserviceSigns.note(appservice.id, 'reached')
+    return { duration_ms: tookMs }
   },
 })

@@ -19,7 +19,7 @@ const BYTES_MAX = 1_048_576
 /** Reads the log on for one application service. */
 export interface Reader {
   readonly appservice: Appservice
-  readonly interest: Interest
+  interest: Interest
   /** The changes of typing lists that it knows. */
   typingSerial: number
 }
@@ -37,12 +37,17 @@ export interface Stretch {
   readonly messages: readonly number[]
   /** The log was read up to here. */
   readonly position: number
+  /** Rows that were pruned before they were read. */
+  readonly missed: number
 }
 
 /** The next stretch of the log after the position, as a transaction (Application Service API, "Pushing events"). */
 export async function nextStretch(app: App, reader: Reader, since: number): Promise<Stretch> {
   const to = app.db.safePosition()
   const rows = await logRows(app.db, since, to, LOG_ROWS)
+  // The log has no other holes. Who is in which room is looked up afresh behind it.
+  const missed = (rows[0]?.position ?? to + 1) - since - 1
+  if (missed > 0) reader.interest = createInterest(app, reader.appservice)
   const news = await newsIn(app, reader, rows)
   const cut = news.cutAt === undefined ? rows : rows.filter(({ position }) => position <= news.cutAt!)
   const position = news.cutAt ?? (rows.length === LOG_ROWS ? rows.at(-1)!.position : to)
@@ -61,6 +66,7 @@ export async function nextStretch(app: App, reader: Reader, since: number): Prom
     body: isEmpty ? undefined : `{${parts.join(',')}}`,
     messages: news.messages.map((message) => message.position),
     position,
+    missed,
   }
 }
 
