@@ -38,7 +38,7 @@ export function fetchRemoteMedia(app: App, name: MediaName, timeoutMs: number): 
     if (known !== undefined) return known
     const { contentType, fileName, blob } = await fetchFile(app, name, timeoutMs)
     const content = { ...name, uploader: null, content_type: contentType, file_name: fileName }
-    await keepMedia(app, { ...content, hash: blob.hash, bytes: blob.bytes }, blob, false)
+    await keepMedia(app, { ...content, hash: blob.hash, bytes: blob.bytes }, blob)
     // Another process may have been faster.
     const row = await mediaNamed(app.db, name)
     if (row === undefined) throw new MatrixError('M_NOT_FOUND', 'The file is not there any more.')

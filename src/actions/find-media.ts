@@ -12,7 +12,7 @@ const WAIT_DEFAULT_MS = 20_000
 const WAIT_MAX_MS = 60_000
 const LOOK_MS = 500
 /** When a file was last asked for is kept as exactly as this. */
-const ACCESS_NOTED_EVERY_MS = 6 * 3_600_000
+export const ACCESS_NOTED_EVERY_MS = 6 * 3_600_000
 
 /** A file with its content. */
 export type StoredMedia = MediaRow & {

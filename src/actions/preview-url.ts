@@ -138,7 +138,7 @@ async function keepImage(app: App, { body }: IncomingReply, type: string): Promi
     await blob.drop()
     return undefined
   }
-  await keepMedia(app, content, blob, false)
+  await keepMedia(app, content, blob)
   const sides = seen.kind === 'seen' ? { 'og:image:width': seen.width, 'og:image:height': seen.height } : {}
   const uri = `mxc://${name.origin}/${name.media_id}`
   return { 'og:image': uri, 'og:image:type': contentType, 'matrix:image:size': bytes, ...sides }

@@ -1,26 +1,27 @@
 import type { App } from '../app.ts'
 import { type TakenBlob, TooLarge } from '../blobs/blobs.ts'
+import { S3_FILE_BYTES_MAX } from '../config/complete.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
-import type { Batch } from '../db/database.ts'
+import type { Batch, Guard } from '../db/database.ts'
 import {
   countReserved,
   type MediaContent,
   type MediaName,
   mediaIsOpen,
   mediaNamed,
+  RESERVED_MS,
   reserveMedia,
   storeMedia,
 } from '../store/media.ts'
+import { checkQuota, quotaGuards, type Uploader, withinQuota } from './upload-quota.ts'
 import { write } from './write.ts'
 
 const ID_BYTES = 18
 /** Names that a user may reserve and leave unused. */
 const RESERVED_MAX = 100
-const RESERVED_MS = 24 * 3_600_000
 
-export interface Upload {
-  readonly uploader: UserId
+export interface Upload extends Uploader {
   readonly contentType: string
   readonly fileName: string | null
   /** As the request announces it. */
@@ -29,11 +30,15 @@ export interface Upload {
 }
 
 /** The largest upload, in bytes. */
-export function uploadLimit(app: App): number {
-  return app.config.media_api.max_file_size_bytes || Number.MAX_SAFE_INTEGER
+export function uploadLimit({ config }: App): number {
+  const { max_file_size_bytes: maxBytes, s3 } = config.media_api
+  return maxBytes || (s3.endpoint === '' ? Number.MAX_SAFE_INTEGER : S3_FILE_BYTES_MAX)
 }
 
-/** Stores a file under a new name (Client-Server API, "Content Repository"). Errors: M_TOO_LARGE. */
+/**
+ * Stores a file under a new name (Client-Server API, "Content Repository"). Errors: M_TOO_LARGE, and those of
+ * `withinQuota`.
+ */
 export async function uploadMedia(app: App, upload: Upload): Promise<MediaName> {
   const name = newName(app)
   await storeUnder(app, name, upload, false)
@@ -53,7 +58,7 @@ export async function createMedia(app: App, uploader: UserId): Promise<MediaName
 
 /**
  * Fills a name that was reserved. Errors: M_NOT_FOUND, M_FORBIDDEN for somebody else's, M_CANNOT_OVERWRITE_MEDIA,
- * M_TOO_LARGE.
+ * M_TOO_LARGE, and those of `withinQuota`.
  */
 export async function fillMedia(app: App, name: MediaName, upload: Upload): Promise<void> {
   const known = await mediaNamed(app.db, name)
@@ -70,20 +75,29 @@ async function storeUnder(app: App, name: MediaName, upload: Upload, reserved: b
   const { uploader, contentType, fileName } = upload
   const maxBytes = uploadLimit(app)
   if (upload.bytes !== undefined && upload.bytes > maxBytes) throw tooLarge(maxBytes)
-  const blob = await app.blobs.take(upload.source, maxBytes).catch((error: unknown) => {
-    throw error instanceof TooLarge ? tooLarge(maxBytes) : error
+  await withinQuota(app, upload, async (source) => {
+    const blob = await app.blobs.take(source, maxBytes).catch((error: unknown) => {
+      throw error instanceof TooLarge ? tooLarge(maxBytes) : error
+    })
+    const content = { ...name, uploader, content_type: contentType, file_name: fileName, ...sizeOf(blob) }
+    const guards = [mediaIsOpen(name, reserved), ...quotaGuards(app, upload, blob.bytes)]
+    if (await keepMedia(app, content, blob, guards)) return
+    await checkQuota(app, upload, blob.bytes)
+    throw overwritten()
   })
-  const content = { ...name, uploader, content_type: contentType, file_name: fileName, ...sizeOf(blob) }
-  if (!(await keepMedia(app, content, blob, reserved))) throw overwritten()
 }
 
 function sizeOf({ hash, bytes }: TakenBlob): Pick<MediaContent, 'hash' | 'bytes'> {
   return { hash, bytes }
 }
 
-/** Writes what is known of a blob, or drops it. Resolves with whether the name was free. */
-export function keepMedia(app: App, content: MediaContent, blob: TakenBlob, reserved: boolean): Promise<boolean> {
-  const guards = [mediaIsOpen(content, reserved)]
+/** Writes what is known of a blob, or drops it. Resolves with whether the guards held, which see to the name. */
+export function keepMedia(
+  app: App,
+  content: MediaContent,
+  blob: TakenBlob,
+  guards: readonly Guard[] = [mediaIsOpen(content, false)],
+): Promise<boolean> {
   return keepBlob(app, blob, { guards, writes: [storeMedia(content, app.clock.now())], log: [] })
 }
 

@@ -177,11 +177,18 @@ function checkEmail(clientApi: unknown, faults: Fault[]): void {
     faults.push({ path: [...path, 'smtp_host'], message: 'is needed when registering takes an e-mail address' })
 }
 
+/** What S3 takes in one request. */
+export const S3_FILE_BYTES_MAX = 5 * 2 ** 30
+
 function checkS3(mediaApi: unknown, faults: Fault[]): void {
   const s3 = isObject(mediaApi) && isObject(mediaApi.s3) ? mediaApi.s3 : {}
   if (s3.endpoint === '') return
   for (const key of ['bucket', 'access_key_id', 'secret_access_key']) {
     if (s3[key] === '') faults.push({ path: ['media_api', 's3', key], message: 'is needed for S3' })
+  }
+  if (isObject(mediaApi) && Number(mediaApi.max_file_size_bytes) > S3_FILE_BYTES_MAX) {
+    const message = `must be at most ${S3_FILE_BYTES_MAX} with S3, which takes no more at once`
+    faults.push({ path: ['media_api', 'max_file_size_bytes'], message })
   }
 }
 

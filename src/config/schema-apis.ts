@@ -1,6 +1,6 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { getLoginToken, jwt, sso } from './schema-login.ts'
-import { choice, duration, flag, ignored, list, number, secret, section, text } from './schema-types.ts'
+import { choice, duration, flag, ignored, list, number, secret, section, size, text } from './schema-types.ts'
 
 const PRIVATE_NETWORKS = [
   '127.0.0.1/8',
@@ -126,12 +126,14 @@ export function federationApi<D extends TSchema>(database: D) {
 export function mediaApi<D extends TSchema>(database: D) {
   return section('Uploaded files.', {
     base_path: text('media_store', 'Directory of the files.', { minLength: 1 }),
-    max_file_size_bytes: number(52_428_800, 'Largest upload; 0: any size.', { minimum: 0 }),
+    max_file_size_bytes: number(52_428_800, 'Largest upload; 0: any size, in S3 five GiB.', { minimum: 0 }),
+    user_limits: userLimits(),
     unauthenticated_downloads: flag(false, 'Serve files at the paths of before Matrix 1.11 too, to anybody.'),
     s3: s3(),
     retention: section('Files that nobody has asked for so long are forgotten; 0: never.', {
       local: duration('0', 'Files of this server: they are gone for good.'),
       remote: duration('0', 'Files of other servers: asked for again, they are fetched anew.'),
+      previews: duration('168h0m0s', 'Images of previews of pages, for thirty hours at least: they are fetched anew.'),
     }),
     url_previews: section('Previews of the pages that messages link to.', {
       enabled: flag(
@@ -160,6 +162,22 @@ export function mediaApi<D extends TSchema>(database: D) {
       'Sizes of thumbnails: the smallest that is as large as the one asked for is made.',
     ),
     database,
+  })
+}
+
+function userLimits() {
+  const limit = Type.Object({
+    time_period: duration('24h0m0s', 'Within such a time,'),
+    max_size: size('1gb', 'a user may upload so much.'),
+  })
+  return section('What a user may upload. Who has no limits of requests has none here.', {
+    max_bytes: number(0, 'All files of a user together, as long as they are kept; 0: any number of bytes.', {
+      minimum: 0,
+    }),
+    uploads: list(limit, [], 'What is uploaded within a time; all of them have to hold.'),
+    info_uri: text('', 'Page about it that clients show to who has reached a limit; empty: none.', {
+      pattern: '^$|^https?://',
+    }),
   })
 }
 

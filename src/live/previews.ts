@@ -17,13 +17,16 @@ interface Fetched {
 const PREVIEWS_MAX = 2_000
 const VERSIONS_MAX = 4
 const AGE_MS = 3_600_000
+/** Nothing is shown that was fetched earlier: its image may be forgotten. */
+export const PREVIEW_AGE_MAX_MS = 24 * 3_600_000
 
 export function createPreviews(clock: Clock): Previews {
   /** By address, the newest first. */
   const pages = new LRUCache<string, readonly Fetched[]>({ max: PREVIEWS_MAX })
   return {
     at(url, ts) {
-      const versions = pages.get(url) ?? []
+      const oldest = clock.now() - PREVIEW_AGE_MAX_MS
+      const versions = (pages.get(url) ?? []).filter(({ fetchedMs }) => fetchedMs >= oldest)
       const then = versions.find(({ fetchedMs }) => fetchedMs <= ts && ts < fetchedMs + AGE_MS)
       const [newest] = versions
       const isFresh = newest !== undefined && clock.now() < newest.fetchedMs + AGE_MS

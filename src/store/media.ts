@@ -47,6 +47,32 @@ export async function countReserved(db: Database, uploader: UserId, nowMs: numbe
   return rows[0]?.reserved ?? 0
 }
 
+/** How long a name may wait for its content. */
+export const RESERVED_MS = 24 * 3_600_000
+
+/** Of the files that the user has uploaded since then. */
+export async function uploadedBytes(db: Database, uploader: UserId, sinceMs: number): Promise<number> {
+  const rows = await db.read<{ bytes: number }>(
+    sql`SELECT COALESCE(SUM(bytes), 0) AS bytes ${uploadsSince(uploader, sinceMs)}`,
+  )
+  return rows[0]?.bytes ?? 0
+}
+
+/** Holds while the user has uploaded so many bytes since then, or less. */
+export function uploadsFit(uploader: UserId, sinceMs: number, maxBytes: number): Guard {
+  return {
+    about: `uploads:${uploader}`,
+    query: sql`SELECT SUM(bytes) AS bytes ${uploadsSince(uploader, sinceMs)} HAVING SUM(bytes) > ${maxBytes}`,
+    expect: [],
+  }
+}
+
+/** The index goes by the time of creation. */
+function uploadsSince(uploader: UserId, sinceMs: number): Sql {
+  return sql`FROM media WHERE uploader = ${uploader} AND created_ts >= ${sinceMs - RESERVED_MS}
+    AND uploaded_ts >= ${sinceMs}`
+}
+
 /** Holds while the name is still without content, or not there at all. */
 export function mediaIsOpen(name: MediaName, reserved: boolean): Guard {
   return {
@@ -114,6 +140,17 @@ export function unwantedLocal(db: Database, own: ServerName, of: Unwanted, limit
 export function unwantedRemote(db: Database, own: ServerName, beforeMs: number, limit: number): Promise<ListedMedia[]> {
   return db.read(sql`SELECT ${LISTED} FROM media WHERE origin <> ${own} AND quarantined_by IS NULL
     AND last_access_ts < ${beforeMs} ORDER BY last_access_ts LIMIT ${limit}`)
+}
+
+/** Images of previews of pages, which nobody has uploaded. */
+export function unwantedPreviews(
+  db: Database,
+  own: ServerName,
+  beforeMs: number,
+  limit: number,
+): Promise<ListedMedia[]> {
+  return db.read(sql`SELECT ${LISTED} FROM media WHERE origin = ${own} AND uploader IS NULL
+    AND quarantined_by IS NULL AND last_access_ts < ${beforeMs} ORDER BY last_access_ts LIMIT ${limit}`)
 }
 
 /** Names whose time to be used is over. */

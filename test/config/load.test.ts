@@ -160,3 +160,17 @@ test('a room version that nobody knows is a fault, with those that there are', (
   ])
   expect(readConfig(text('"11"'), 'x.yaml').config.room_server.default_room_version).toBe('11')
 })
+
+test('a limit of files above what S3 takes at once is a fault; limits of users are read with their units', () => {
+  const s3 = '  s3: { endpoint: "https://s3.example", bucket: b, access_key_id: i, secret_access_key: k }\n'
+  const large = `${LEAST}media_api:\n  max_file_size_bytes: 5368709121\n`
+  expect(faultsOf(large + s3)).toEqual([expect.stringContaining('max_file_size_bytes must be at most 5368709120')])
+  expect(faultsOf(large)).toEqual([])
+  const limits = '  user_limits:\n    max_bytes: 9\n    uploads:\n      - { time_period: 1h, max_size: 2kb }\n'
+  const { media_api: read } = readConfig(`${LEAST}media_api:\n${limits}`, 'dendrite.yaml').config
+  expect(read.user_limits).toEqual({
+    max_bytes: 9,
+    uploads: [{ time_period: 3_600_000, max_size: 2_048 }],
+    info_uri: '',
+  })
+})

@@ -1,14 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { resolve } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { write } from '../../src/actions/write.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { sql } from '../../src/db/sql.ts'
 import { DISK_STEPS, withDiskFault } from '../helpers/disk-faults.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import type { TestServer } from '../helpers/server.ts'
-import { enter, type Session } from '../helpers/session.ts'
+import { enter, enterAsAdmin, type Session } from '../helpers/session.ts'
 
 const OLD = '/_matrix/media/v3'
 const NEW = '/_matrix/client/v1/media'
@@ -201,6 +201,47 @@ eachServer({}, (server) => {
       expect(await withDiskFault('rm', 'EIO', () => sendInPieces(server, alice, 3, 500))).toBe(413)
     })
     expect(await held()).not.toEqual(known)
+  })
+
+  test('who has uploaded as much as a user may is refused, however many uploads come at once', async () => {
+    const { app } = server
+    const [alice, root] = [await enter(server, 'media-quota'), await enterAsAdmin(server, 'media-quota-admin')]
+    const settings = app.config.media_api.user_limits as Config['media_api']['user_limits']
+    const before = { ...settings }
+    const send = async (user: Session, bytes: number) => {
+      const reply = await ask(server, user, 'POST', `${OLD}/upload`, { body: 'q'.repeat(bytes) })
+      const { errcode, info_uri: infoUri } = JSON.parse(reply.text)
+      return [reply.status, errcode, infoUri].filter((part) => part !== undefined)
+    }
+    const atOnce = async () => {
+      const replies = await Promise.all([300, 300, 300, 300, 300].map((bytes) => send(alice, bytes)))
+      return replies.map(([status]) => status).sort()
+    }
+    try {
+      Object.assign(settings, { max_bytes: 1_000 })
+      expect(await send(alice, 600)).toEqual([200])
+      expect(await send(alice, 500)).toEqual([403, 'M_FORBIDDEN'])
+      expect(await sendInPieces(server, alice, 3, 200)).toBe(403)
+      expect(await send(root, 2_000)).toEqual([200])
+      expect(await send(alice, 400)).toEqual([200])
+      Object.assign(settings, { info_uri: 'https://test.example/limits' })
+      expect(await send(alice, 1)).toEqual([403, 'M_USER_LIMIT_EXCEEDED', 'https://test.example/limits'])
+      Object.assign(settings, { max_bytes: 0, uploads: [{ time_period: 3_600_000, max_size: 1_000 }] })
+      expect(await send(alice, 1)).toEqual([403, 'M_USER_LIMIT_EXCEEDED', 'https://test.example/limits'])
+      const earlier = sql`UPDATE media SET uploaded_ts = uploaded_ts - 3600000 WHERE uploader = ${alice.userId}`
+      await write(app, { guards: [], writes: [earlier], log: [] })
+      expect(await atOnce()).toEqual([200, 200, 200, 403, 403])
+      await write(app, { guards: [], writes: [earlier], log: [] })
+      // As from several processes, none of which knows what comes to the others.
+      const alone = vi.spyOn(app.live.uploads, 'of').mockReturnValue(0)
+      const files = (await filesOf(server)).length
+      expect(await atOnce()).toEqual([200, 200, 200, 403, 403])
+      expect((await filesOf(server)).length).toBe(files)
+      alone.mockRestore()
+    } finally {
+      Object.assign(settings, before)
+    }
+    expect(app.live.uploads.of(alice.userId)).toBe(0)
   })
 
   test('a database that is full at the end of an upload is answered with 503, and no file stays', async () => {

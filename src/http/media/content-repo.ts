@@ -5,10 +5,11 @@ import { makeThumbnail } from '../../actions/make-thumbnail.ts'
 import { createMedia, fillMedia, type Upload, uploadLimit, uploadMedia } from '../../actions/upload-media.ts'
 import type { App } from '../../app.ts'
 import { ANY_TYPE, contentTypeOf } from '../../core/content-headers.ts'
-import type { ServerName, UserId } from '../../core/ids.ts'
+import type { ServerName } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import type { MediaName } from '../../store/media.ts'
-import { endpoint } from '../endpoint.ts'
+import { budgetOf } from '../budget.ts'
+import { endpoint, type Requester } from '../endpoint.ts'
 import { text } from '../texts.ts'
 import { sendMedia } from './send-media.ts'
 import { THUMBNAIL_QUERY, type ThumbnailWishes, wishedThumbnail } from './thumbnail-query.ts'
@@ -40,7 +41,7 @@ export const uploadContent = endpoint({
   streamed: true,
   query: UploadQuery,
   async handle(app, { user, query, raw }) {
-    return { content_uri: uriOf(await uploadMedia(app, uploadOf(user.userId, raw, query.filename))) }
+    return { content_uri: uriOf(await uploadMedia(app, uploadOf(app, user, raw, query.filename))) }
   },
 })
 
@@ -67,7 +68,7 @@ export const uploadContentToMXC = endpoint({
   query: UploadQuery,
   async handle(app, { user, params, query, raw }) {
     const name = { origin: params.serverName as ServerName, media_id: params.mediaId }
-    await fillMedia(app, name, uploadOf(user.userId, raw, query.filename))
+    await fillMedia(app, name, uploadOf(app, user, raw, query.filename))
     return {}
   },
 })
@@ -76,12 +77,14 @@ function uriOf({ origin, media_id }: MediaName): string {
   return `mxc://${origin}/${media_id}`
 }
 
-function uploadOf(uploader: UserId, raw: FastifyRequest, fileName: string | undefined): Upload {
+function uploadOf(app: App, user: Requester, raw: FastifyRequest, fileName: string | undefined): Upload {
   const { 'content-type': type, 'content-length': length, 'content-encoding': encoding } = raw.headers
   if (encoding !== undefined && encoding !== 'identity')
     throw new MatrixError('M_UNKNOWN', 'Files are uploaded as they are, without Content-Encoding.', {}, 415)
+  const exempt = app.config.client_api.rate_limiting.exempt_user_ids
   return {
-    uploader,
+    uploader: user.userId,
+    unlimited: budgetOf({ user }, '') === undefined || exempt.includes(user.userId),
     contentType: contentTypeOf(type ?? ANY_TYPE),
     fileName: fileName ?? null,
     bytes: length === undefined ? undefined : Number(length),

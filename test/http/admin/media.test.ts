@@ -55,7 +55,8 @@ eachServer({}, (server) => {
     return write(server.app, { guards: [], writes, log: [] })
   }
 
-  const expire = (retention: { local: number; remote: number }) => {
+  const expire = (ages: { local: number; remote: number }, previews = 0) => {
+    const retention = { ...ages, previews }
     const config = { ...server.app.config, media_api: { ...server.app.config.media_api, retention } }
     const task = { id: 'expire_media', payload: {}, failures: 0, signal: new AbortController().signal }
     return expireMediaTask.run({ ...server.app, config }, task)
@@ -154,6 +155,28 @@ eachServer({}, (server) => {
     const left = await server.app.db.read<{ media_id: string }>(sql`SELECT media_id FROM media
       WHERE uploader = ${user.userId}`)
     expect(left.map((row) => row.media_id)).toEqual([idOf(seen)])
+  })
+
+  test('images of previews go after a while, and what is quarantined stays', async () => {
+    const user = await someone()
+    const [image, kept, own] = [await upload(user, 'image'), await upload(user, 'kept'), await upload(user, 'own')]
+    const writes = [image, kept].map((name) => sql`UPDATE media SET uploader = NULL WHERE media_id = ${idOf(name)}`)
+    await write(server.app, { guards: [], writes, log: [] })
+    await (await admin()).post(`${ADMIN}/media/quarantine/${kept}`)
+    const now = server.app.clock.now()
+    const left = async () => {
+      const rows = await server.app.db.read<{ media_id: string }>(sql`SELECT media_id FROM media`)
+      return [image, kept, own].map((name) => rows.some((row) => row.media_id === idOf(name)))
+    }
+    for (const name of [image, kept, own]) await setAccess(name, now - DAY_MS)
+    // A preview may still be shown: its image is kept for longer than that, whatever the configuration says.
+    await expire({ local: 0, remote: 0 }, 1)
+    expect(await left()).toEqual([true, true, true])
+    for (const name of [image, kept, own]) await setAccess(name, now - 10 * DAY_MS)
+    await expire({ local: 0, remote: 0 })
+    expect(await left()).toEqual([true, true, true])
+    await expire({ local: 0, remote: 0 }, 7 * DAY_MS)
+    expect(await left()).toEqual([false, true, true])
   })
 
   async function accessOf(name: string): Promise<number> {
