@@ -15,7 +15,7 @@ export interface Memory {
 }
 
 /** A mail tells of the rooms. */
-export function pauseRooms({ rooms }: Memory, told: readonly number[], nowMs: number): void {
+export function pauseRooms({ rooms }: Memory, told: ReadonlySet<number>, nowMs: number): void {
   for (const room of told) {
     const before = rooms.get(room)
     const pauseMs = before === undefined ? PAUSE_FIRST_MS : Math.min(before.pauseMs * PAUSE_GROWTH, PAUSE_MAX_MS)

@@ -7,7 +7,7 @@ import type { App } from '../app.ts'
 import { createPlaces, type Places } from '../live/places.ts'
 import { AddressRefused, type Mail, type Mailer, MailNotSent, MailPutOff } from '../remote/mailer.ts'
 import { keepDigest, type PusherRow } from '../store/pushers.ts'
-import { digestOf, type Unread, unreadSince } from '../views/digest.ts'
+import { digestOf, type Notice, type Unread, unreadSince } from '../views/digest.ts'
 import { type Memory, memoryIn, memoryText, pauseRooms } from './mail-memory.ts'
 import { paced } from './pace.ts'
 import type { Pusher, PushWorld } from './pusher.ts'
@@ -21,6 +21,8 @@ const AWAY_MS = 60_000
 /** Days in a row on which the mail server refuses an address, until it is given up. */
 const REFUSALS_MAX = 3
 const MARKS = 10
+/** Invites have their pause together: anybody can send them, from any number of rooms. */
+const INVITES = 0
 const DAY_MS = 24 * 3_600_000
 
 interface MailWorld {
@@ -117,6 +119,7 @@ async function tellUnread(app: App, world: MailWorld, pusher: MailPusher): Promi
   pusher.due = undefined
   const unread = await unreadSince(app, pusher.row.user_id, pusher.position)
   for (const room of unread.seen) pusher.memory.rooms.delete(room)
+  if (unread.seen.size > 0) pusher.memory.rooms.delete(INVITES)
   const due = dueOf(app, pusher, unread)
   if (due === undefined) pusher.position = unread.position
   else if (due > app.clock.now()) lookAt(app, pusher, due)
@@ -128,16 +131,22 @@ async function tellUnread(app: App, world: MailWorld, pusher: MailPusher): Promi
 /** When a mail is to be sent of what is unread; undefined: everything is read. */
 function dueOf(app: App, { memory, marks }: MailPusher, { rooms }: Unread): number | undefined {
   let due: number | undefined
-  for (const [room, [first]] of rooms) {
+  for (const notices of rooms.values()) {
+    const [first] = notices
     const cameMs = marks.find(({ position }) => position >= (first?.position ?? 0))?.atMs ?? app.clock.now()
     const ofRoom = Math.max(
       cameMs + app.config.client_api.email.notify_after,
-      memory.rooms.get(room)?.untilMs ?? 0,
+      memory.rooms.get(pauseOf(notices))?.untilMs ?? 0,
       memory.notBeforeMs,
     )
     due = Math.min(due ?? ofRoom, ofRoom)
   }
   return due
+}
+
+/** The number of the room, whose next mail waits. */
+function pauseOf([first]: readonly Notice[]): number {
+  return first === undefined || first.room.membership === 'invite' ? INVITES : first.room.room
 }
 
 /** Resolves with whether the pusher goes on: what was unread is told, or never will be. */
@@ -148,7 +157,7 @@ async function sent(app: App, world: MailWorld, pusher: MailPusher, unread: Unre
   try {
     if (pusher.gone) return false
     await world.mailer.send(mail, world.push.hangUp.signal)
-    pauseRooms(memory, [...unread.rooms.keys()], nowMs)
+    pauseRooms(memory, new Set([...unread.rooms.values()].map(pauseOf)), nowMs)
     memory.refusals = 0
   } catch (error) {
     if (error instanceof MailNotSent) return failed(app, world, pusher, error)

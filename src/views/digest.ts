@@ -16,7 +16,7 @@ const NAME_LENGTH_MAX = 80
 const TEXT_LENGTH_READ = 2_000
 
 /** What notified a user: no more of it than is shown, as there may be thousands. */
-interface Notice {
+export interface Notice {
   readonly position: number
   readonly place: string
   readonly room: RoomOfUser
