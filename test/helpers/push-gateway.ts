@@ -10,6 +10,8 @@ export interface TestGateway {
   next(): Promise<Json>
   /** How it answers from now on. */
   answer(status: number, body?: object): void
+  /** Takes notifications and answers none from now on, until it is stopped. */
+  hang(): void
   stop(): Promise<void>
 }
 
@@ -18,6 +20,7 @@ export async function startGateway(port = 0): Promise<TestGateway> {
   const heard: Json[] = []
   const asking: ((notification: Json) => void)[] = []
   let taken = 0
+  let hanging = false
   let reply: { status: number; body: object } = { status: 200, body: { rejected: [] } }
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = []
@@ -29,6 +32,7 @@ export async function startGateway(port = 0): Promise<TestGateway> {
       taken++
       waiting(notification)
     }
+    if (hanging) return
     response.writeHead(reply.status, { 'content-type': 'application/json' }).end(JSON.stringify(reply.body))
   })
   await new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
@@ -41,6 +45,9 @@ export async function startGateway(port = 0): Promise<TestGateway> {
     },
     answer(status, body = {}) {
       reply = { status, body }
+    },
+    hang() {
+      hanging = true
     },
     stop() {
       server.closeAllConnections()

@@ -336,8 +336,13 @@ test('a mail server that is away is a clear error, and the attempt counts for no
   expect([left, more.status]).toEqual([[], 503])
 })
 
-test('without a mail server no address is proved', async () => {
+test('without a mail server no address is proved, and none gets mail of what is unread', async () => {
   const server = await startTestServer()
+  const { token } = await server.register('reader')
+  const names = { app_id: 'm.email', app_display_name: 'Mail', device_display_name: 'Mail', lang: 'en' }
+  const pusher = { ...names, kind: 'email', pushkey: 'a@b.example', data: {} }
+  const push = await server.call('POST', `${v3}/pushers/set`, { token, body: pusher })
+  expect([push.status, push.body.error]).toEqual([400, 'This server sends no mail.'])
   for (const kind of ['register', 'account/password', 'account/3pid']) {
     const body = { email: 'a@b.example', client_secret: 'secret', send_attempt: 1 }
     const refused = await server.call('POST', `${v3}/${kind}/email/requestToken`, { body })

@@ -108,6 +108,33 @@ eachEngine((engine, fresh) => {
     })
   })
 
+  test('a gateway that does not answer holds up no other one; a mention wakes a phone', async () => {
+    await withServer(async (server, gateway) => {
+      const { alice, bob, roomId } = await twoInARoom(server)
+      const slow = await startGateway()
+      try {
+        slow.hang()
+        await bob.post('/pushers/set', pusher(slow, { pushkey: 'of the slow one' }))
+        await bob.post('/pushers/set', pusher(gateway))
+        await alice.send(roomId, 'hello')
+        expect((await slow.next()).content.body).toBe('hello')
+        expect((await gateway.next()).content.body).toBe('hello')
+        // So that a message alone makes no sound.
+        await (await enter(server, 'carol')).join(roomId)
+        await alice.send(roomId, 'everybody')
+        const mention = { msgtype: 'm.text', body: 'Bob', 'm.mentions': { user_ids: [bob.userId] } }
+        await alice.send(roomId, mention)
+        const [told, mentioned] = [await gateway.next(), await gateway.next()]
+        expect([told.prio, told.devices[0].tweaks]).toEqual(['low', {}])
+        expect(mentioned).toMatchObject({ prio: 'high', content: mention, counts: { unread: 3 } })
+        expect(mentioned.devices[0].tweaks).toEqual({ sound: 'default', highlight: true })
+        expect(slow.heard).toHaveLength(1)
+      } finally {
+        await slow.stop()
+      }
+    })
+  })
+
   test('a gateway that was down hears everything, in order and once, also after a restart', async () => {
     await withServer(async (server, gateway, again) => {
       const { alice, bob, roomId } = await twoInARoom(server)

@@ -27,12 +27,17 @@ eachServer({}, (server) => {
   test('tokens that can be refreshed expire, and the client stays on the same device', async () => {
     const first = await logIn('alice')
     expect(first.expires_in_ms).toBe(HOUR_MS)
+    const names = { app_id: 'app', app_display_name: 'App', device_display_name: 'Phone', lang: 'en' }
+    const data = { url: 'https://push.example/_matrix/push/v1/notify' }
+    const body = { ...names, kind: 'http', pushkey: 'k', data }
+    await server.call('POST', `${v3}/pushers/set`, { token: first.access_token, body })
     const soon = server.app.clock.now() + HOUR_MS
     const clock = vi.spyOn(server.app.clock, 'now').mockImplementation(() => soon)
     const expired = await whoami(first.access_token)
     expect([expired.status, expired.body.errcode, expired.body.soft_logout]).toEqual([401, 'M_UNKNOWN_TOKEN', true])
     const second = await refresh(first.refresh_token)
     expect((await whoami(second.access_token)).body.device_id).toBe(first.device_id)
+    expect((await server.call('GET', `${v3}/pushers`, { token: second.access_token })).body.pushers).toHaveLength(1)
     clock.mockRestore()
   })
 
