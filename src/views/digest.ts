@@ -48,11 +48,14 @@ export async function unreadSince(app: App, userId: UserId, since: number): Prom
     for (const place of written.keys()) seen.add(Number.parseInt(place, 10))
     notices = [...notices.filter(({ place }) => !written.has(place)), ...pushes.map(noticeOf)]
     position = next.position
+    // Others have their turn.
+    if (position < to) await app.timers.sleep(0)
   }
   const rooms = new Map<number, Notice[]>()
   for (const notice of notices) {
-    const { room } = notice.room
-    rooms.set(room, [...(rooms.get(room) ?? []), notice])
+    const ofRoom = rooms.get(notice.room.room)
+    if (ofRoom === undefined) rooms.set(notice.room.room, [notice])
+    else ofRoom.push(notice)
   }
   return { rooms, seen, position }
 }

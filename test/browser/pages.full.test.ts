@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { unsubscribeLink } from '../../src/actions/unsubscribe.ts'
 import { linkIn, type MailServer, startMailServer } from '../helpers/mail-server.ts'
 import { startTestServer, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
@@ -89,6 +90,16 @@ inBrowser('a client that opened the page hears that the stage is passed', async 
   })`)
   await popup
   await expect.poll(() => opener.page.evaluate('window.heard')).toBe('authDone')
+})
+
+inBrowser('the link of a mail ends such mails by its button', async () => {
+  const userId = '@weary:test.example'
+  const { pathname, search } = new URL(unsubscribeLink(server.app, userId, 'weary+tea@mail.example'))
+  const { page, complaints } = await openPage({ javaScriptEnabled: false })
+  await page.goto(`${server.url}${pathname}${search}`)
+  await page.getByRole('button').click()
+  await page.getByText(`weary+tea@mail.example gets no more mails about what ${userId} has not read.`).waitFor()
+  expect(complaints).toEqual([])
 })
 
 inBrowser('the login page hands the login to the client around it', async () => {

@@ -3,6 +3,8 @@ import { removePusher } from '../../src/actions/set-pusher.ts'
 import { write } from '../../src/actions/write.ts'
 import type { App } from '../../src/app.ts'
 import type { UserId } from '../../src/core/ids.ts'
+import type { Guard } from '../../src/db/database.ts'
+import { sql } from '../../src/db/sql.ts'
 import type { Follower } from '../../src/followers/follower.ts'
 import { startPush } from '../../src/followers/push.ts'
 import { AddressRefused, type Mail, MailNotSent, MailPutOff } from '../../src/remote/mailer.ts'
@@ -67,11 +69,15 @@ eachServer({ email: mail.config }, (server) => {
   }
 
   /** The server with a follower of its own, whose time passes when the test says so. */
-  async function followed(run: (followed: Followed) => Promise<void>, send?: (mail: Mail) => Promise<void>) {
+  async function followed(
+    run: (followed: Followed) => Promise<void>,
+    send?: (mail: Mail) => Promise<void>,
+    guards: () => readonly Guard[] = () => [],
+  ) {
     const time = handTime(Date.now())
     const remote = send === undefined ? server.app.remote : { ...server.app.remote, mailer: { send } }
     const app: App = { ...server.app, remote, clock: time.clock, timers: time.timers }
-    const start = () => startPush(app, { guards: () => [] })
+    const start = () => startPush(app, { guards })
     let follower: Follower = await start()
     const pass = async (ms: number) => {
       await follower.idle()
@@ -239,6 +245,35 @@ eachServer({ email: mail.config }, (server) => {
       await pass(48 * HOUR)
       expect(mailsTo(address)).toHaveLength(1)
     })
+  })
+
+  test('a mail that went out as its process fell is sent again under its Message-ID, and then no more', async () => {
+    const { reader, writer, address } = await two()
+    const roomId = await sharedRoom(writer, reader, 'Tea')
+    await reader.post('/pushers/set', pusher(address))
+    const ids: unknown[] = []
+    let fallen = false
+    const send = async ({ messageId }: Mail) => {
+      ids.push(messageId)
+      fallen = ids.length === 1
+    }
+    const fall = { about: 'the process', query: sql`SELECT 1 AS fallen`, expect: [] }
+    await followed(
+      async ({ pass, again }) => {
+        await writer.send(roomId, 'hello')
+        await pass(10 * MINUTE)
+        await pass(24 * HOUR)
+        expect(ids).toHaveLength(1)
+        fallen = false
+        for (let process = 2; process <= 3; process++) {
+          await again()
+          await pass(24 * HOUR)
+        }
+      },
+      send,
+      () => (fallen ? [fall] : []),
+    )
+    expect(ids).toEqual([expect.stringMatching(/^<[\w-]{43}@test\.example>$/), ids[0]])
   })
 
   test('the link of a mail ends them by a button, not by being looked at; mail programs have one, too', async () => {
