@@ -39,6 +39,8 @@ export interface Connection {
   readonly prepared: WeakMap<Statement, Sqlite.Statement>
   readonly time: Time
   readonly onSyncFailure: SqliteHooks['onSyncFailure']
+  /** Set while nobody may write, see `Checkpointer`. */
+  held?: Checkpointer['restarting']
   /** The last position applied, by us or by another process, synced or not. */
   head: number
   queries: number
@@ -88,6 +90,7 @@ export interface Beside {
 /** A database on a connection that is open. `end` comes after its last commit. */
 export function databaseOn(connection: Connection, around: Beside, end: () => Promise<void>): Database {
   const { log } = around
+  connection.held = around.checkpointer.restarting
   const queue = commitQueue(engine(connection, around))
   let closed: Promise<void> | undefined
   return {
@@ -190,10 +193,13 @@ function engine(connection: Connection, { sync, log, checkpointer }: Beside): En
 async function inTransaction<T>(connection: Connection, work: () => T): Promise<T> {
   const { clock, timers } = connection.time
   const start = clock.monotonic()
-  while (!begin(connection)) {
-    if (clock.monotonic() - start > BEGIN_PATIENCE_MS)
+  for (;;) {
+    const held = connection.held?.()
+    if (held !== undefined) await held
+    else if (begin(connection)) break
+    else if (clock.monotonic() - start > BEGIN_PATIENCE_MS)
       throw new DatabaseUnavailable('Another process holds the database')
-    await timers.sleep(BEGIN_RETRY_MS)
+    else await timers.sleep(BEGIN_RETRY_MS)
   }
   return unlessUnavailable(() => {
     let ended = false

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
@@ -7,7 +7,7 @@ import { openFile } from '../../src/db/sqlite.ts'
 import { startCheckpointer } from '../../src/db/wal-checkpoint.ts'
 import type { Timers } from '../../src/live/time.ts'
 
-test('what is written is copied into the file; the thread ends when idle, and comes back', async () => {
+test('what is written is copied, and the log starts over; the thread ends when idle, and comes back', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'dendrite-checkpoint-'))
   const path = join(dir, 'a.db')
   const db = openFile(path)
@@ -18,12 +18,12 @@ test('what is written is copied into the file; the thread ends when idle, and co
   })
   for (let round = 1; round <= 2; round++) {
     db.prepare('INSERT INTO things VALUES (?)').run(`n${round}`)
+    const log = nameOfLog(path)
     checkpointer.written()
-    // The copy may be done after the last turn, when no timer is left.
-    await until(() => {
-      time.turn()
-      return rowsInFile(path) === round
-    })
+    time.turn()
+    // Whoever writes next would have to sync the log before it starts over: the thread has done it.
+    await until(() => rowsInFile(path) === round && nameOfLog(path) !== log)
+    await until(() => checkpointer.restarting() === undefined)
     // Without writes the timer stops by itself, and the thread with it.
     await until(() => !time.turn())
   }
@@ -52,6 +52,11 @@ function handTurned() {
     return callback !== undefined
   }
   return { timers, turn }
+}
+
+/** The salts in its header, which change when it starts over ("WAL File Format", offset 16). */
+function nameOfLog(path: string): string {
+  return readFileSync(`${path}-wal`).subarray(16, 24).toString('hex')
 }
 
 /** What the database file holds without its log. */

@@ -18,7 +18,7 @@ export interface Disk {
 
 /** Nobody else writes to it. */
 const NO_TIMERS = { after: () => () => undefined, sleep: () => Promise.resolve() }
-const NO_CHECKPOINTS = { written: () => undefined, close: () => Promise.resolve() }
+const NO_CHECKPOINTS = { written: () => undefined, restarting: () => undefined, close: () => Promise.resolve() }
 
 /** `image`: the file of a database that was migrated and closed. */
 export function diskFrom(image: Buffer): Disk {
