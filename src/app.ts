@@ -13,6 +13,7 @@ import type { AppserviceSigns } from './live/appservice-signs.ts'
 import type { Appservices } from './live/appservices.ts'
 import type { CatchingUp } from './live/catching-up.ts'
 import type { Destinations } from './live/destinations.ts'
+import type { Pace } from './live/pace.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { Places } from './live/places.ts'
 import type { PresenceWatch } from './live/presence.ts'
@@ -85,6 +86,8 @@ export interface App {
   }
   readonly live: {
     readonly roomTips: RoomTips
+    /** Of those who make events. */
+    readonly pace: Pace
     readonly states: StateCache
     readonly waiters: Waiters
     readonly typing: Typing

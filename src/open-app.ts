@@ -23,6 +23,7 @@ import { createAppserviceSigns } from './live/appservice-signs.ts'
 import { createAppservices } from './live/appservices.ts'
 import { createCatchingUp } from './live/catching-up.ts'
 import { createDestinations } from './live/destinations.ts'
+import { createPace } from './live/pace.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPlaces } from './live/places.ts'
 import { createPresenceWatch } from './live/presence.ts'
@@ -139,6 +140,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     live: {
       ...hearing,
       typing,
+      pace: createPace(clock),
       rateLimiter: rateLimiterOf(config, clock),
       mailLimiter: createRateLimiter(MAILS_TO_AN_ADDRESS, clock),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),

@@ -5,7 +5,7 @@ import { roomVersion } from '../core/room-version.ts'
 import type { Batch, CommitOutcome } from '../db/database.ts'
 import { membersOfRoom, RoomIncomplete } from '../live/room-members.ts'
 import { ROOM_WANTED, type RoomTip } from '../live/room-tip.ts'
-import { roomById, roomIsNew } from '../store/rooms.ts'
+import { type RoomRow, roomById, roomIsNew } from '../store/rooms.ts'
 import { loadTip, type RoomWriter, roomWriter } from './room-writer.ts'
 import { enqueue } from './write.ts'
 
@@ -17,6 +17,8 @@ const PATIENCE = 2
 export interface AppendOptions {
   /** Everything queued for the room is in the database, and the room is read afresh from there. */
   readonly settled?: boolean
+  /** What was just read of the room. */
+  readonly room?: RoomRow | undefined
 }
 
 /**
@@ -30,7 +32,7 @@ export async function append(
   compose: (writer: RoomWriter) => Promise<void>,
   options: AppendOptions = {},
 ): Promise<readonly Event[]> {
-  const row = await roomById(app.db, roomId)
+  const row = options.room ?? (await roomById(app.db, roomId))
   if (row === undefined || row.version === null)
     throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
   if (row.blocked === 1) throw roomBlocked()
@@ -38,6 +40,7 @@ export async function append(
   if (version === undefined)
     throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `Room version ${row.version} is not known.`)
   for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
+    await app.live.pace.turn()
     const queued = await app.live.roomTips.exclusively(row.room, async (known) => {
       if (options.settled === true && known?.batch !== undefined) await decided(app, known.batch)
       const tip = options.settled === true ? undefined : known

@@ -14,20 +14,20 @@ export interface RoomRow {
   readonly partial_state: number
 }
 
-const COLUMNS = sql`room, room_id, version, create_event, blocked, history_visibility, partial_state`
+export const ROOM_COLUMNS = sql`room, room_id, version, create_event, blocked, history_visibility, partial_state`
 
 export async function roomById(db: Database, roomId: string): Promise<RoomRow | undefined> {
-  const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms WHERE room_id = ${roomId}`)
+  const rows = await db.read<RoomRow>(sql`SELECT ${ROOM_COLUMNS} FROM rooms WHERE room_id = ${roomId}`)
   return rows[0]
 }
 
 export async function roomByNumber(db: Database, room: number): Promise<RoomRow | undefined> {
-  const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms WHERE room = ${room}`)
+  const rows = await db.read<RoomRow>(sql`SELECT ${ROOM_COLUMNS} FROM rooms WHERE room = ${room}`)
   return rows[0]
 }
 
 export async function roomByAlias(db: Database, alias: string): Promise<RoomRow | undefined> {
-  const rows = await db.read<RoomRow>(sql`SELECT ${COLUMNS} FROM rooms
+  const rows = await db.read<RoomRow>(sql`SELECT ${ROOM_COLUMNS} FROM rooms
     WHERE room = (SELECT room FROM aliases WHERE alias = ${alias})`)
   return rows[0]
 }

@@ -1,5 +1,7 @@
+import type { EventId } from '../core/ids.ts'
 import type { Database, Guard } from '../db/database.ts'
 import { type Sql, sql, textList } from '../db/sql.ts'
+import { ROOM_COLUMNS, type RoomRow } from './rooms.ts'
 
 /**
  * A client's own name for a request: the same again is the same request (Client-Server API, Transaction identifiers).
@@ -10,6 +12,19 @@ export interface ClientTransaction {
   readonly endpoint: string
   readonly roomId: string
   readonly txnId: string
+}
+
+/**
+ * The room as `roomById` has it, and the event that the transaction has sent there, in one query: each message asks
+ * both.
+ */
+export async function roomAndSent(
+  db: Database,
+  t: ClientTransaction,
+): Promise<{ readonly room: RoomRow | undefined; readonly sent: EventId | undefined }> {
+  const rows = await db.read<RoomRow & { sent: EventId | null }>(sql`SELECT ${ROOM_COLUMNS}, (${find(t)}) AS sent
+    FROM rooms WHERE room_id = ${t.roomId}`)
+  return { room: rows[0], sent: rows[0]?.sent ?? undefined }
 }
 
 export async function eventOfTransaction(db: Database, t: ClientTransaction): Promise<string | undefined> {
