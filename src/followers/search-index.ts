@@ -7,7 +7,14 @@ import type { Sql } from '../db/sql.ts'
 import { cursorOf, dropCursor, moveCursor } from '../store/cursors.ts'
 import { logRows } from '../store/log.ts'
 import { note, noted } from '../store/meta.ts'
-import { type IndexableRow, indexableBetween, indexableById, indexEvent, lastEvent } from '../store/search-index.ts'
+import {
+  type IndexableRow,
+  type IndexEntry,
+  indexableBetween,
+  indexableById,
+  indexEvents,
+  lastEvent,
+} from '../store/search-index.ts'
 import type { Follower } from './follower.ts'
 import type { Lease } from './lease.ts'
 
@@ -125,16 +132,16 @@ async function readHistory(app: App, state: State): Promise<void> {
 
 /** The entries of the events, with a pause for others after each slice of work. */
 async function entriesOf(app: App, events: readonly IndexableRow[]): Promise<Sql[]> {
-  const writes: Sql[] = []
+  const entries: IndexEntry[] = []
   let startedMs = app.clock.monotonic()
   for (const { event, room, type, content } of events) {
     const words = wordsOf(searchableText(type, parseJson(content)))
-    if (words.length > 0) writes.push(...indexEvent(event, room, [...new Set(words)]))
+    if (words.length > 0) entries.push({ event, room, words: [...new Set(words)] })
     if (app.clock.monotonic() - startedMs < SLICE_MS) continue
     await app.timers.sleep(0)
     startedMs = app.clock.monotonic()
   }
-  return writes
+  return entries.length === 0 ? [] : indexEvents(entries)
 }
 
 /** Writes the entries and how far they reach. A batch that falls was that of a process which lost the lease. */
