@@ -14,9 +14,9 @@ import { mediaFigures } from './media.ts'
 /**
  * `npm run bench [-- --db postgres://…]`: starts the built server, loads it, prints figures as JSON lines.
  * `npm run bench -- postgres`: on a database of its own, started for it.
- * `npm run bench -- core`: the figures of the core alone, without a server; `-- large`: those of an account with many
- * rooms and a room with many members alone; `-- federation [joins|inbound|dead]`: those between servers alone;
- * `-- media`: thumbnails alone.
+ * `npm run bench -- send`: sends alone, on either. `-- core`: the figures of the core alone, without a server;
+ * `-- large`: those of an account with many rooms and a room with many members alone; `-- media`: thumbnails alone;
+ * `-- federation [joins|inbound|dead]`: those between servers alone.
  */
 const CLIENTS = 16
 const SECONDS = 4
@@ -34,7 +34,8 @@ async function main(): Promise<void> {
   if (process.argv.includes('large')) return largeFigures(report)
   if (process.argv.includes('federation')) return federationFigures(report)
   if (process.argv.includes('media')) return mediaFigures(report)
-  coreFigures(report)
+  const sendsAlone = process.argv.includes('send')
+  if (!sendsAlone) coreFigures(report)
   if (process.argv.includes('core')) return
   const at = process.argv.indexOf('--db')
   const own = process.argv.includes('postgres') ? await startPostgres() : undefined
@@ -49,10 +50,11 @@ async function main(): Promise<void> {
     )
     await sends(subject, users, 1)
     await sends(subject, users, CLIENTS)
-    await wakes(subject, users)
-    await reads(subject, users)
+    if (!sendsAlone) await wakes(subject, users)
+    if (!sendsAlone) await reads(subject, users)
     report('memory after the load', { rss_mb: memoryOf(subject.pid) })
     await subject.stop()
+    if (sendsAlone) return
     if (database === undefined) await largeFigures(report)
     if (database === undefined) await federationFigures(report)
   } finally {
