@@ -56,15 +56,10 @@ async function send(app: App, sending: Sending, room?: RoomRow): Promise<EventId
     const event = await writer.add(sending.type === 'm.room.redaction' ? redactionOf(sending) : sending)
     if (transaction === undefined) return
     const writes = [insertTransaction(transaction, event.eventId, app.clock.now())]
-    writer.also({ writes, guards: isAlone(app) ? [] : [transactionIsNew(transaction)] })
+    writer.also({ writes, guards: [transactionIsNew(transaction)] })
   }
   const events = await append(app, sending.roomId, compose, { room })
   return known ?? events[0]!.eventId
-}
-
-/** The lock on an SQLite file keeps other servers away: whoever asked before the room was entered knows. */
-function isAlone(app: App): boolean {
-  return app.db.dialect === 'sqlite'
 }
 
 /** Clients may name the event in `content` in every room version; where it travels is for the version to say. */

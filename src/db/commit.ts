@@ -4,7 +4,10 @@ import type { Row, SqlValue } from './sql.ts'
 /** A batch's place in its group. */
 export interface Member {
   readonly batch: Batch
-  /** The guards to ask: those about a thing that an earlier batch of its chain guards in this group are left out. */
+  /**
+   * The guards to ask: those about a thing that an earlier batch of its chain guards in this group are left out, and
+   * those for which a unique key stands.
+   */
   readonly guards: readonly Guard[]
   /** The index in the group of the batch that this one is based on. */
   readonly after: number | undefined
@@ -193,10 +196,11 @@ function chainInGroup(batch: Batch, places: ReadonlyMap<Batch, number>): Set<Bat
 }
 
 function guardsToAsk(batch: Batch, earlier: ReadonlySet<Batch>): readonly Guard[] {
-  if (earlier.size === 0) return batch.guards
+  const guards = batch.guards.some(({ keyed }) => keyed) ? batch.guards.filter(({ keyed }) => !keyed) : batch.guards
+  if (earlier.size === 0) return guards
   const guarded = new Set<string>()
   for (const base of earlier) for (const { about } of base.guards) guarded.add(about)
-  return batch.guards.filter(({ about }) => !guarded.has(about))
+  return guards.filter(({ about }) => !guarded.has(about))
 }
 
 /** The outcome of a member whose base fell in this group, or undefined. */

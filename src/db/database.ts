@@ -10,6 +10,10 @@ export interface Guard {
   readonly query: Sql
   /** The rows expected, compared by value and order. */
   readonly expect: readonly Row[]
+  /**
+   * Without it the batch would break a unique key: it is asked only when its group could not be written as a whole.
+   */
+  readonly keyed?: true
 }
 
 /** A row of the log: what changed, for wake-ups and followers. It names whom it concerns and carries no data. */

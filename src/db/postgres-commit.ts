@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import { fellWithBase, guardHolds, type Member, type Result } from './commit.ts'
 import { DatabaseUnavailable, type LogRow } from './database.ts'
+import { type RenderedWrite, together } from './postgres-rows.ts'
 import { inOneWrite, namedQuery } from './postgres-values.ts'
-import { type Rendered, render } from './render.ts'
-import type { Row } from './sql.ts'
+import { render } from './render.ts'
+import type { Row, Sql } from './sql.ts'
 
 export interface Committed {
   readonly results: readonly Result[]
@@ -38,7 +39,7 @@ export async function commitTransaction(client: pg.Client, group: readonly Membe
     return { results: plan.results, head: start, queries }
   }
   const sent = inOneWrite(client, () => [
-    ...plan.writes.map((write) => client.query(namedQuery(write))),
+    ...together(plan.writes).map((write) => client.query(namedQuery(write))),
     ...sendLog(client, plan.log, start),
     client.query('COMMIT'),
   ])
@@ -75,7 +76,8 @@ async function askGuards(client: pg.Client, group: readonly Member[]): Promise<G
 
 interface Plan {
   readonly results: Result[]
-  readonly writes: Rendered[]
+  /** Those of each batch that holds. */
+  readonly writes: RenderedWrite[][]
   readonly log: LogRow[]
 }
 
@@ -88,17 +90,20 @@ function planWrites(group: readonly Member[], settled: Guarded['results'], start
     const { log, writes } = member.batch
     const positions = log.map((_row, place) => start + plan.log.length + 1 + place)
     const known = fellWithBase(member, plan.results) ?? settled[index]
-    const rendered =
-      known === undefined ? attempt(() => writes.map((write) => render(write, 'postgres', positions))) : []
+    const rendered = known === undefined ? attempt(() => writes.map((write) => renderedWrite(write, positions))) : []
     if (known !== undefined) plan.results.push(known)
     else if (rendered instanceof Error) plan.results.push({ error: rendered })
     else {
       plan.results.push({ committed: true, positions })
-      plan.writes.push(...rendered)
+      plan.writes.push(rendered)
       plan.log.push(...log)
     }
   }
   return plan
+}
+
+function renderedWrite(write: Sql, positions: readonly number[]): RenderedWrite {
+  return { ...render(write, 'postgres', positions), rows: write.rows }
 }
 
 /** The log rows of the whole group in one statement, the new head, and the notice for other processes. */

@@ -12,6 +12,18 @@ export type Row = Record<string, SqlValue>
 export interface Sql {
   readonly strings: readonly string[]
   readonly holes: readonly Hole[]
+  /** Set by `rowsOf`. */
+  readonly rows?: Table
+}
+
+/** What a write of rows alone has for PostgreSQL, which takes the rows of many batches in one statement. */
+export interface Table {
+  readonly name: string
+  /** In the order of the holes, which are values and at most one list: that stands for a row for each item. */
+  readonly columns: Readonly<Record<string, 'text' | 'bigint'>>
+  readonly onConflict?: string
+  /** The column whose rows are changed; undefined: rows are added. Of several the last counts. */
+  readonly key?: string
 }
 
 export interface List {
@@ -33,6 +45,14 @@ export type Hole = SqlValue | Sql | List | LogPosition | PerDialect
 
 export function sql(strings: TemplateStringsArray, ...holes: Hole[]): Sql {
   return { strings, holes }
+}
+
+/**
+ * The write does nothing but add rows to a table, or change rows by a key, as `table` says. Nothing that it writes
+ * depends on other rows, so that those of batches that stand side by side may be written table by table.
+ */
+export function rowsOf(table: Table, write: Sql): Sql {
+  return { ...write, rows: table }
 }
 
 /** `column IN ${textList(ids)}`: one bound value, however many ids. */

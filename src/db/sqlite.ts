@@ -171,7 +171,8 @@ function engine(connection: Connection, { sync, log, checkpointer }: Beside): En
         // What no engine would take shows itself only when it is written: now each batch by itself.
         (error: unknown) => {
           if (error instanceof DatabaseUnavailable) throw error
-          return inTransaction(connection, () => applyGroup(connection, group, writeBatchAlone))
+          const asked = group.map((member) => ({ ...member, guards: member.batch.guards }))
+          return inTransaction(connection, () => applyGroup(connection, asked, writeBatchAlone))
         },
       )
       connection.head = Math.max(connection.head, head)

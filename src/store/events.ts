@@ -2,7 +2,7 @@ import type { AuthEvent, Event, EventId, RoomId, UserId } from '../core/event.ts
 import { canonicalJson, type JsonObject, own, parseJson } from '../core/json.ts'
 import { relationOf } from '../core/relations.ts'
 import type { Database, Guard } from '../db/database.ts'
-import { intList, type LogPosition, type Sql, sql, textList } from '../db/sql.ts'
+import { intList, type LogPosition, rowsOf, type Sql, sql, type Table, textList } from '../db/sql.ts'
 
 /** Where a new event stands: its number, its place in history, the state before it. */
 export interface EventPlace {
@@ -25,7 +25,9 @@ export function insertEvent(event: Event, place: EventPlace, authEvents: readonl
   const relation = relationOf(event.content)
   const { content, ...envelope } = event.pdu as Record<string, JsonObject>
   const statements = [
-    sql`INSERT INTO events (event, event_id, room, position, topo, type, state_key, sender, origin_server_ts, depth,
+    rowsOf(
+      EVENTS,
+      sql`INSERT INTO events (event, event_id, room, position, topo, type, state_key, sender, origin_server_ts, depth,
       content, envelope, redacts, relates_to, rel_type, thread_root, rejected, soft_failed, outlier,
       history_visibility, snapshot, previous)
       VALUES (${place.event}, ${event.eventId}, ${place.room}, ${place.position}, ${place.topo}, ${event.type},
@@ -38,17 +40,63 @@ export function insertEvent(event: Event, place: EventPlace, authEvents: readonl
       ON CONFLICT (event) DO UPDATE SET position = excluded.position, topo = excluded.topo,
       rejected = excluded.rejected, soft_failed = excluded.soft_failed, outlier = excluded.outlier,
       history_visibility = excluded.history_visibility, snapshot = excluded.snapshot, previous = excluded.previous`,
+    ),
   ]
   for (const prev of event.prevEvents) {
-    statements.push(sql`INSERT INTO event_prev (event, prev_event_id) VALUES (${place.event}, ${prev})
-      ON CONFLICT (event, prev_event_id) DO NOTHING`)
+    const edge = sql`INSERT INTO event_prev (event, prev_event_id) VALUES (${place.event}, ${prev})
+      ON CONFLICT (event, prev_event_id) DO NOTHING`
+    statements.push(rowsOf(EVENT_PREV, edge))
   }
   if (authEvents.length > 0) {
-    statements.push(sql`INSERT INTO event_auth (event, auth_event)
+    const edges = sql`INSERT INTO event_auth (event, auth_event)
       SELECT ${place.event}, a.* FROM ${intList(authEvents)} AS a WHERE true
-      ON CONFLICT (event, auth_event) DO NOTHING`)
+      ON CONFLICT (event, auth_event) DO NOTHING`
+    statements.push(rowsOf(EVENT_AUTH, edges))
   }
   return statements
+}
+
+const EVENTS: Table = {
+  name: 'events',
+  columns: {
+    event: 'bigint',
+    event_id: 'text',
+    room: 'bigint',
+    position: 'bigint',
+    topo: 'bigint',
+    type: 'text',
+    state_key: 'text',
+    sender: 'text',
+    origin_server_ts: 'bigint',
+    depth: 'bigint',
+    content: 'text',
+    envelope: 'text',
+    redacts: 'text',
+    relates_to: 'text',
+    rel_type: 'text',
+    thread_root: 'text',
+    rejected: 'bigint',
+    soft_failed: 'bigint',
+    outlier: 'bigint',
+    history_visibility: 'text',
+    snapshot: 'bigint',
+    previous: 'bigint',
+  },
+  onConflict: `ON CONFLICT (event) DO UPDATE SET position = excluded.position, topo = excluded.topo,
+    rejected = excluded.rejected, soft_failed = excluded.soft_failed, outlier = excluded.outlier,
+    history_visibility = excluded.history_visibility, snapshot = excluded.snapshot, previous = excluded.previous`,
+}
+
+const EVENT_PREV: Table = {
+  name: 'event_prev',
+  columns: { event: 'bigint', prev_event_id: 'text' },
+  onConflict: 'ON CONFLICT (event, prev_event_id) DO NOTHING',
+}
+
+const EVENT_AUTH: Table = {
+  name: 'event_auth',
+  columns: { event: 'bigint', auth_event: 'bigint' },
+  onConflict: 'ON CONFLICT (event, auth_event) DO NOTHING',
 }
 
 function flag({ aside }: EventPlace, ...asides: readonly Aside[]): number {

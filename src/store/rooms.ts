@@ -1,6 +1,6 @@
 import type { EventId, RoomId } from '../core/ids.ts'
 import type { Database, Guard } from '../db/database.ts'
-import { type Sql, sql, textList } from '../db/sql.ts'
+import { rowsOf, type Sql, sql, textList } from '../db/sql.ts'
 import { endPeeksInto } from './peeks.ts'
 
 export interface RoomRow {
@@ -229,9 +229,11 @@ export function replaceHeads(
 ): Sql[] {
   // What nearly every message does.
   if (before.length === 1 && heads.length === 1)
-    return [sql`UPDATE heads SET event = ${heads[0]!}, snapshot = ${snapshot} WHERE room = ${room}`]
+    return [rowsOf(HEADS, sql`UPDATE heads SET event = ${heads[0]!}, snapshot = ${snapshot} WHERE room = ${room}`)]
   return [
     ...(before.length === 0 ? [] : [sql`DELETE FROM heads WHERE room = ${room}`]),
     ...heads.map((head) => sql`INSERT INTO heads (room, event, snapshot) VALUES (${room}, ${head}, ${snapshot})`),
   ]
 }
+
+const HEADS = { name: 'heads', columns: { event: 'bigint', snapshot: 'bigint', room: 'bigint' }, key: 'room' } as const

@@ -1,6 +1,6 @@
 import type { EventId } from '../core/ids.ts'
 import type { Database, Guard } from '../db/database.ts'
-import { type Sql, sql, textList } from '../db/sql.ts'
+import { rowsOf, type Sql, sql, textList } from '../db/sql.ts'
 import { ROOM_COLUMNS, type RoomRow } from './rooms.ts'
 
 /**
@@ -38,7 +38,7 @@ export async function transactionKnown(db: Database, t: ClientTransaction): Prom
 }
 
 export function transactionIsNew(t: ClientTransaction): Guard {
-  return { about: transactionName(t), query: find(t), expect: [] }
+  return { about: transactionName(t), query: find(t), expect: [], keyed: true }
 }
 
 export function transactionName(t: ClientTransaction): string {
@@ -46,9 +46,25 @@ export function transactionName(t: ClientTransaction): string {
 }
 
 export function insertTransaction(t: ClientTransaction, eventId: string | null, nowMs: number): Sql {
-  return sql`INSERT INTO transactions (user_id, device_id, endpoint, room_id, txn_id, event_id, created_ts)
-    VALUES (${t.userId}, ${t.deviceId}, ${t.endpoint}, ${t.roomId}, ${t.txnId}, ${eventId}, ${nowMs})`
+  return rowsOf(
+    TRANSACTIONS,
+    sql`INSERT INTO transactions (user_id, device_id, endpoint, room_id, txn_id, event_id, created_ts)
+    VALUES (${t.userId}, ${t.deviceId}, ${t.endpoint}, ${t.roomId}, ${t.txnId}, ${eventId}, ${nowMs})`,
+  )
 }
+
+const TRANSACTIONS = {
+  name: 'transactions',
+  columns: {
+    user_id: 'text',
+    device_id: 'text',
+    endpoint: 'text',
+    room_id: 'text',
+    txn_id: 'text',
+    event_id: 'text',
+    created_ts: 'bigint',
+  },
+} as const
 
 /** Which of these events the device sent, and under which transaction id. */
 export function transactionsOfEvents(
