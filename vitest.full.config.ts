@@ -5,7 +5,7 @@ const FULL = ['test/**/*.full.test.ts']
 const NO_TESTS = ['node_modules/**']
 /** They measure times and memory, or build the program anew: nothing else runs beside them. */
 const ALONE = [
-  'test/e2e/{slow-disk,large-files}.full.test.ts',
+  'test/e2e/{slow-disk,large-files,idle-memory}.full.test.ts',
   'test/hostile/media.full.test.ts',
   'test/package.full.test.ts',
 ]

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startPostgres } from '../helpers/postgres.ts'
+import { AS_INSTALLED, RUN } from '../helpers/server-process.ts'
 import { benchClient, type Client } from './client.ts'
 import { coreFigures } from './core.ts'
 import { federationFigures } from './federation.ts'
@@ -77,16 +78,11 @@ async function start(dir: string, database: string | undefined): Promise<Subject
   writeFileSync(join(dir, 'dendrite.yaml'), await output(config))
   await output(['generate-keys', '--private-key', join(dir, 'matrix_key.pem')])
   const before = performance.now()
-  const args = [
-    '--max-semi-space-size=2',
-    '--v8-pool-size=1',
-    'bin/run.js',
-    'serve',
-    '--config',
-    join(dir, 'dendrite.yaml'),
-  ]
-  const flags = ['--http-bind-address', `127.0.0.1:${port}`, '--really-enable-open-registration']
-  const child = spawn(process.execPath, [...args, ...flags], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const args = ['serve', '--config', join(dir, 'dendrite.yaml'), '--http-bind-address', `127.0.0.1:${port}`]
+  const child = spawn(process.execPath, [RUN, ...args, '--really-enable-open-registration'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, ...AS_INSTALLED },
+  })
   const client = benchClient(port, CLIENTS * 2)
   while (!(await isReady(client))) await new Promise((resolve) => setTimeout(resolve, 20))
   const startMs = Math.round(performance.now() - before)
@@ -107,7 +103,7 @@ async function isReady(client: Client): Promise<boolean> {
 }
 
 function output(args: readonly string[]): Promise<string> {
-  const child = spawn(process.execPath, ['bin/run.js', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [RUN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   let text = ''
   child.stdout.on('data', (chunk: Buffer) => {
     text += chunk.toString()

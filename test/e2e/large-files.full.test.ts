@@ -4,14 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { downloadLarge, residentGrowth, uploadLarge } from '../helpers/large-files.ts'
+import { AS_INSTALLED } from '../helpers/server-process.ts'
 import { makeAuthority, prepareTlsServer, type RunningTlsServer, startTlsServer } from '../helpers/tls-servers.ts'
 
 const GIB = 2 ** 30
 const GROWTH_MAX_MIB = 30
 /** Of a file that comes over TLS, is written, and goes out. */
 const FETCH_GROWTH_MAX_MIB = 50
-/** As the first line of `bin/run.js` has it. */
-const AS_INSTALLED = { NODE_OPTIONS: '--max-semi-space-size=2 --v8-pool-size=1' }
 const servers: RunningTlsServer[] = []
 const tokens: string[] = []
 let dir = ''

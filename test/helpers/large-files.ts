@@ -52,7 +52,8 @@ export async function residentGrowth(pid: number, work: () => Promise<unknown>):
   return memoryOf(pid, 'VmHWM') - before
 }
 
-function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+/** MiB (Linux). */
+export function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1_024
 }

@@ -1,9 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 export const RUN = join(ROOT, 'bin/run.js')
+/** What the first line of `bin/run.js` gives to Node where it is run as a program, as variables. */
+export const AS_INSTALLED = asInstalled()
 
 export interface ServerProcess {
   readonly port: number
@@ -60,6 +62,11 @@ export function startServerProcess(
       resolvePort({ port: Number(port), pid: child.pid ?? 0, end: (signal) => end(child, signal), exited })
     })
   })
+}
+
+function asInstalled(): Readonly<Record<string, string>> {
+  const [, variables = '', flags = ''] = /^#!\/usr\/bin\/env -S (.*) node (.*)$/m.exec(readFileSync(RUN, 'utf8')) ?? []
+  return { ...Object.fromEntries(variables.split(' ').map((one) => one.split('='))), NODE_OPTIONS: flags }
 }
 
 function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

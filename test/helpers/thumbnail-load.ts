@@ -2,15 +2,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { prepareServer, startServerProcess } from './server-process.ts'
+import { AS_INSTALLED, prepareServer, startServerProcess } from './server-process.ts'
 
 const IMAGES = 50
 const WIDTH = 4_000
 const HEIGHT = 3_000
 const LOOK_MS = 20
 const QUIET_MS = 3_000
-/** As the first line of `bin/run.js` has it. */
-const AS_INSTALLED = { NODE_OPTIONS: '--max-semi-space-size=2 --v8-pool-size=1' }
 const FORMATS = ['jpeg', 'jpeg', 'png', 'jpeg', 'webp'] as const
 
 export interface ThumbnailLoad {
