@@ -14,7 +14,9 @@ export default class EvacuateUser extends BaseCommand {
     '<%= config.bin %> <%= command.id %> @spam:example.org --reason "spam" --deactivate --yes',
   ]
 
-  static override args = { userId: Args.string({ description: 'User id, like @name:server.', required: true }) }
+  static override args = {
+    userId: Args.string({ description: 'User id, like @name:server, or the name alone.', required: true }),
+  }
 
   static override flags = {
     'dry-run': Flags.boolean({ summary: 'List the rooms and change nothing; exit code 10 if there are any.' }),

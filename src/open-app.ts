@@ -270,7 +270,10 @@ async function openClaimed(
 
 /** Errors: SigningKeyUnusable, and those of reading. */
 export async function readSigningKey(path: string, use: 'current' | 'old' = 'current'): Promise<SigningKey> {
-  const text = await readFile(path, 'utf8')
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    throw new SigningKeyUnusable(`The signing key ${path} is missing.`, { cause: error })
+  })
   try {
     return readKeyPem(text, use)
   } catch (error) {

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../../src/cli/base-command.ts'
 import { CommandError, EXIT } from '../../src/cli/exit-codes.ts'
@@ -41,7 +41,9 @@ export default class ConfigInit extends BaseCommand {
     mkdirSync(resolve(flags.dir), { recursive: true })
     writeNewFile(path, text, { mode: 0o600, force: flags.force })
     this.log(`wrote ${path}`)
-    this.note('Next: `dendrite generate-keys --private-key matrix_key.pem`, then `dendrite serve`.')
+    const key = relative('', resolve(flags.dir, config.global.private_key))
+    const place = resolve(flags.dir) === process.cwd() ? '' : ` --dir ${flags.dir}`
+    this.note(`Next: \`dendrite generate-keys --private-key ${key}\`, then \`dendrite serve${place}\`.`)
     return { path, server_name: config.global.server_name }
   }
 

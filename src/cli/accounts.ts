@@ -1,6 +1,5 @@
 import type { Logger } from 'pino'
 import { createAccount } from '../actions/create-account.ts'
-import { logOut } from '../actions/log-in.ts'
 import { setPassword } from '../actions/set-password.ts'
 import type { Config } from '../config/schema.ts'
 import type { UserId } from '../core/ids.ts'
@@ -63,8 +62,7 @@ export async function resetPassword(place: Place, account: AccountInput): Promis
   const app = await openApp({ config: place.config, dir: place.dir, log: place.log, exclusive: false })
   try {
     const userId = `@${account.username}:${app.serverName}` as UserId
-    await setPassword(app, userId, account.password ?? '')
-    await logOut(app, userId, null)
+    await setPassword(app, userId, account.password ?? '', null)
     const shown = account.generated && account.password !== undefined ? { password: account.password } : {}
     return { user_id: userId, created: false, ...shown }
   } finally {

@@ -2,8 +2,9 @@ import type { Logger } from 'pino'
 import { deactivate } from '../actions/deactivate.ts'
 import { evacuateUser, type LeftRoom, type RoomToLeave, roomsOfEvacuation } from '../actions/evacuate-user.ts'
 import type { Config } from '../config/schema.ts'
-import type { UserId } from '../core/ids.ts'
+import { isHistoricalUserId, type ServerName, serverNameOf, type UserId } from '../core/ids.ts'
 import { openApp } from '../open-app.ts'
+import { CommandError, EXIT } from './exit-codes.ts'
 
 export type { LeftRoom }
 
@@ -30,14 +31,20 @@ export async function evacuate(
 ): Promise<readonly LeftRoom[] | undefined> {
   const app = await openApp({ ...place, exclusive: false })
   try {
-    const evacuation = { userId: wish.userId as UserId, rooms: wish.rooms, reason: wish.reason }
+    const evacuation = { userId: localUser(wish.userId, app.serverName), rooms: wish.rooms, reason: wish.reason }
     const rooms = await roomsOfEvacuation(app, evacuation)
     if (wish.dryRun) return rooms
     if (!(await confirm(rooms))) return undefined
-    // First the account, or its owner comes back into rooms while others are left.
     if (wish.deactivate) await deactivate(app, evacuation.userId, false)
     return await evacuateUser(app, evacuation, done)
   } finally {
     await app.close()
   }
+}
+
+/** A name alone is that of a user here. Errors: CommandError. */
+function localUser(text: string, serverName: ServerName): UserId {
+  const id = text.startsWith('@') ? text : `@${text}:${serverName}`
+  if (isHistoricalUserId(id) && serverNameOf(id) === serverName) return id
+  throw new CommandError(`${text} is no user of ${serverName}.`, { exit: EXIT.usage, code: 'USAGE' })
 }

@@ -44,7 +44,11 @@ const BY_NAME: Readonly<Record<string, { exit: number; code: string; suggestion?
     code: 'FOREIGN_DATABASE',
     suggestion: 'name an empty database in global.database.connection_string',
   },
-  DatabaseNotMigrated: { exit: EXIT.config, code: 'DATABASE_NOT_MIGRATED', suggestion: 'run: dendrite migrate' },
+  DatabaseNotMigrated: {
+    exit: EXIT.config,
+    code: 'DATABASE_NOT_MIGRATED',
+    suggestion: 'start the server once, or run `dendrite migrate` with the same --dir or --config',
+  },
   DatabaseUnavailable: {
     exit: EXIT.unreachable,
     code: 'DATABASE_UNAVAILABLE',

@@ -6,28 +6,35 @@ import { type Config, ConfigSchema } from './schema.ts'
 import { parseDuration, parseSize } from './units.ts'
 import { childSchema, isObject, type SchemaNode, walkKeys } from './walk.ts'
 
+interface Completed {
+  /** Only good when there are no faults. */
+  readonly config: Config
+  readonly faults: Fault[]
+  /** Keys that are none. */
+  readonly unknown: Fault[]
+  /** Keys of the Go Dendrite that have no effect here. */
+  readonly ignored: Fault[]
+}
+
 /**
  * Checks `value` against the schema and fills in what is missing. `readFile` reads the file that a `<secret>_file` key
- * names. `config` is only good when there are no faults.
+ * names.
  */
-export function complete(
-  value: unknown,
-  readFile: (path: string) => string,
-): { config: Config; faults: Fault[]; warnings: Fault[] } {
+export function complete(value: unknown, readFile: (path: string) => string): Completed {
   const faults: Fault[] = []
-  const warnings: Fault[] = []
   const root = dropNulls(value)
   if (!isObject(root)) {
-    return { config: {} as Config, faults: [{ path: [], message: 'The configuration must be a mapping.' }], warnings }
+    const fault = { path: [], message: 'the configuration must be a mapping' }
+    return { config: {} as Config, faults: [fault], unknown: [], ignored: [] }
   }
   if (root.version === undefined) faults.push({ path: ['version'], message: 'is missing: write `version: 2`' })
   readSecrets(root, readFile, faults)
   adoptComponentDatabase(root, faults)
-  noteKeysWithoutEffect(root, warnings)
+  const withoutEffect = keysWithoutEffect(root)
   validate(root, faults)
   convertUnits(root, faults)
   checkMeaning(root, faults)
-  return { config: root as Config, faults, warnings }
+  return { config: root as Config, faults, ...withoutEffect }
 }
 
 /** A key without a value counts as absent, as in the Go Dendrite. */
@@ -49,9 +56,10 @@ function readSecrets(root: Record<string, unknown>, readFile: (path: string) => 
     let parent: SchemaNode | undefined = ConfigSchema as SchemaNode
     for (const step of path.slice(0, -1)) parent = parent === undefined ? undefined : childSchema(parent, step)
     if (parent === undefined || childSchema(parent, target)?.secret !== true) continue
+    const file = String(at[key])
+    delete at[key]
     try {
-      at[target] = readFile(String(at[key])).trimEnd()
-      delete at[key]
+      at[target] = readFile(file).trimEnd()
     } catch (error) {
       faults.push({ path, message: `names a file that cannot be read: ${(error as NodeJS.ErrnoException).code}` })
     }
@@ -96,11 +104,13 @@ function connectionString(root: Record<string, unknown>, component: string, key:
   return typeof found === 'string' && found !== '' ? found : undefined
 }
 
-function noteKeysWithoutEffect(root: Record<string, unknown>, warnings: Fault[]): void {
+function keysWithoutEffect(root: Record<string, unknown>): Pick<Completed, 'unknown' | 'ignored'> {
+  const [unknown, ignored]: [Fault[], Fault[]] = [[], []]
   walkKeys(root, ConfigSchema as SchemaNode, (_key, _at, known, path) => {
-    if (known === undefined) warnings.push({ path, message: 'is unknown and has no effect' })
-    else if (known.ignored !== undefined) warnings.push({ path, message: `has no effect. ${known.ignored}` })
+    if (known === undefined) unknown.push({ path, message: 'is unknown and has no effect' })
+    else if (known.ignored !== undefined) ignored.push({ path, message: `has no effect. ${known.ignored}` })
   })
+  return { unknown, ignored }
 }
 
 function validate(root: Record<string, unknown>, faults: Fault[]): void {

@@ -15,7 +15,7 @@ export class ConfigError extends Error {
   readonly faults: readonly string[]
 
   constructor(source: string, faults: readonly string[]) {
-    super(`${source}: ${faults.length === 1 ? faults[0] : faults.map((fault) => `\n  ${fault}`).join('')}`)
+    super(`${source}:${faults.length === 1 ? ` ${faults[0]}` : faults.map((fault) => `\n  ${fault}`).join('')}`)
     this.faults = faults
   }
 }
@@ -56,9 +56,13 @@ export function readConfig(
   if (errors.length > 0) throw new ConfigError(source, errors)
   const overlay = overlayEnvironment(value, environment)
   const completed = complete(overlay.value, (path) => readSecretFile(path, source))
-  const faults = [...overlay.faults, ...completed.faults.map((fault) => place(fault, lines, overlay.names))]
-  if (faults.length > 0) throw new ConfigError(source, faults)
-  const warnings = completed.warnings.map((fault) => `${source}: ${place(fault, lines, overlay.names)}`)
+  if (overlay.faults.length + completed.faults.length > 0) {
+    // A key that is misspelt is often why another one is missing.
+    const faults = inOrder([...completed.faults, ...completed.unknown], lines)
+    throw new ConfigError(source, [...overlay.faults, ...faults.map((fault) => place(fault, lines, overlay.names))])
+  }
+  const withoutEffect = inOrder([...completed.unknown, ...completed.ignored], lines)
+  const warnings = withoutEffect.map((fault) => `${source}: ${place(fault, lines, overlay.names)}`)
   const originOf = (path: readonly string[]) => {
     const written = [path, [...path.slice(0, -1), `${path.at(-1)}_file`]].find((one) => isGiven(value, one))
     const place = written === undefined ? 'default' : `line ${lines.lineOf(written)}`
@@ -89,7 +93,7 @@ export function configFrom(values: Readonly<Record<string, unknown>>): Config {
 /** The file that `loadConfig` reads when none is named. Nothing found is ever executed. */
 function findConfigFile(dir: string | undefined): string | undefined {
   const loaders = { '.yaml': keepText, '.yml': keepText, '.json': keepText }
-  const options = { searchPlaces: FILE_NAMES, loaders }
+  const options = { searchPlaces: FILE_NAMES, loaders, ignoreEmptySearchPlaces: false }
   const here = cosmiconfigSync('dendrite', { ...options, searchStrategy: 'none' })
   if (dir !== undefined) return here.search(dir)?.filepath
   const upwards = cosmiconfigSync('dendrite', { ...options, searchStrategy: 'global', stopDir: homedir() })
@@ -122,5 +126,11 @@ function place(fault: Fault, lines: SourceMap, names: ReadonlyMap<string, string
   const variable = names.get(key)
   if (variable !== undefined) return `${variable} (${key}) ${fault.message}`
   const line = lines.lineOf(fault.path)
-  return `${line === undefined ? '' : `line ${line}: `}${key} ${fault.message}`
+  return `${line === undefined ? '' : `line ${line}: `}${key === '' ? '' : `${key} `}${fault.message}`
+}
+
+/** As a reader of the file comes by them; what stands nowhere comes first. */
+function inOrder(faults: readonly Fault[], lines: SourceMap): Fault[] {
+  const line = ({ path }: Fault) => lines.lineOf(path) ?? 0
+  return faults.toSorted((a, b) => line(a) - line(b))
 }

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { ConfigError, configFrom, readConfig } from '../../src/config/load.ts'
+import { ConfigError, configFrom, loadConfig, readConfig } from '../../src/config/load.ts'
 import { annotatedYaml, toPlainConfig } from '../../src/config/show.ts'
 import { formatDuration, parseDuration, parseSize } from '../../src/config/units.ts'
 import { temporaryDirectory } from '../helpers/cli.ts'
@@ -43,19 +43,32 @@ test('YAML 1.1 as in the Go Dendrite: yes is true, a bare 10 is text where text 
   expect(config.user_api.bcrypt_cost).toBe(10)
 })
 
-test('all faults come at once', () => {
+test('all faults come at once, in the order of the file', () => {
   const text = 'version: 3\nglobal:\n  server_name: a b\n  key_validity_period: soon\nmedia_api:\n  base_path: [1]\n'
   expect(faultsOf(text)).toEqual([
     'line 1: version must be <= 2',
-    'line 6: media_api.base_path must be string',
-    'line 4: global.key_validity_period must be a duration such as 168h0m0s',
     'line 3: global.server_name must be a host name, with a port if need be',
+    'line 4: global.key_validity_period must be a duration such as 168h0m0s',
+    'line 6: media_api.base_path must be string',
   ])
 })
 
 test('a fault of syntax has its line', () => {
   expect(faultsOf('version: 2\nglobal:\n  a: [1\n')[0]).toMatch(/^line [34]: /)
   expect(faultsOf(`${LEAST}---\n${LEAST}`)).toHaveLength(1)
+})
+
+test('a misspelt key is named beside the one that is missing, and nothing is read as no mapping', () => {
+  expect(
+    faultsOf('version: 2\nglobal:\n  server_nam: a.test\n  database:\n    connection_string: file:a.db\n'),
+  ).toEqual(['line 2: global.server_name is missing', 'line 3: global.server_nam is unknown and has no effect'])
+  expect(() => readConfig('[]', 'x.yaml')).toThrow('x.yaml: the configuration must be a mapping')
+})
+
+test('an empty file is a configuration without anything, and not none', () => {
+  const dir = temporaryDirectory()
+  writeFileSync(join(dir, 'dendrite.yaml'), '')
+  expect(() => loadConfig({ dir })).toThrow('version is missing')
 })
 
 test('keys without effect and unknown keys warn, with their lines', () => {
