@@ -3,7 +3,7 @@ import type { UserId } from '../core/ids.ts'
 import { MatrixError, userLocked } from '../core/matrix-error.ts'
 import { deviceIdsOf, deviceOf, forgetAllDevices, forgetDevices } from '../store/devices.ts'
 import { insertLogin, insertSession } from '../store/sessions.ts'
-import { userById } from '../store/users.ts'
+import { endsSessions, type UserRow, userById, userIsAsSeen } from '../store/users.ts'
 import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { makeTokens, type Tokens, tokenColumns } from './session-tokens.ts'
 import { write } from './write.ts'
@@ -17,13 +17,15 @@ const DEVICE_ID_BYTES = 8
 const FAMILY_BYTES = 16
 
 /**
- * Checks a password. Errors: M_FORBIDDEN for a wrong one or an unknown user (which takes as long), M_USER_DEACTIVATED.
+ * Checks a password, and resolves with the account as it was then. Errors: M_FORBIDDEN for a wrong one or an unknown
+ * user (which takes as long), M_USER_DEACTIVATED.
  */
-export async function checkCredentials(app: App, userId: string, password: string): Promise<void> {
+export async function checkCredentials(app: App, userId: string, password: string): Promise<UserRow> {
   const user = await userById(app.db, userId)
   const right = await app.live.passwordHasher.verify(password, user?.password_hash ?? null)
   if (user?.deactivated === 1) throw new MatrixError('M_USER_DEACTIVATED', 'This account is deactivated.')
-  if (!right) throw new MatrixError('M_FORBIDDEN', 'Wrong user name or password.')
+  if (!right || user === undefined) throw new MatrixError('M_FORBIDDEN', 'Wrong user name or password.')
+  return user
 }
 
 export interface LoggingInDevice {
@@ -34,11 +36,12 @@ export interface LoggingInDevice {
 }
 
 /**
- * Opens a session for a device, new or known. The tokens are in the answer alone. Errors: M_USER_DEACTIVATED,
- * M_USER_LOCKED.
+ * Opens a session for a device, new or known, of an account, or of one as it was when its password was checked. The
+ * tokens are in the answer alone. Errors: M_USER_DEACTIVATED, M_USER_LOCKED, M_FORBIDDEN where that is past.
  */
-export async function openSession(app: App, userId: UserId, device: LoggingInDevice): Promise<Login> {
-  await checkMayLogIn(app, userId)
+export async function openSession(app: App, account: UserId | UserRow, device: LoggingInDevice): Promise<Login> {
+  const user = await openAccount(app, account)
+  const { user_id: userId } = user
   const deviceId = device.deviceId ?? app.random.bytes(DEVICE_ID_BYTES).toString('hex').toUpperCase()
   const tokens = makeTokens(app, device.refreshable === true)
   const session = await app.db.nextId('session')
@@ -46,18 +49,25 @@ export async function openSession(app: App, userId: UserId, device: LoggingInDev
   const row = { session, userId, deviceId, family, ...tokenColumns(tokens, app.clock.now()) }
   const isNew = (await deviceOf(app.db, userId, deviceId)) === undefined
   const list = deviceListChanges(devicesChanged(userId, isNew ? [deviceId] : []), 1)
-  await write(app, {
-    guards: [],
+  const written = await write(app, {
+    guards: [userIsAsSeen(user)],
     writes: [...insertLogin(row, device.displayName ?? null), ...list.writes],
     log: [{ kind: 'session', user: userId, device: deviceId }, ...list.log],
   })
+  if (written === undefined) throw changedMeanwhile()
   return { userId, deviceId, ...tokens }
 }
 
-async function checkMayLogIn(app: App, userId: UserId): Promise<void> {
-  const user = await userById(app.db, userId)
-  if (user?.deactivated === 1) throw new MatrixError('M_USER_DEACTIVATED', 'This account is deactivated.')
-  if (user?.locked === 1) throw userLocked()
+async function openAccount(app: App, account: UserId | UserRow): Promise<UserRow> {
+  const user = typeof account === 'string' ? await userById(app.db, account) : account
+  if (user === undefined) throw new MatrixError('M_FORBIDDEN', 'There is no such account.')
+  if (user.deactivated === 1) throw new MatrixError('M_USER_DEACTIVATED', 'This account is deactivated.')
+  if (user.locked === 1) throw userLocked()
+  return user
+}
+
+function changedMeanwhile(): MatrixError {
+  return new MatrixError('M_FORBIDDEN', 'The account has changed meanwhile: log in again.')
 }
 
 /**
@@ -66,11 +76,12 @@ async function checkMayLogIn(app: App, userId: UserId): Promise<void> {
  * M_USER_LOCKED.
  */
 export async function openUnseenSession(app: App, userId: UserId, expiresMs: number | null): Promise<string> {
-  await checkMayLogIn(app, userId)
+  const user = await openAccount(app, userId)
   const tokens = makeTokens(app, false)
   const session = await app.db.nextId('session')
   const row = { session, userId, deviceId: '', family: null, ...tokenColumns(tokens, app.clock.now()), expiresMs }
-  await write(app, { guards: [], writes: [insertSession(row)], log: [] })
+  const written = await write(app, { guards: [userIsAsSeen(user)], writes: [insertSession(row)], log: [] })
+  if (written === undefined) throw changedMeanwhile()
   return tokens.accessToken
 }
 
@@ -80,7 +91,7 @@ export async function logOut(app: App, userId: UserId, deviceId: string | null):
   const list = deviceListChanges(devicesChanged(userId, gone), 1)
   const forget = deviceId === null ? forgetAllDevices(userId) : forgetDevices(userId, gone)
   await write(app, {
-    guards: [],
+    guards: deviceId === null ? [endsSessions(userId)] : [],
     writes: [...forget, ...list.writes],
     log: [{ kind: 'session', user: userId, device: deviceId }, ...list.log],
   })

@@ -2,7 +2,7 @@ import type { App } from '../app.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { Batch } from '../db/database.ts'
 import { deviceIdsOf, forgetAllDevices, forgetOtherDevices } from '../store/devices.ts'
-import { updatePassword, userById } from '../store/users.ts'
+import { endsSessions, updatePassword, userById } from '../store/users.ts'
 import { checkPassword } from './create-account.ts'
 import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { write } from './write.ts'
@@ -33,7 +33,7 @@ export async function setPassword(
   ]
   const list = deviceListChanges(devicesChanged(userId, gone), log.length)
   const written = await write(app, {
-    guards: condition.guards,
+    guards: [...condition.guards, endsSessions(userId)],
     writes: [...condition.writes, updatePassword(userId, hash), ...loggedOut(userId, onlyDevice), ...list.writes],
     log: [...log, ...list.log],
   })

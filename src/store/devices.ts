@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { type Sql, sql, textList } from '../db/sql.ts'
+import { deleteLoginTokensOf } from './login-tokens.ts'
 
 export interface DeviceRow {
   readonly device_id: string
@@ -66,13 +67,13 @@ export function forgetDevices(userId: string, deviceIds: readonly string[]): Sql
   return forget(sql`user_id = ${userId} AND device_id IN ${textList(deviceIds)}`)
 }
 
-/** The same for all devices of the user but one. */
+/** The same for all devices of the user but one, and for those that would come by a login token. */
 export function forgetOtherDevices(userId: string, keptDeviceId: string): Sql[] {
-  return forget(sql`user_id = ${userId} AND device_id <> ${keptDeviceId}`)
+  return [...forget(sql`user_id = ${userId} AND device_id <> ${keptDeviceId}`), deleteLoginTokensOf(userId)]
 }
 
 export function forgetAllDevices(userId: string): Sql[] {
-  return forget(sql`user_id = ${userId}`)
+  return [...forget(sql`user_id = ${userId}`), deleteLoginTokensOf(userId)]
 }
 
 function forget(which: Sql): Sql[] {

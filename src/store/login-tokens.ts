@@ -22,3 +22,8 @@ export function loginTokenIsGood(tokenHash: Uint8Array, userId: string, nowMs: n
 export function deleteLoginToken(tokenHash: Uint8Array): Sql {
   return sql`DELETE FROM login_tokens WHERE token_hash = ${tokenHash}`
 }
+
+/** There are few tokens, and none is older than minutes: they need no index. */
+export function deleteLoginTokensOf(userId: string): Sql {
+  return sql`DELETE FROM login_tokens WHERE user_id = ${userId}`
+}

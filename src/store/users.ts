@@ -43,6 +43,21 @@ export function userIsFree(userId: string) {
   return { about: `user:${userId}`, query, expect: [] }
 }
 
+/** The account is open, and its password the one that was checked. */
+export function userIsAsSeen({ user_id: userId, password_hash }: Pick<UserRow, 'user_id' | 'password_hash'>) {
+  const query = sql`SELECT password_hash, deactivated, locked FROM users WHERE user_id = ${userId}`
+  return { about: `user:${userId}`, query, expect: [{ password_hash, deactivated: 0, locked: 0 }] }
+}
+
+/** Always holds: what ends sessions is so not written together with what opens one, which would outlive it. */
+export function endsSessions(userId: string) {
+  return {
+    about: `user:${userId}`,
+    query: sql`SELECT user_id FROM users WHERE user_id = ${userId}`,
+    expect: [{ user_id: userId }],
+  }
+}
+
 export function updatePassword(userId: string, passwordHash: string): Sql {
   return sql`UPDATE users SET password_hash = ${passwordHash} WHERE user_id = ${userId}`
 }

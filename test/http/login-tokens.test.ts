@@ -2,8 +2,10 @@ import { generateKeyPairSync } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { hashToken } from '../../src/actions/session-tokens.ts'
+import { setPassword } from '../../src/actions/set-password.ts'
 import { write } from '../../src/actions/write.ts'
 import { configFrom } from '../../src/config/load.ts'
+import { devicesOf } from '../../src/store/devices.ts'
 import { insertLoginToken } from '../../src/store/login-tokens.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import { TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
@@ -44,6 +46,25 @@ eachServer({}, (server) => {
     const without = await server.call('POST', LOGIN, { body: { type: 'm.login.token' } })
     expect(without.body.errcode).toBe('M_MISSING_PARAM')
     expect((await logInWith(server, 'x', 'org.matrix.login.jwt')).body.errcode).toBe('M_UNKNOWN')
+  })
+
+  test('a new password ends login tokens too, and who logs in with the old one at that moment', async () => {
+    const [dave, { app }] = [await enter(server, 'dave'), server]
+    const { login_token: token } = await dave.post(GET_TOKEN, { auth })
+    const hasher = app.live.passwordHasher
+    const verify = async (password: string, hash: string | null) => {
+      const right = await hasher.verify(password, hash)
+      await setPassword(app, dave.userId, 'quite another password', null)
+      return right
+    }
+    Object.assign(app.live, { passwordHasher: { ...hasher, verify } })
+    const body = { type: 'm.login.password', identifier: { type: 'm.id.user', user: 'dave' }, password: TEST_PASSWORD }
+    const late = await server.call('POST', LOGIN, { body }).finally(() => {
+      Object.assign(app.live, { passwordHasher: hasher })
+    })
+    expect([late.status, late.body.errcode]).toEqual([403, 'M_FORBIDDEN'])
+    expect((await logInWith(server, token)).body.errcode).toBe('M_FORBIDDEN')
+    expect(await devicesOf(app.db, dave.userId)).toEqual([])
   })
 
   test('the token of an account that was locked meanwhile lets nobody in', async () => {

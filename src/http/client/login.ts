@@ -9,7 +9,7 @@ import type { App } from '../../app.ts'
 import type { UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import type { Appservice } from '../../live/appservices.ts'
-import { userById } from '../../store/users.ts'
+import { type UserRow, userById } from '../../store/users.ts'
 import { requireAppservice } from '../authenticate-appservice.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
@@ -69,7 +69,7 @@ export const login = endpoint({
   },
 })
 
-async function userLoggingIn(app: App, body: Login): Promise<UserId> {
+async function userLoggingIn(app: App, body: Login): Promise<UserId | UserRow> {
   const offered = body.type !== SSO && loginFlows(app).some(({ type }) => type === body.type)
   if (!offered) throw new MatrixError('M_UNKNOWN', `Login type ${body.type} is not offered.`)
   if (body.type === 'm.login.password') return userByPassword(app, body)
@@ -87,13 +87,12 @@ async function userOfAppservice(app: App, appservice: Appservice, body: Login): 
   return user.user_id
 }
 
-async function userByPassword(app: App, body: Login): Promise<UserId> {
+async function userByPassword(app: App, body: Login): Promise<UserRow> {
   const userId = await accountIn(app, body)
   if (body.password === undefined) throw new MatrixError('M_MISSING_PARAM', 'A password is needed.')
   // By account too: who guesses has many addresses.
   app.live.rateLimiter.check(userId, 'login')
-  await checkCredentials(app, userId, body.password)
-  return userId as UserId
+  return checkCredentials(app, userId, body.password)
 }
 
 function loginFlows(app: App) {
@@ -170,8 +169,8 @@ export const logoutAll = endpoint({
 })
 
 /** Opens a session as the body wishes, and answers as login and registration do. */
-export async function logIn(app: App, userId: UserId, wish: Static<typeof DeviceWishes>): Promise<object> {
-  const { deviceId, ...tokens } = await openSession(app, userId, {
+export async function logIn(app: App, user: UserId | UserRow, wish: Static<typeof DeviceWishes>): Promise<object> {
+  const { userId, deviceId, ...tokens } = await openSession(app, user, {
     deviceId: wish.device_id,
     displayName: wish.initial_device_display_name,
     refreshable: wish.refresh_token,
