@@ -24,6 +24,13 @@ export interface TaskRow {
 /** The kind of log row that tells the runners of a new task. */
 export const TASK = 'task'
 
+/** The kind of task that leaves the rooms of a closed account. */
+export const LEAVE_ROOMS = 'leave_rooms'
+
+export function leaveRoomsTask(userId: string, runAt: number): NewTask {
+  return { id: `${LEAVE_ROOMS} ${userId}`, kind: LEAVE_ROOMS, runAt, payload: JSON.stringify({ userId }) }
+}
+
 /** A task, and what tells of it, as part of a batch. */
 export function newTask(task: NewTask): Pick<Batch, 'writes' | 'log'> {
   const { id, kind, runAt, payload } = task

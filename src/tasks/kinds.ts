@@ -1,6 +1,7 @@
 import { endRoomTask } from './end-room.ts'
 import { expireMediaTask } from './expire-media.ts'
 import { forgetOldRowsTask } from './forget-old-rows.ts'
+import { leaveRoomsTask } from './leave-rooms.ts'
 import { pruneLogTask } from './prune-log.ts'
 import { removeContentsTask } from './remove-contents.ts'
 import type { TaskKind } from './run.ts'
@@ -11,6 +12,7 @@ export const TASK_KINDS: readonly TaskKind[] = [
   pruneLogTask,
   forgetOldRowsTask,
   endRoomTask,
+  leaveRoomsTask,
   sweepMediaTask,
   expireMediaTask,
   removeContentsTask,

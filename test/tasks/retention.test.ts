@@ -1,13 +1,19 @@
 import { expect, test } from 'vitest'
+import { deactivate } from '../../src/actions/deactivate.ts'
+import { setBlocked } from '../../src/actions/evacuate-room.ts'
 import { forgetOldRows } from '../../src/actions/forget-old-rows.ts'
+import { reactivate } from '../../src/actions/reactivate.ts'
 import { write } from '../../src/actions/write.ts'
+import type { UserId } from '../../src/core/ids.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { sql } from '../../src/db/sql.ts'
 import { oldestLogRow } from '../../src/store/log.ts'
+import { leaveRoomsTask } from '../../src/tasks/leave-rooms.ts'
 import { pruneOnce } from '../../src/tasks/prune-log.ts'
 import { deviceKeysOf } from '../helpers/device-keys.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import { handTime } from '../helpers/hand-time.ts'
+import { TEST_PASSWORD } from '../helpers/server.ts'
 import { enter, inRoom, type Session, sessionOf } from '../helpers/session.ts'
 
 const HOUR_MS = 3_600_000
@@ -94,5 +100,34 @@ eachServer({}, (server) => {
     expect(all).toHaveLength(6)
     await forgetOldRows(server.app)
     expect(await changes()).toEqual(all.slice(3))
+  })
+
+  test('the rooms of a closed account are left by whoever is there; who is open again stays', async () => {
+    const [host, gone, back] = [await enter(server, 'host'), await enter(server, 'gone'), await enter(server, 'back')]
+    const { app } = server
+    const [room, stuck] = [
+      await host.createRoom({ preset: 'public_chat' }),
+      await host.createRoom({ preset: 'public_chat' }),
+    ]
+    for (const user of [gone, back]) await user.join(room)
+    await gone.join(stuck)
+    await setBlocked(app, stuck, true)
+    for (const { userId } of [gone, back]) await deactivate(app, userId as UserId, false)
+    await reactivate(app, back.userId, TEST_PASSWORD)
+    const rows = await app.db.read<{ payload: string }>(sql`SELECT payload FROM tasks WHERE kind = 'leave_rooms'`)
+    expect(rows.map(({ payload }) => JSON.parse(payload).userId).sort()).toEqual([back.userId, gone.userId])
+
+    const { signal } = new AbortController()
+    const run = (payload: object) =>
+      leaveRoomsTask.run(app, { id: 'x', payload: payload as JsonObject, failures: 0, signal })
+    const { userId } = gone
+    expect(await run({ userId })).toEqual({ afterMs: 50, payload: { userId, round: 1, failed: 1 } })
+    expect(await host.membership(room, userId)).toBe('leave')
+    expect(await run({ userId, failed: 1 })).toEqual({ afterMs: 6 * HOUR_MS, payload: { userId, round: 2 } })
+    expect(await run({ userId, failed: 1, round: 12 })).toBe(undefined)
+    await setBlocked(app, stuck, false)
+    expect(await run({ userId, round: 2 })).toEqual({ afterMs: 50, payload: { userId, round: 2, failed: 0 } })
+    expect([await run({ userId }), await run({ userId: back.userId })]).toEqual([undefined, undefined])
+    expect(await host.membership(room, back.userId)).toBe('join')
   })
 })

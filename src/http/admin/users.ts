@@ -223,7 +223,6 @@ async function open(app: App, userId: UserId, password: string | undefined): Pro
   await reactivate(app, userId, password)
 }
 
-/** First the account, or its owner comes back into rooms while others are left. */
 async function close(app: App, admin: Requester, userId: UserId, erase: boolean): Promise<void> {
   checkNotSelf(admin, userId)
   await deactivate(app, userId, erase)

@@ -81,8 +81,8 @@ export const deactivateAccount = endpoint({
     const ghost = user.appservice !== undefined && user.appservice === app.appservices.ownerOfUser(user.userId)
     if (!ghost) await confirmUser(app, user, { endpoint: 'POST /account/deactivate', body })
     const addresses = await threepidsOf(app.db, user.userId)
-    await evacuateUser(app, { userId: user.userId }, () => undefined)
     await deactivate(app, user.userId, body.erase === true)
+    await evacuateUser(app, { userId: user.userId }, () => undefined)
     const unbound = await unbindAll(app, user.userId, addresses, body.id_server)
     return { id_server_unbind_result: unbound ? 'success' : 'no-support' }
   },
