@@ -8,6 +8,8 @@ import { write } from './write.ts'
 
 /** A server that did not answer is asked for its keys again after this time. */
 const PAUSE_MS = 60_000
+/** One that did, whatever it said: anybody may send requests with keys that it never had, in its name. */
+const PAUSE_ANSWERED_MS = 5_000
 const TIMEOUT_MS = 10_000
 const ANSWER_BYTES_MAX = 1_048_576
 const KEY_PATH = '/_matrix/key/v2/server'
@@ -58,18 +60,18 @@ async function fetchKeys(app: App, server: ServerName): Promise<readonly ServerK
   const direct = () => fromServer(app, server)
   const byNotary = notaries.map((notary) => () => fromNotary(app, notary, server))
   const ways = app.config.federation_api.prefer_direct_fetch ? [direct, ...byNotary] : [...byNotary, direct]
-  let answered = false
+  let [found, pauseMs]: [readonly ServerKey[], number] = [[], PAUSE_MS]
   for (const ask of ways) {
     try {
-      const keys = await ask()
-      if (keys !== undefined && keys.length > 0) return keys
-      answered = true
+      found = (await ask()) ?? []
+      pauseMs = PAUSE_ANSWERED_MS
+      if (found.length > 0) break
     } catch (error) {
       app.log.debug({ server, err: error }, 'no keys')
     }
   }
-  if (!answered) app.live.serverKeys.pauseUntil.set(server, app.clock.now() + PAUSE_MS)
-  return []
+  app.live.serverKeys.pauseUntil.set(server, app.clock.now() + pauseMs)
+  return found
 }
 
 async function fromServer(app: App, server: ServerName): Promise<readonly ServerKey[] | undefined> {

@@ -37,6 +37,7 @@ export const perspectivesKeyQuery = endpoint({
   method: 'GET',
   path: '/_matrix/key/v2/query/{serverName}',
   auth: 'none',
+  rateLimit: 'other',
   params: Type.Object({ serverName: Type.String() }),
   query: MinimumValidity,
   async handle(app, { params, query }) {
@@ -49,6 +50,7 @@ export const perspectivesKeyQueryById = endpoint({
   method: 'GET',
   path: '/_matrix/key/v2/query/{serverName}/{keyId}',
   auth: 'none',
+  rateLimit: 'other',
   params: Type.Object({ serverName: Type.String(), keyId: Type.String() }),
   query: MinimumValidity,
   async handle(app, { params, query }) {
@@ -62,6 +64,7 @@ export const bulkPerspectivesKeyQuery = endpoint({
   method: 'POST',
   path: '/_matrix/key/v2/query',
   auth: 'none',
+  rateLimit: 'other',
   body: Type.Object({
     server_keys: mapOf(mapOf(MinimumValidity)),
   }),

@@ -47,6 +47,23 @@ describe('published keys', () => {
     expect(await serverKey(b.app, name, keyId, 'anyTime')).toBe(publicKey)
   })
 
+  test('a server is not asked again and again for keys that it has not, whoever names them', async () => {
+    const send = async (n: number) => {
+      const request = {
+        method: 'PUT',
+        uri: `/_matrix/federation/v1/send/${n}`,
+        origin: 'a.example',
+        destination: 'b.example',
+      }
+      const header = authorizationHeader(request, a.app.key).replace(/key="[^"]*"/, `key="ed25519:x${n}"`)
+      return (await fetch(b.url + request.uri, { method: 'PUT', headers: { authorization: header } })).status
+    }
+    for (let n = 0; n < 5; n++) expect([n, await send(n)]).toEqual([n, 401])
+    const query = '/_matrix/key/v2/query/a.example?minimum_valid_until_ts=9000000000000000'
+    for (let n = 0; n < 5; n++) expect((await b.call('GET', query)).body.server_keys).toHaveLength(1)
+    expect(keyRequests()).toBe(1)
+  })
+
   test('a server that is away is not asked again at once', async () => {
     network.cut('a.example', true)
     const name = 'a.example' as ServerName
