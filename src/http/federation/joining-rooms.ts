@@ -1,34 +1,19 @@
 import { Type } from '@sinclair/typebox'
 import { acceptMembership } from '../../actions/accept-membership.ts'
-import { makeMembership } from '../../actions/make-membership.ts'
 import type { App } from '../../app.ts'
-import { isHistoricalUserId, type ServerName, serverNameOf, type UserId } from '../../core/ids.ts'
+import type { ServerName } from '../../core/ids.ts'
 import type { JsonValue } from '../../core/json.ts'
-import { MatrixError } from '../../core/matrix-error.ts'
 import { serversIn } from '../../store/room-servers.ts'
-import { type KnownRoom, roomForServer } from '../../views/federation/room-access.ts'
+import { roomForServer } from '../../views/federation/room-access.ts'
 import { stateBefore, stateWithoutMembers } from '../../views/federation/room-state.ts'
 import { endpoint } from '../endpoint.ts'
 import { pduArray } from './json-text.ts'
+import { membershipTemplate } from './membership-template.ts'
 
-const MakeParams = Type.Object({ roomId: Type.String(), userId: Type.String() })
 export const SendParams = Type.Object({ roomId: Type.String(), eventId: Type.String() })
 
 /** Server-Server API, "Joining Rooms". */
-export const makeJoin = endpoint({
-  method: 'GET',
-  path: '/_matrix/federation/v1/make_join/{roomId}/{userId}',
-  auth: 'federation-signature',
-  params: MakeParams,
-  query: Type.Object({ ver: Type.Optional(Type.Union([Type.Array(Type.String()), Type.String()])) }),
-  async handle(app, { origin, params, query }) {
-    checkUser(params.userId, origin)
-    const room = await roomForServer(app, params.roomId, origin)
-    checkVersion(room, query.ver)
-    const event = await makeMembership(app, params.roomId, params.userId, 'join')
-    return { event, room_version: room.version.id }
-  },
-})
+export const makeJoin = membershipTemplate('join')
 
 export const sendJoin = endpoint({
   method: 'PUT',
@@ -78,17 +63,4 @@ async function sendJoinAnswer(app: App, sent: SentJoin): Promise<string> {
     `"state":${pduArray(state)}`,
   ]
   return `{${parts.join(',')}}`
-}
-
-export function checkUser(userId: string, origin: ServerName): asserts userId is UserId {
-  if (!isHistoricalUserId(userId)) throw new MatrixError('M_INVALID_PARAM', 'This is not a user id.')
-  if (serverNameOf(userId) !== origin) throw new MatrixError('M_FORBIDDEN', `The user is not of ${origin}.`)
-}
-
-/** A server that does not say which versions it knows is one of the oldest. */
-export function checkVersion(room: KnownRoom, offered: string | readonly string[] | undefined): void {
-  const versions = offered === undefined ? ['1'] : typeof offered === 'string' ? [offered] : offered
-  if (versions.includes(room.version.id)) return
-  const message = `The room has version ${room.version.id}, which the server does not offer.`
-  throw new MatrixError('M_INCOMPATIBLE_ROOM_VERSION', message, { room_version: room.version.id })
 }

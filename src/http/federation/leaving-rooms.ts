@@ -1,32 +1,20 @@
-import { Type } from '@sinclair/typebox'
 import { acceptMembership } from '../../actions/accept-membership.ts'
-import { makeMembership } from '../../actions/make-membership.ts'
 import type { App } from '../../app.ts'
 import type { ServerName } from '../../core/ids.ts'
 import type { JsonValue } from '../../core/json.ts'
 import { roomForServer } from '../../views/federation/room-access.ts'
 import { endpoint } from '../endpoint.ts'
-import { checkUser } from './joining-rooms.ts'
+import { SendParams } from './joining-rooms.ts'
+import { membershipTemplate } from './membership-template.ts'
 
 /** Server-Server API, "Leaving Rooms (Rejecting Invites)". */
-export const makeLeave = endpoint({
-  method: 'GET',
-  path: '/_matrix/federation/v1/make_leave/{roomId}/{userId}',
-  auth: 'federation-signature',
-  params: Type.Object({ roomId: Type.String(), userId: Type.String() }),
-  async handle(app, { origin, params }) {
-    checkUser(params.userId, origin)
-    const room = await roomForServer(app, params.roomId, origin)
-    const event = await makeMembership(app, params.roomId, params.userId, 'leave')
-    return { event, room_version: room.version.id }
-  },
-})
+export const makeLeave = membershipTemplate('leave')
 
 export const sendLeave = endpoint({
   method: 'PUT',
   path: '/_matrix/federation/v2/send_leave/{roomId}/{eventId}',
   auth: 'federation-signature',
-  params: Type.Object({ roomId: Type.String(), eventId: Type.String() }),
+  params: SendParams,
   async handle(app, { origin, params, content }) {
     await acceptLeave(app, { ...params, origin }, content)
     return {}
@@ -38,7 +26,7 @@ export const sendLeaveV1 = endpoint({
   method: 'PUT',
   path: '/_matrix/federation/v1/send_leave/{roomId}/{eventId}',
   auth: 'federation-signature',
-  params: Type.Object({ roomId: Type.String(), eventId: Type.String() }),
+  params: SendParams,
   async handle(app, { origin, params, content }) {
     await acceptLeave(app, { ...params, origin }, content)
     return [200, {}]
