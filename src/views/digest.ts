@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
-import { isObject, own, parseJson } from '../core/json.ts'
+import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
 import type { RoomOfUser } from '../store/memberships.ts'
 import { namesOf } from './push-notification.ts'
 import { type Push, placeIn, pushesSince } from './pushes.ts'
@@ -108,12 +108,22 @@ function textOf({ event, room }: Push): string {
   if (room.membership === 'invite') return 'invites you'
   if (event.type === 'm.room.encrypted') return 'encrypted message'
   const content = parseJson(event.content)
-  const body = isObject(content) ? oneLine(own(content, 'body'), TEXT_LENGTH_MAX) : ''
+  const body = isObject(content) ? oneLine(bodyOf(content), TEXT_LENGTH_MAX) : ''
   const type = isObject(content) ? own(content, 'msgtype') : undefined
   const kind = typeof type === 'string' ? FILES.get(type) : undefined
   if (kind !== undefined) return body === '' ? kind : `${kind}: ${body}`
   if (body !== '') return type === 'm.emote' ? `* ${body}` : body
   return event.type === 'm.room.message' ? 'message without text' : 'something that a mail cannot show'
+}
+
+/** Without the message that an old client quotes above its reply. */
+function bodyOf(content: JsonObject): unknown {
+  const body = own(content, 'body')
+  const relation = own(content, 'm.relates_to')
+  if (typeof body !== 'string' || !isObject(relation) || own(relation, 'm.in_reply_to') === undefined) return body
+  const lines = body.split('\n')
+  const reply = lines.findIndex((line) => !line.startsWith('>'))
+  return reply < 0 ? body : lines.slice(reply).join('\n')
 }
 
 const FILES: ReadonlyMap<string, string> = new Map([

@@ -145,6 +145,8 @@ eachServer({ email: mail.config }, (server) => {
     await followed(async ({ pass }) => {
       for (let n = 0; n < 7; n++) await writer.send(tea, `message ${n} <script>\n\nhttps://evil.example`)
       await writer.send(cake, { algorithm: 'm.megolm.v1.aes-sha2', ciphertext: 'c2VjcmV0' }, 'm.room.encrypted')
+      const reply = { 'm.relates_to': { 'm.in_reply_to': { event_id: '$a' } } }
+      await writer.send(cake, { msgtype: 'm.text', body: '> <@a:b> question\n> more\n\nanswer', ...reply })
       await writer.send(cake, { msgtype: 'm.image', body: `${'long '.repeat(100)}.png`, url: 'mxc://a/b' })
       const seen = await writer.send(read, 'seen')
       const taken = await writer.send(tea, 'taken back')
@@ -157,12 +159,13 @@ eachServer({ email: mail.config }, (server) => {
     })
     const [{ text, subject }, ...more] = mailsTo(address) as [Json, ...Json[]]
     expect(more).toEqual([])
-    expect(subject).toBe('10 unread notifications in 3 rooms')
+    expect(subject).toBe('11 unread notifications in 3 rooms')
     expect(text).toContain(`${'<b>Wilma</b> To: x'}: message 6 <script> https://evil.example\r\n`)
     expect(text).toContain('(2 earlier)')
     expect(text).not.toContain('message 1 ')
     expect(text).toContain('Wilma</b> To: x: encrypted message\r\n')
     expect(text).not.toContain('c2VjcmV0')
+    expect(text).toContain('Wilma</b> To: x: answer\r\n')
     expect(text).toMatch(/To: x: picture: (long ){30,40}lo?n?g?\S{1,3}\r\n/)
     expect(text).toContain('Wilma</b> To: x: invites you\r\n')
     expect(text).toContain(`https://matrix.to/#/${encodeURIComponent(tea)}/`)
