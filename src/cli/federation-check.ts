@@ -37,18 +37,22 @@ interface ConnectionReport {
   readonly faults: readonly string[]
 }
 
-/** Errors: CommandError with exit code 2 for what is no server name. */
-export async function checkFederation(name: string): Promise<FederationReport> {
+/**
+ * `nameServers` as in `federation_api.dns_servers`; none: the system's. Errors: CommandError with exit code 2 for what
+ * is no server name.
+ */
+export async function checkFederation(name: string, nameServers: readonly string[]): Promise<FederationReport> {
   if (!isServerName(name)) {
     const suggestion = 'name a server like example.org, or like localhost:8448'
     throw new CommandError(`"${name}" is not a server name.`, { exit: EXIT.usage, code: 'USAGE', suggestion })
   }
-  const strict = createOutbound({ networks: ANYWHERE, timers: systemTimers, verifyTls: true })
-  const lenient = createOutbound({ networks: ANYWHERE, timers: systemTimers, verifyTls: false })
+  const names = createNames(nameServers)
+  const strict = createOutbound({ networks: ANYWHERE, timers: systemTimers, names, verifyTls: true })
+  const lenient = createOutbound({ networks: ANYWHERE, timers: systemTimers, names, verifyTls: false })
   const wellKnown = createWellKnown(strict, systemClock)
-  const directories = { wellKnown: (host: string) => wellKnown.delegation(host), srv: createNames().srv }
+  const directories = { wellKnown: (host: string) => wellKnown.delegation(host), srv: names.srv }
   try {
-    return reportOf(await examineServer(name, { outbound: lenient, directories, clock: systemClock }))
+    return reportOf(await examineServer(name, { outbound: lenient, directories, names, clock: systemClock }))
   } finally {
     await Promise.all([strict.close(), lenient.close()])
   }

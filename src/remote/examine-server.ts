@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { ServerName } from '../core/ids.ts'
 import { isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
@@ -6,6 +5,7 @@ import { readServerKeys } from '../core/server-keys.ts'
 import type { Clock } from '../live/time.ts'
 import { type Directories, type ServerAddress, type SrvRecord, serverAddresses } from './discovery.ts'
 import { type Certificate, certificateOf } from './examine-tls.ts'
+import type { Names } from './names.ts'
 import type { Outbound } from './outbound.ts'
 
 /** What is seen of a server from here, in the order in which other servers look. */
@@ -41,6 +41,7 @@ export interface Means {
   /** One that takes any certificate: those that are wrong are reported, and the rest is still looked at. */
   readonly outbound: Outbound
   readonly directories: Directories
+  readonly names: Names
   readonly clock: Clock
 }
 
@@ -68,7 +69,8 @@ export async function examineServer(serverName: ServerName, means: Means): Promi
       return records
     },
   })
-  const targets = (await Promise.all(addresses.map(ipsOf))).flat().slice(0, CONNECTIONS_MAX)
+  const found = await Promise.all(addresses.map((address) => ipsOf(address, means.names)))
+  const targets = found.flat().slice(0, CONNECTIONS_MAX)
   const connections = await Promise.all(targets.map((target) => examineConnection(serverName, target, means)))
   return { serverName, wellKnown, srv, connections }
 }
@@ -78,10 +80,10 @@ interface Target {
   readonly ip: string | undefined
 }
 
-async function ipsOf(address: ServerAddress): Promise<Target[]> {
+async function ipsOf(address: ServerAddress, names: Names): Promise<Target[]> {
   const host = address.host.replace(/^\[|\]$/g, '')
   if (isIP(host) !== 0) return [{ address, ip: host }]
-  const found = await lookup(host, { all: true }).catch(() => [])
+  const found = await names.addresses(host).catch(() => [])
   return found.length === 0 ? [{ address, ip: undefined }] : found.map(({ address: ip }) => ({ address, ip }))
 }
 

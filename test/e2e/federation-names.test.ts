@@ -15,6 +15,7 @@ import {
   makeAuthority,
   makeCertificate,
   prepareTlsServer,
+  runCommand,
   startTlsServer,
   type TestAuthority,
 } from '../helpers/tls-servers.ts'
@@ -80,7 +81,7 @@ describe.runIf(web !== undefined)('servers that DNS and the web lead to', () => 
       start('b.test', ports[1], 'matrix.b.test'),
       start('c.test', ports[2], 'delegated.test'),
     ])
-  })
+  }, 180_000)
   afterAll(async () => {
     await Promise.all(undo.map((step) => step()))
     web?.close()
@@ -115,6 +116,18 @@ describe.runIf(web !== undefined)('servers that DNS and the web lead to', () => 
     const acl = { type: 'm.room.server_acl', content: { allow: ['*'], deny: ['c.test'] } }
     const closed = await alice.createRoom({ preset: 'public_chat', initial_state: [acl] })
     expect(await carol.refused('POST', joinPath(closed, a!))).toBe('403 M_FORBIDDEN')
+  })
+
+  test('are found by `federation check` with the name servers of the configuration', async () => {
+    const env = { NODE_EXTRA_CA_CERTS: authority.cert }
+    const check = async (...args: string[]) => {
+      const { out } = await runCommand(['federation', 'check', ...args, '--json'], env)
+      return JSON.parse(out) as Json
+    }
+    const found = await check('c.test', '--config', join(dir, 'a.test', 'dendrite.yaml'))
+    expect([found.ok, found.well_known.server]).toEqual([true, 'delegated.test'])
+    expect(found.srv.flatMap(({ targets }: Json) => targets)).toEqual([expect.stringMatching(/^machine.test:\d+$/)])
+    expect((await check('c.test')).reachable).toBe(false)
   })
 
   test('carry an encrypted conversation, also to devices that come later', async () => {

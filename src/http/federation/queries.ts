@@ -33,3 +33,14 @@ export const queryProfile = endpoint({
     return value === undefined ? {} : { [query.field]: value }
   },
 })
+
+/** The other types: none is known. */
+export const queryInfo = endpoint({
+  method: 'GET',
+  path: '/_matrix/federation/v1/query/{queryType}',
+  auth: 'federation-signature',
+  params: Type.Object({ queryType: Type.String() }),
+  async handle(_app, { params }) {
+    throw new MatrixError('M_UNRECOGNIZED', `Queries of the type ${params.queryType} are not known.`)
+  },
+})

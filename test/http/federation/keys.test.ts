@@ -157,6 +157,12 @@ describe('a signed request', () => {
     await expect(network.ask(a, 'b.example', { method: 'GET', uri })).resolves.toEqual({ displayname: 'alice' })
   })
 
+  test('for a type of query that nobody knows is refused as one', async () => {
+    const unknown = '/_matrix/federation/v1/query/org.example.weather?town=Ys'
+    const refusal = { status: 404, errcode: 'M_UNRECOGNIZED' }
+    await expect(network.ask(a, 'b.example', { method: 'GET', uri: unknown })).rejects.toMatchObject(refusal)
+  })
+
   test.each<[string, (header: string) => Record<string, string>, number]>([
     ['without a signature', () => ({}), 401],
     ['for another server', (header) => ({ authorization: header.replace('"b.example"', '"c.example"') }), 401],
