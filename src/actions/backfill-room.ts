@@ -10,10 +10,11 @@ import { closeGaps, type GapRow, gapsOf, insertGap, moveIntoHistory } from '../s
 import { knownInHistory, pdusById } from '../store/pdus.ts'
 import { serversIn } from '../store/room-servers.ts'
 import { roomById } from '../store/rooms.ts'
+import { append } from './append.ts'
+import { statesOfHistory, storeHistoryStates } from './backfill-states.ts'
 import { fetchAuthChain, type Source, verifiedIn } from './fetch-missing.ts'
 import { storeOutliers } from './store-outliers.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
-import { write } from './write.ts'
 
 /** Gaps that are asked about together, events asked for, and servers asked until one has some. */
 const GAPS_MAX = 20
@@ -62,9 +63,12 @@ async function backfillFrom(app: App, source: Source, gaps: readonly GapRow[]): 
   )
   if (reached.length === 0) return false
   const numbers = await kept(app, source, reached)
-  const writes = await historyWrites(app, source, { gaps, reached, numbers })
+  const { writes, placed } = await historyWrites(app, source, { gaps, reached, numbers })
   const log = [...numbers.keys()].map((eventId) => ({ kind: 'history', subject: eventId }))
-  await write(app, { guards: [], writes, log })
+  await append(app, source.roomId, async (writer) => {
+    writer.also({ writes, log })
+    for (const event of placed) await writer.redactEarlier(event, numbers.get(event.eventId)!)
+  })
   return numbers.size > 0
 }
 
@@ -101,18 +105,26 @@ interface Found {
 }
 
 /** The events stand one behind the other before the earliest event of a gap; what they name in turn is a gap again. */
-async function historyWrites(app: App, source: Source, { gaps, reached, numbers }: Found): Promise<Sql[]> {
+async function historyWrites(
+  app: App,
+  source: Source,
+  { gaps, reached, numbers }: Found,
+): Promise<{ readonly writes: Sql[]; readonly placed: readonly VerifiedEvent[] }> {
   const edge = gaps.reduce((first, gap) => (gap.topo < first.topo ? gap : first))
-  const refused = new Set(
+  const rejected = new Set(
     (await pdusById(app.db, [...numbers.keys()])).flatMap((row) => (row.rejected ? row.event_id : [])),
   )
-  const writes: Sql[] = []
-  const placed: VerifiedEvent[] = []
-  for (const event of reached) {
-    const number = numbers.get(event.eventId)
-    if (number === undefined || refused.has(event.eventId)) continue
-    placed.push(event)
-    writes.push(moveIntoHistory(number, edge.topo - placed.length, edge.history_visibility ?? 'shared'))
+  const good = reached.filter(({ eventId }) => numbers.has(eventId) && !rejected.has(eventId))
+  const states = await statesOfHistory(app, source, good, edge.snapshot)
+  const placed = good.filter(({ eventId }) => !states.refused.has(eventId))
+  const partial = (await roomById(app.db, source.roomId))?.partial_state === 1
+  const stored = await storeHistoryStates(app, { room: source.room, edge: edge.snapshot, partial }, placed, states)
+  const writes: Sql[] = [...stored.writes]
+  for (const [index, event] of placed.entries()) {
+    const { snapshot = null, previous = null, historyVisibility } = stored.placings.get(event.eventId) ?? {}
+    const visibility = historyVisibility ?? edge.history_visibility ?? 'shared'
+    const place = { topo: edge.topo - index - 1, historyVisibility: visibility, snapshot, previous }
+    writes.push(moveIntoHistory(numbers.get(event.eventId)!, place))
   }
   const held = new Set(reached.map((event) => event.eventId))
   const parents = [...new Set(placed.flatMap((event) => event.prevEvents))].filter((id) => !held.has(id))
@@ -122,5 +134,5 @@ async function historyWrites(app: App, source: Source, { gaps, reached, numbers 
       if (!held.has(id) && !known.has(id)) writes.push(insertGap(source.room, event.eventId, id))
     }
   }
-  return [...writes, closeGaps(source.room, [...held])]
+  return { writes: [...writes, closeGaps(source.room, [...held])], placed }
 }

@@ -44,6 +44,21 @@ export async function fetchAuthChain(app: App, source: Source, eventId: EventId)
  * not believed. Errors: Unreachable, Refused, MatrixError.
  */
 export async function remoteStateAfter(app: App, source: Source, eventId: EventId): Promise<StateMap> {
+  const { state, self } = await toldState(app, source, eventId)
+  if (self.state_key !== null && self.rejected === 0) state.set(stateMapKey(self.type, self.state_key), eventId)
+  return state
+}
+
+/** The state before it, in the same way. */
+export async function remoteStateBefore(app: App, source: Source, eventId: EventId): Promise<StateMap> {
+  return (await toldState(app, source, eventId)).state
+}
+
+async function toldState(
+  app: App,
+  source: Source,
+  eventId: EventId,
+): Promise<{ readonly state: Map<string, EventId>; readonly self: PduRow }> {
   const uri = `${federationPath`/v1/state_ids/${source.roomId}`}?event_id=${encodeURIComponent(eventId)}`
   const answer = await askServer(app, source.server, { method: 'GET', uri, maxBytes: STATE_BYTES_MAX })
   const stateIds = idsIn(own(answer, 'pdu_ids'))
@@ -62,9 +77,9 @@ export async function remoteStateAfter(app: App, source: Source, eventId: EventI
   })
   if (!verdict.allowed && self.rejected === 0)
     throw new MatrixError('M_FORBIDDEN', `The state that ${source.server} tells does not allow ${eventId}.`)
-  if (self.state_key !== null && self.rejected === 0) told.set(stateMapKey(self.type, self.state_key), self)
   // What we reject is in no state of ours, whoever has it in theirs.
-  return new Map([...told].flatMap(([key, row]) => (row.rejected === 1 ? [] : [[key, row.event_id]])))
+  const state = new Map([...told].flatMap(([key, row]) => (row.rejected === 1 ? [] : [[key, row.event_id] as const])))
+  return { state, self }
 }
 
 /** The PDUs that verify and are of this room; the others are left out. */

@@ -12,7 +12,7 @@ import { snapshotChain } from '../store/state.ts'
 import { type ComposedEvent, composeEvent, type NewEvent } from './compose-event.ts'
 import { followEvent, type Merged, mergeEvent } from './merge-event.ts'
 import { approved } from './policy-server.ts'
-import { checkRedaction } from './redact-event.ts'
+import { applyEarlierRedactions, applyRedaction, checkRedaction } from './redact-event.ts'
 import { type Draft, entryOf, extendRoom } from './room-draft.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 
@@ -37,6 +37,11 @@ export interface RoomWriter {
    * are not known. Errors: MissingEvents.
    */
   merge(event: VerifiedEvent, statesBefore?: readonly StateMap[]): Promise<Merged>
+  /**
+   * What an event of earlier history redacts, or what has redacted it: which of them came here first does not matter.
+   * `number` is its own.
+   */
+  redactEarlier(event: VerifiedEvent, number: number): Promise<void>
   /** Further statements of the same batch, such as the transaction id. */
   also(part: {
     readonly writes?: readonly Sql[]
@@ -102,6 +107,10 @@ function writerOf(app: App, draft: Draft): RoomWriter {
     preview: async (wanted) => (await compose(app, draft, wanted)).event,
     follow: (event) => followEvent(app, draft, event),
     merge: (event, statesBefore = []) => mergeEvent(app, draft, event, statesBefore),
+    async redactEarlier(event, number) {
+      if (event.type === 'm.room.redaction') await applyRedaction(app, draft, event, number)
+      await applyEarlierRedactions(app, draft, event, number)
+    },
     also(part) {
       draft.writes.push(...(part.writes ?? []))
       draft.guards.push(...(part.guards ?? []))

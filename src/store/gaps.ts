@@ -9,11 +9,13 @@ export interface GapRow {
   readonly missing_event_id: EventId
   readonly topo: number
   readonly history_visibility: string | null
+  /** The state before the event. */
+  readonly snapshot: number | null
 }
 
 /** The gaps of a room, the latest in its history first. */
 export function gapsOf(db: Database, room: number, limit: number): Promise<GapRow[]> {
-  return db.read(sql`SELECT g.event, e.event_id, g.missing_event_id, e.topo, e.history_visibility
+  return db.read(sql`SELECT g.event, e.event_id, g.missing_event_id, e.topo, e.history_visibility, e.snapshot
     FROM gaps g JOIN events e ON e.event = g.event
     WHERE g.room = ${room} ORDER BY e.topo DESC, g.missing_event_id LIMIT ${limit}`)
 }
@@ -30,8 +32,17 @@ export function closeGaps(room: number, eventIds: readonly EventId[]): Sql {
   return sql`DELETE FROM gaps WHERE room = ${room} AND missing_event_id IN ${textList(eventIds)}`
 }
 
+/** Where an event stands in the history from before our time. `snapshot`: the state before it. */
+export interface EarlierPlace {
+  readonly topo: number
+  readonly historyVisibility: string
+  readonly snapshot: number | null
+  readonly previous: number | null
+}
+
 /** An outlier that is no longer one: it stands in the room's history, before whatever this server has seen. */
-export function moveIntoHistory(event: number, topo: number, historyVisibility: string): Sql {
-  return sql`UPDATE events SET outlier = 0, topo = ${topo}, history_visibility = ${historyVisibility}
+export function moveIntoHistory(event: number, place: EarlierPlace): Sql {
+  return sql`UPDATE events SET outlier = 0, topo = ${place.topo}, history_visibility = ${place.historyVisibility},
+    snapshot = ${place.snapshot}, previous = ${place.previous}
     WHERE event = ${event} AND outlier = 1`
 }
