@@ -27,6 +27,7 @@ import type { SentMembers } from './live/sent-members.ts'
 import type { ServerKeyCache } from './live/server-keys.ts'
 import type { Sharing } from './live/sharing.ts'
 import type { Sightings } from './live/sightings.ts'
+import type { SlidingConnections } from './live/sliding-connections.ts'
 import type { StateCache } from './live/state-cache.ts'
 import type { StateResolver } from './live/state-resolver.ts'
 import type { Templates } from './live/templates.ts'
@@ -94,6 +95,7 @@ export interface App {
     readonly presence: PresenceWatch
     readonly sentMembers: SentMembers
     readonly sightings: Sightings
+    readonly slidingConnections: SlidingConnections
     readonly unreadCounts: UnreadCountsCache
     /** Equal syncs of one device at the same time. */
     readonly syncs: Sharing<LongText>

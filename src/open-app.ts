@@ -38,6 +38,7 @@ import { createSentMembers } from './live/sent-members.ts'
 import { createServerKeyCache } from './live/server-keys.ts'
 import { createSharing } from './live/sharing.ts'
 import { createSightings } from './live/sightings.ts'
+import { createSlidingConnections } from './live/sliding-connections.ts'
 import { createStateCache } from './live/state-cache.ts'
 import { createStateResolver } from './live/state-resolver.ts'
 import { createTemplates } from './live/templates.ts'
@@ -188,25 +189,14 @@ function besideOf(
   }
 }
 
-type Remembered = 'sentMembers' | 'sightings' | 'unreadCounts' | 'serverKeys' | 'uploads' | 'appserviceSigns'
-type UnderWay =
-  | 'syncs'
-  | 'sending'
-  | 'preparing'
-  | 'keyClaims'
-  | 'deviceLists'
-  | 'appserviceQueries'
-  | 'mediaFetches'
-  | 'thumbnails'
-  | 'previewing'
-
 /** What was read or sent lately, and requests that others may share. */
-function remembered(): Pick<App['live'], Remembered | UnderWay> {
+function remembered() {
   return {
     sentMembers: createSentMembers(),
     sightings: createSightings(),
     uploads: createUploads(),
     appserviceSigns: createAppserviceSigns(),
+    slidingConnections: createSlidingConnections(),
     unreadCounts: createUnreadCountsCache(),
     serverKeys: createServerKeyCache(),
     syncs: createSharing(),
@@ -218,7 +208,7 @@ function remembered(): Pick<App['live'], Remembered | UnderWay> {
     mediaFetches: createUnderway(),
     thumbnails: createUnderway(),
     previewing: createUnderway(),
-  }
+  } satisfies Partial<App['live']>
 }
 
 type Hearing = Pick<App['live'], 'waiters' | 'roomTips' | 'states' | 'presence' | 'taskAlarm' | 'staleListAlarm'>

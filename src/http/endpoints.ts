@@ -55,6 +55,7 @@ import * as roomSend from './client/room-send.ts'
 import * as roomUpgrades from './client/room-upgrades.ts'
 import * as rooms from './client/rooms.ts'
 import { search } from './client/search.ts'
+import { slidingSync } from './client/sliding-sync.ts'
 import * as ssoLoginRedirect from './client/sso-login-redirect.ts'
 import * as ssoSteps from './client/sso-steps.ts'
 import { sync } from './client/sync.ts'
@@ -173,6 +174,7 @@ const ALL_BUT_VERSIONS = [
   sendToDevice,
   setTyping,
   sync,
+  slidingSync,
   ...Object.values(serverInfo),
   ...Object.values(serverKeys),
   ...Object.values(federationQueries),

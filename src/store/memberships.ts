@@ -219,16 +219,22 @@ export function membershipHistory(
 /** Members named in the summary of a room without a name. */
 const MAX_HEROES = 5
 
+/** A member by whom a room without a name is called. */
+export interface Hero {
+  readonly room: number
+  readonly user_id: string
+  readonly displayname: string | null
+  readonly avatar_url: string | null
+}
+
 /** Of each room the members other than the user that are there longest; of a room without others, those who left. */
-export function heroesOf(
-  db: Database,
-  rooms: readonly number[],
-  userId: string,
-): Promise<{ room: number; user_id: string }[]> {
-  return db.read(sql`SELECT room, user_id FROM (
-      SELECT room, user_id, present, ROW_NUMBER() OVER (PARTITION BY room ORDER BY present DESC, position) AS place,
+export function heroesOf(db: Database, rooms: readonly number[], userId: string): Promise<Hero[]> {
+  return db.read(sql`SELECT room, user_id, displayname, avatar_url FROM (
+      SELECT room, user_id, displayname, avatar_url, present,
+        ROW_NUMBER() OVER (PARTITION BY room ORDER BY present DESC, position) AS place,
         MAX(present) OVER (PARTITION BY room) AS anybody FROM (
-        SELECT room, user_id, position, CASE WHEN membership IN ('join', 'invite') THEN 1 ELSE 0 END AS present
+        SELECT room, user_id, displayname, avatar_url, position,
+          CASE WHEN membership IN ('join', 'invite') THEN 1 ELSE 0 END AS present
         FROM memberships WHERE room IN ${intList(rooms)} AND user_id <> ${userId} AND membership <> 'knock') AS others
       ) AS numbered
     WHERE place <= ${MAX_HEROES} AND present = anybody ORDER BY room, place`)

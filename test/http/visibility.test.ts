@@ -59,6 +59,7 @@ function all(stages: readonly Stage[]): Record<Who, readonly Stage[]> {
 /** Routes whose answers hold events of rooms; a new one has to be looked at here, or be named as one that has none. */
 const ROUTES = [
   'GET /_matrix/client/v3/sync',
+  'POST /_matrix/client/unstable/org.matrix.simplified_msc3575/sync',
   'GET /_matrix/client/v3/rooms/{roomId}/messages',
   'GET /_matrix/client/v3/rooms/{roomId}/context/{eventId}',
   'GET /_matrix/client/v3/rooms/{roomId}/event/{eventId}',
@@ -176,6 +177,10 @@ eachServer({ guests_disabled: false }, (server) => {
     heard.push(['threads', told(scene, await ask(`${v1}/threads`))])
     heard.push(['bundled', told(scene, await ask(`${room}/event/${root}`))])
     heard.push(['sync', told(scene, await ask(`/sync?filter=${filter}`))])
+    const wish = { timeline_limit: 50, required_state: [['*', '*']] }
+    const wishes = { lists: { all: wish }, room_subscriptions: { [roomId]: wish } }
+    const sliding = await user.call('POST', '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync', wishes)
+    heard.push(['sliding sync', told(scene, sliding.status === 200 ? sliding.body : undefined)])
     heard.push(['one event', await single((id) => `/events/${id}`)])
     heard.push(['events', told(scene, await ask(`/events?from=s0_.0&timeout=0`))])
     heard.push(['events of the room', told(scene, await ask(`/events?room_id=${roomId}&from=s0_.0&timeout=0`))])
@@ -214,6 +219,7 @@ eachServer({ guests_disabled: false }, (server) => {
         'relations/m.thread',
         'relations/m.thread/m.room.message',
         'sync',
+        'sliding sync',
         'events',
         'search',
       ])

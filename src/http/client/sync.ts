@@ -1,14 +1,13 @@
 import { Type } from '@sinclair/typebox'
 import { forgetToDevice } from '../../actions/send-to-device.ts'
-import { noticeAbsence, noticeHiding, noticePresence, type Presence, presenceIsOn } from '../../actions/set-presence.ts'
 import type { App } from '../../app.ts'
 import { type Filter, parseFilter, parseFilterText } from '../../core/filter.ts'
-import type { LongText } from '../../core/long-text.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { storedFilter } from '../../store/filters.ts'
 import { sync as view } from '../../views/sync/sync.ts'
 import { readSyncToken } from '../../views/tokens.ts'
 import { endpoint } from '../endpoint.ts'
+import { SetPresence, whilePresent } from '../while-present.ts'
 
 /** Flags that ask for the state after the timeline, and the key it comes under: clients still use the old one. */
 const STATE_AFTER = [
@@ -29,9 +28,7 @@ export const sync = endpoint({
     full_state: Type.Optional(Type.Boolean()),
     use_state_after: Type.Optional(Type.Boolean()),
     'org.matrix.msc4222.use_state_after': Type.Optional(Type.Boolean()),
-    set_presence: Type.Optional(
-      Type.Union([Type.Literal('offline'), Type.Literal('online'), Type.Literal('unavailable')]),
-    ),
+    set_presence: SetPresence,
     timeout: Type.Optional(Type.Integer()),
   }),
   async handle(app, { user, query, signal }) {
@@ -52,29 +49,6 @@ export const sync = endpoint({
     )
   },
 })
-
-/** Who syncs is there, unless the client says otherwise; who does not sync any more goes offline after a while. */
-async function whilePresent(
-  app: App,
-  userId: string,
-  presence: Presence,
-  poll: () => Promise<LongText>,
-): Promise<LongText> {
-  if (!presenceIsOn(app)) return poll()
-  if (presence === 'offline') {
-    await noticeHiding(app, userId)
-    return poll()
-  }
-  app.live.presence.began(userId)
-  try {
-    await noticePresence(app, userId, presence)
-    return await poll()
-  } finally {
-    app.live.presence.ended(userId, () => {
-      noticeAbsence(app, userId).catch((error) => app.log.warn({ err: error }, 'presence was not stored'))
-    })
-  }
-}
 
 /** A filter is given as JSON, or by the id under which it was stored. */
 async function filterOf(app: App, userId: string, filter: string | undefined): Promise<Filter> {

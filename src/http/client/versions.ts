@@ -84,6 +84,7 @@ export const FEATURES: readonly (readonly [name: string, endpoints: readonly str
   ['org.matrix.msc3981', []],
   ['org.matrix.msc4222', []],
   ['org.matrix.msc4380.stable', []],
+  ['org.matrix.simplified_msc3575', ['POST /_matrix/client/unstable/org.matrix.simplified_msc3575/sync']],
   ['uk.half-shot.msc2666.query_mutual_rooms', ['GET /_matrix/client/v1/mutual_rooms']],
   ['uk.half-shot.msc2666.query_mutual_rooms.stable', ['GET /_matrix/client/v1/mutual_rooms']],
   ['uk.tcpip.msc4133', ['DELETE /_matrix/client/v3/profile/{userId}/{keyName}']],

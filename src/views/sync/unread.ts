@@ -3,14 +3,16 @@ import { countRooms, type RoomToCount } from '../unread.ts'
 import { hasNews, type Scope } from './scope.ts'
 import type { Timeline } from './timeline.ts'
 
-/**
- * The unread counts of the joined rooms in which something happened, as keys of the room's JSON; `changed` when they
- * are news by themselves.
- */
-export async function readUnread(
-  scope: Scope,
-  timelines: readonly Timeline[],
-): Promise<Map<number, { json: string; changed: boolean }>> {
+export interface UnreadPart {
+  /** Keys of the room's JSON. */
+  readonly json: string
+  readonly total: UnreadCount
+  /** The counts are news by themselves. */
+  readonly changed: boolean
+}
+
+/** The unread counts of the joined rooms in which something happened, by room. */
+export async function readUnread(scope: Scope, timelines: readonly Timeline[]): Promise<Map<number, UnreadPart>> {
   const { app, request, settings, to } = scope
   const rooms = timelines.filter(({ room }) => room.membership === 'join').flatMap((item) => roomToCount(scope, item))
   const user = {
@@ -21,9 +23,10 @@ export async function readUnread(
   }
   const before = new Map(rooms.map(({ room }) => [room, app.live.unreadCounts.get(user.userId, room)?.counts]))
   const byThread = request.filter.room.timeline.unreadThreadNotifications
-  const unread = new Map<number, { json: string; changed: boolean }>()
+  const unread = new Map<number, UnreadPart>()
   for (const [room, counts] of await countRooms(app, user, rooms, to)) {
-    unread.set(room, { json: unreadJson(counts, byThread), changed: !sameCounts(before.get(room), counts) })
+    const changed = !sameCounts(before.get(room), counts)
+    unread.set(room, { json: unreadJson(counts, byThread), total: sum([...counts.values()]), changed })
   }
   return unread
 }
