@@ -213,7 +213,9 @@ async function taken(app: App, state: State, listener: Listener, { txn_id, body 
     if (pace.failures === 0)
       app.log.warn({ appservice: appservice.id, reason: error.message }, 'an application service takes no transactions')
     pace.pause()
-    await keep(app, state, [postponeTransaction(appservice.id, pace.failures, pace.retryAt)])
+    const { failures, retryAt } = pace
+    const postponed = { failures, retryAt, nowMs: app.clock.now(), reason: error.message }
+    await keep(app, state, [postponeTransaction(appservice.id, postponed)])
     return false
   }
 }

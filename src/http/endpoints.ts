@@ -2,6 +2,7 @@ import * as dendriteAdmin from './admin/dendrite.ts'
 import * as destinations from './admin/destinations.ts'
 import * as adminDevices from './admin/devices.ts'
 import * as adminMedia from './admin/media.ts'
+import * as adminQuarantine from './admin/quarantine.ts'
 import * as adminRegister from './admin/register.ts'
 import * as registrationTokens from './admin/registration-tokens.ts'
 import * as reports from './admin/reports.ts'
@@ -92,6 +93,7 @@ import * as urlPreviews from './media/url-previews.ts'
 const ALL_BUT_VERSIONS = [
   register,
   ...Object.values(adminMedia),
+  ...Object.values(adminQuarantine),
   ...Object.values(adminRegister),
   ...Object.values(serverNotices),
   ...Object.values(reports),

@@ -36,6 +36,7 @@ export const OLDER_PATHS: ReadonlyMap<string, readonly string[]> = new Map([
   [`PUT ${V1}/admin/lock/{userId}`, [`${ADMIN}/lock/{userId}`]],
   [`GET ${V1}/admin/suspend/{userId}`, [`${ADMIN}/suspend/{userId}`]],
   [`PUT ${V1}/admin/suspend/{userId}`, [`${ADMIN}/suspend/{userId}`]],
+  ['POST /_synapse/admin/v1/room/{roomId}/media/quarantine', ['/_synapse/admin/v1/quarantine_media/{roomId}']],
   [`GET ${V1}/media/config`, [`${AUTHENTICATED_MEDIA}/config`]],
   [`GET ${V1}/media/download/{serverName}/{mediaId}`, [`${AUTHENTICATED_MEDIA}/download/{serverName}/{mediaId}`]],
   [

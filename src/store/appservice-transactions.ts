@@ -31,12 +31,40 @@ export function beginTransaction(appserviceId: string, row: TransactionRow): Sql
   return sql`INSERT INTO appservice_transactions (appservice_id, txn_id, body, messages, position, failures, retry_at)
     VALUES (${appserviceId}, ${row.txn_id}, ${row.body}, ${row.messages}, ${row.position}, 0, NULL)
     ON CONFLICT (appservice_id) DO UPDATE SET txn_id = excluded.txn_id, body = excluded.body,
-      messages = excluded.messages, position = excluded.position, failures = 0, retry_at = NULL`
+      messages = excluded.messages, position = excluded.position, failures = 0, retry_at = NULL, reason = NULL,
+      failing_since = NULL`
 }
 
-export function postponeTransaction(appserviceId: string, failures: number, retryAt: number): Sql {
-  return sql`UPDATE appservice_transactions SET failures = ${failures}, retry_at = ${retryAt}
-    WHERE appservice_id = ${appserviceId}`
+export interface Postponed {
+  readonly failures: number
+  readonly retryAt: number
+  readonly nowMs: number
+  /** Why it was not taken. */
+  readonly reason: string
+}
+
+export function postponeTransaction(appserviceId: string, { failures, retryAt, nowMs, reason }: Postponed): Sql {
+  return sql`UPDATE appservice_transactions SET failures = ${failures}, retry_at = ${retryAt}, reason = ${reason},
+    failing_since = COALESCE(failing_since, ${nowMs}) WHERE appservice_id = ${appserviceId}`
+}
+
+/** How far an application service was told, for people. */
+export interface AppserviceState {
+  readonly id: string
+  readonly position: number
+  /** All of these null: it takes what it is told. */
+  readonly failures: number | null
+  readonly failing_since: number | null
+  readonly reason: string | null
+}
+
+export async function appserviceStates(db: Database): Promise<AppserviceState[]> {
+  const rows = await db.read<AppserviceState & { readonly name: string }>(sql`SELECT c.name, c.position, t.failures,
+      t.failing_since, t.reason
+    FROM cursors c LEFT JOIN appservice_transactions t
+      ON t.failures > 0 AND c.name = ${APPSERVICE_CURSORS} || t.appservice_id
+    WHERE c.name LIKE ${`${APPSERVICE_CURSORS}%`}`)
+  return rows.map(({ name, ...state }) => ({ ...state, id: name.slice(APPSERVICE_CURSORS.length) }))
 }
 
 /** The application service has taken it: it is told on from there, and its messages to devices have arrived. */

@@ -22,10 +22,12 @@ export interface MediaRow extends MediaName {
   readonly hash: string | null
   readonly last_access_ts: number
   readonly quarantined_by: string | null
+  /** 1: no quarantine takes it in. */
+  readonly protected: number
 }
 
 const COLUMNS = sql`origin, media_id, uploader, created_ts, expires_ts, uploaded_ts, content_type, file_name, bytes,
-  hash, last_access_ts, quarantined_by`
+  hash, last_access_ts, quarantined_by, protected`
 
 export async function mediaNamed(db: Database, { origin, media_id }: MediaName): Promise<MediaRow | undefined> {
   const rows = await db.read<MediaRow>(
@@ -119,9 +121,11 @@ export type ListedMedia = Pick<
   | 'hash'
   | 'last_access_ts'
   | 'quarantined_by'
+  | 'protected'
 >
 
-const LISTED = sql`origin, media_id, created_ts, content_type, file_name, bytes, hash, last_access_ts, quarantined_by`
+const LISTED = sql`origin, media_id, created_ts, content_type, file_name, bytes, hash, last_access_ts, quarantined_by,
+  protected`
 
 export interface Unwanted {
   /** Not asked for since. */
@@ -181,8 +185,13 @@ export function deleteMedia({ origin, media_id }: MediaName): Sql {
   return sql`DELETE FROM media WHERE origin = ${origin} AND media_id = ${media_id}`
 }
 
-/** Keeps a file from everybody, with all others of its content; null: gives it back. */
+/** Keeps a file from everybody, with all others of its content that are not protected; null: gives it back. */
 export function quarantine({ origin, media_id }: MediaName, by: UserId | null): Sql {
-  return sql`UPDATE media SET quarantined_by = ${by} WHERE (origin = ${origin} AND media_id = ${media_id})
-    OR hash = (SELECT hash FROM media WHERE origin = ${origin} AND media_id = ${media_id})`
+  return sql`UPDATE media SET quarantined_by = ${by} WHERE ((origin = ${origin} AND media_id = ${media_id})
+    OR hash = (SELECT hash FROM media WHERE origin = ${origin} AND media_id = ${media_id}))
+    AND (protected = 0 OR ${by === null ? 1 : 0} = 1)`
+}
+
+export function protectMedia({ origin, media_id }: MediaName, on: boolean): Sql {
+  return sql`UPDATE media SET protected = ${on ? 1 : 0} WHERE origin = ${origin} AND media_id = ${media_id}`
 }

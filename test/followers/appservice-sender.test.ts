@@ -3,7 +3,7 @@ import { expect, test, vi } from 'vitest'
 import { pruneLog } from '../../src/actions/prune-log.ts'
 import { write } from '../../src/actions/write.ts'
 import { sql } from '../../src/db/sql.ts'
-import { endTransaction, transactionUnderWay } from '../../src/store/appservice-transactions.ts'
+import { appserviceStates, endTransaction, transactionUnderWay } from '../../src/store/appservice-transactions.ts'
 import { oldestLogRow } from '../../src/store/log.ts'
 import { AS_TOKEN, registrationText, startAppservice, type TestAppservice } from '../helpers/appservice.ts'
 import { eachEngine, type TestDatabase } from '../helpers/databases.ts'
@@ -157,6 +157,8 @@ eachEngine((engine, fresh) => {
       await ghost.post(`/rooms/${roomId}/leave`)
       await ghost.join(roomId)
       await server.followers.idle()
+      const refused = { id: 'bridge', failing_since: expect.any(Number), reason: 'it answers 400' }
+      expect(await appserviceStates(app.db)).toMatchObject([refused])
       const others = sql`UPDATE cursors SET position = ${app.db.safePosition()} WHERE name <> 'appservice:bridge'`
       await write(app, { guards: [], writes: [others], log: [] })
       await pruneLog(app, app.db.safePosition(), 0)
@@ -166,6 +168,8 @@ eachEngine((engine, fresh) => {
       appservice.answer(200)
       await appservice.until(() => bodies(appservice).includes('three'))
       expect(bodies(appservice)).toEqual(['one', 'three'])
+      await server.followers.idle()
+      expect(await appserviceStates(app.db)).toMatchObject([{ id: 'bridge', failing_since: null, reason: null }])
       expect(warned.mock.calls).toContainEqual([
         { appservice: 'bridge', rows: expect.any(Number) },
         expect.stringContaining('longer than the log is kept'),

@@ -1,20 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import { removeMedia } from '../../actions/remove-media.ts'
-import { write } from '../../actions/write.ts'
 import type { App } from '../../app.ts'
-import { isServerName, type UserId } from '../../core/ids.ts'
-import { MatrixError } from '../../core/matrix-error.ts'
-import {
-  countMediaOf,
-  type ListedMedia,
-  type MediaName,
-  mediaNamed,
-  mediaOf,
-  quarantine,
-  unwantedLocal,
-  unwantedRemote,
-} from '../../store/media.ts'
+import { countMediaOf, type ListedMedia, mediaOf, unwantedLocal, unwantedRemote } from '../../store/media.ts'
 import { adminEndpoint, localUserId } from './administrator.ts'
+import { knownMedia } from './known-media.ts'
 import { Page, pageOf } from './paging.ts'
 
 const PATH = '/_synapse/admin/v1'
@@ -85,52 +74,6 @@ export const purgeMediaCache = adminEndpoint({
   },
 })
 
-export const quarantineMedia = adminEndpoint({
-  method: 'POST',
-  path: `${PATH}/media/quarantine/{serverName}/{mediaId}`,
-  rateLimit: 'other',
-  params: FileParams,
-  handle: (app, { user, params }) => setQuarantine(app, params, user.userId),
-})
-
-export const unquarantineMedia = adminEndpoint({
-  method: 'POST',
-  path: `${PATH}/media/unquarantine/{serverName}/{mediaId}`,
-  rateLimit: 'other',
-  params: FileParams,
-  handle: (app, { params }) => setQuarantine(app, params, null),
-})
-
-export const quarantineMediaOf = adminEndpoint({
-  method: 'POST',
-  path: `${PATH}/user/{userId}/media/quarantine`,
-  rateLimit: 'other',
-  params: UserParams,
-  async handle(app, { user, params }) {
-    const userId = localUserId(app, params.userId)
-    let from = 0
-    for (;;) {
-      const files = await mediaOf(app.db, userId, from, REMOVED_MAX)
-      await write(app, { guards: [], writes: files.map((file) => quarantine(file, user.userId)), log: [] })
-      from += files.length
-      if (files.length < REMOVED_MAX) return { num_quarantined: from }
-    }
-  },
-})
-
-async function setQuarantine(app: App, params: typeof FileParams.static, by: UserId | null): Promise<object> {
-  const file = await knownMedia(app, params)
-  await write(app, { guards: [], writes: [quarantine(file, by)], log: [] })
-  return {}
-}
-
-async function knownMedia(app: App, { serverName, mediaId }: typeof FileParams.static): Promise<ListedMedia> {
-  const name = isServerName(serverName) ? ({ origin: serverName, media_id: mediaId } satisfies MediaName) : undefined
-  const file = name && (await mediaNamed(app.db, name))
-  if (file === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no such file.')
-  return file
-}
-
 async function remove(app: App, files: readonly ListedMedia[]): Promise<object> {
   await removeMedia(app, files)
   return { deleted_media: files.map((file) => file.media_id), total: files.length }
@@ -145,6 +88,6 @@ function wire(file: ListedMedia): object {
     created_ts: file.created_ts,
     last_access_ts: file.last_access_ts,
     quarantined_by: file.quarantined_by,
-    safe_from_quarantine: false,
+    safe_from_quarantine: file.protected === 1,
   }
 }

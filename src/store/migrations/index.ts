@@ -11,6 +11,7 @@ import { thumbnails } from './0010-thumbnails.ts'
 import { appservices } from './0011-appservices.ts'
 import { networkRooms } from './0012-network-rooms.ts'
 import { mailPushers } from './0013-mail-pushers.ts'
+import { protectedMedia } from './0014-protected-media.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -27,4 +28,5 @@ export const MIGRATIONS = [
   appservices,
   networkRooms,
   mailPushers,
+  protectedMedia,
 ]

@@ -101,6 +101,46 @@ eachServer({}, (server) => {
     expect(await root.refused('POST', `${ADMIN}/media/quarantine/test.example/nothing`, {})).toBe('404 M_NOT_FOUND')
   })
 
+  test('what a room shows is listed and quarantined, also what was redacted; what is protected never is', async () => {
+    const [root, user] = [await admin(), await someone()]
+    const names = [
+      await upload(user, 'q1'),
+      await upload(user, 'q2'),
+      await upload(user, 'q3'),
+      await upload(user, 'q4'),
+    ]
+    const [shown, redacted, thumbnail, elsewhere] = names as [string, string, string, string]
+    const roomId = await user.createRoom()
+    let sent = 0
+    const show = (content: object) => user.put(`/rooms/${roomId}/send/m.room.message/${++sent}`, content)
+    await show({ msgtype: 'm.image', body: `mxc://${elsewhere}`, url: `mxc://${shown}`, info: {} })
+    const file = { url: `mxc://${redacted}` }
+    const { event_id: eventId } = await show({ msgtype: 'm.file', body: 'f', file, info: { thumbnail_url: 7 } })
+    await user.put(`/rooms/${roomId}/redact/${eventId}/r`, {})
+    const info = { thumbnail_url: `mxc://${thumbnail}` }
+    await show({ msgtype: 'm.image', body: '', url: 'mxc://away.example/far', info })
+    const room = `${ADMIN}/room/${encodeURIComponent(roomId)}/media`
+    const uris = [shown, redacted, thumbnail].map((name) => `mxc://${name}`)
+    const listed = await root.get(room)
+    expect([listed.local.toSorted(), listed.remote]).toEqual([uris.toSorted(), ['mxc://away.example/far']])
+
+    await root.post(`${ADMIN}/media/protect/${idOf(thumbnail)}`)
+    await root.post(`${ADMIN}/media/quarantine/${thumbnail}`)
+    expect(await root.post(`${room}/quarantine`)).toEqual({ num_quarantined: 2 })
+    expect(await Promise.all(names.map((name) => statusOf(user, name)))).toEqual([404, 404, 200, 200])
+    const all = `${ADMIN}/user/${encodeURIComponent(user.userId)}/media/quarantine`
+    expect(await root.post(all)).toEqual({ num_quarantined: 1 })
+    const { media } = await root.get(`${ADMIN}/users/${encodeURIComponent(user.userId)}/media`)
+    const safe = media.filter((one: Json) => one.safe_from_quarantine).map((one: Json) => one.media_id)
+    expect(safe).toEqual([idOf(thumbnail)])
+    await root.post(`${ADMIN}/media/unprotect/${idOf(thumbnail)}`)
+    const older = `${ADMIN}/quarantine_media/${encodeURIComponent(roomId)}`
+    expect(await root.post(older)).toEqual({ num_quarantined: 1 })
+    const unknown = `${ADMIN}/room/${encodeURIComponent('!none:test.example')}/media`
+    expect(await root.refused('GET', unknown)).toBe('404 M_NOT_FOUND')
+    expect(await user.refused('GET', room)).toBe('403 M_FORBIDDEN')
+  })
+
   test('what is deleted takes its bytes and thumbnails along, but for those that another file has', async () => {
     const [root, user] = [await admin(), await someone()]
     await takeAway()
