@@ -97,17 +97,23 @@ function askerOf(config: S3Config, outbound: Outbound): Ask {
 /** Whether what was asked for is there, and was done. */
 function isDone(ask: Ask, request: Request): Promise<boolean> {
   return ask(request, async (reply) => {
-    if (reply.status === 404) return false
+    if (reply.status === 404) return isThere(reply)
     await expectDone(reply)
     return true
   })
+}
+
+/** Of a 404: the object is not there, but the bucket is. Errors: StorageAway. */
+async function isThere({ body }: Reply): Promise<false> {
+  if (within(await textIn(body), 'Code') === 'NoSuchBucket') throw new StorageAway('There is no such bucket.')
+  return false
 }
 
 function openObject(ask: Ask, key: string, range: BlobRange | undefined): Promise<Readable | undefined> {
   const headers = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` }
   return new Promise((resolve, reject) => {
     ask({ method: 'GET', key, headers }, async (reply) => {
-      if (reply.status === 404) return resolve(undefined)
+      if (reply.status === 404) return resolve((await isThere(reply)) || undefined)
       if (reply.status !== 200 && reply.status !== 206) await expectDone(reply)
       const stream = Readable.from(reply.body, { objectMode: false })
       resolve(stream)
@@ -134,6 +140,15 @@ async function listKeys(ask: Ask, prefix: string, isWanted: Parameters<Bucket['l
 
 /** The answer as text. Errors: StorageAway for any other than that it was done. */
 async function expectDone({ status, body }: Reply): Promise<string> {
+  const text = await textIn(body)
+  // A copy may fail after its answer has begun.
+  const code = within(text, 'Code')
+  if (status < 200 || status >= 300 || code !== undefined)
+    throw new StorageAway(`The storage of media answers ${status}${code === undefined ? '' : ` (${code})`}.`)
+  return text
+}
+
+async function textIn(body: Reply['body']): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of body) {
@@ -141,12 +156,7 @@ async function expectDone({ status, body }: Reply): Promise<string> {
     if (bytes > ANSWER_BYTES_MAX) throw new StorageAway('The storage of media answers with too much.')
     chunks.push(chunk)
   }
-  const text = Buffer.concat(chunks).toString()
-  // A copy may fail after its answer has begun.
-  const code = within(text, 'Code')
-  if (status < 200 || status >= 300 || code !== undefined)
-    throw new StorageAway(`The storage of media answers ${status}${code === undefined ? '' : ` (${code})`}.`)
-  return text
+  return Buffer.concat(chunks).toString()
 }
 
 /** What stands between the tags: keys of ours hold nothing that XML would write otherwise. */

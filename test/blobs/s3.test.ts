@@ -30,9 +30,9 @@ afterEach(async () => {
   await rm(spoolDir, { recursive: true })
 })
 
-function blobs(isKnown: (hash: string) => Promise<boolean> = NEVER, laterMs = 0) {
+function blobs(isKnown: (hash: string) => Promise<boolean> = NEVER, laterMs = 0, s3Config = s3.config) {
   const global = { server_name: 'a.example', private_key: 'k.pem', database: { connection_string: 'file:x.db' } }
-  const config = configFrom({ version: 2, global, media_api: { s3: s3.config } }).media_api.s3
+  const config = configFrom({ version: 2, global, media_api: { s3: s3Config } }).media_api.s3
   const clock = { ...systemClock, now: () => Date.now() + laterMs }
   const world = { clock, random: systemRandom, isKnown }
   return createS3(createBucket(config, outbound), { prefix: config.prefix, spoolDir }, world)
@@ -102,4 +102,33 @@ test('a storage that cannot now, or is away, says so, and nothing stays on this 
   await expect(blobs().take(content('more'), 100)).rejects.toThrow(StorageAway)
   expect(await readdir(spoolDir)).toEqual([])
   s3 = await startS3()
+})
+
+test('credentials that nobody knows and a bucket that is not there are no files that are missing', async () => {
+  const taken = await blobs().take(content('stays'), 100)
+  await taken.keep()
+  for (const wrong of [{ access_key_id: 'nobody' }, { bucket: 'none' }]) {
+    const misled = blobs(NEVER, 0, { ...s3.config, ...wrong })
+    await expect(misled.take(content('more'), 100)).rejects.toThrow(StorageAway)
+    await expect(misled.open(taken.hash)).rejects.toThrow(StorageAway)
+    await expect(misled.remove(taken.hash)).rejects.toThrow(StorageAway)
+  }
+  expect(await readdir(spoolDir)).toEqual([])
+  expect(await read(taken.hash)).toBe('stays')
+})
+
+test('a download that breaks off is no shorter file', async () => {
+  const taken = await blobs().take(content('0123456789'), 100)
+  await taken.keep()
+  s3.cutAfter(4)
+  await expect(read(taken.hash)).rejects.toThrow()
+  await expect(read(taken.hash, { start: 0, end: 7 })).rejects.toThrow()
+  s3.cutAfter(undefined)
+  expect(await read(taken.hash)).toBe('0123456789')
+})
+
+test('an upload that S3 refuses half way leaves no mark', async () => {
+  s3.fail((method, url) => method === 'PUT' && !url.includes('/arriving/'))
+  await expect(blobs().take(content('half'), 100)).rejects.toThrow(StorageAway)
+  expect(await s3.keys()).toEqual([])
 })

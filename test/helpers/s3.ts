@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,8 @@ export interface TestS3 {
   keys(): Promise<string[]>
   /** Answers 503 from now on, where it is asked so; undefined: as it should. */
   fail(when: ((method: string, url: string) => boolean) | undefined): void
+  /** Breaks off its answers after that many bytes of a file; undefined: not any more. */
+  cutAfter(bytes: number | undefined): void
   /** What it was asked for, oldest first. */
   readonly asked: string[]
   stop(): Promise<void>
@@ -27,9 +29,11 @@ export async function startS3(): Promise<TestS3> {
   const answer = s3.callback()
   const asked: string[] = []
   let fails: ((method: string, url: string) => boolean) | undefined
+  let cut: number | undefined
   const server = createServer((request, reply) => {
     const { method = '', url = '' } = request
     asked.push(`${method} ${url}`)
+    if (cut !== undefined && method === 'GET') breakOff(reply, cut)
     if (fails?.(method, url) !== true) return answer(request, reply)
     request.resume()
     reply.writeHead(503).end('<Error><Code>SlowDown</Code></Error>')
@@ -52,10 +56,19 @@ export async function startS3(): Promise<TestS3> {
     fail(when) {
       fails = when
     },
+    cutAfter(bytes) {
+      cut = bytes
+    },
     async stop() {
       server.closeAllConnections()
       await new Promise((done) => server.close(done))
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+function breakOff(reply: ServerResponse, bytes: number): void {
+  const write = reply.write.bind(reply) as (chunk: Uint8Array, done: () => void) => boolean
+  const part = (chunk: unknown) => write((chunk as Uint8Array).subarray(0, bytes), () => reply.destroy())
+  reply.write = part as typeof reply.write
 }
