@@ -7,6 +7,12 @@ export default class CreateAccount extends BaseCommand {
     'Works while the server runs and while it does not. A new account can log in at once. ' +
     'Passwords have 8 to 512 characters.'
 
+  static override usage = [
+    '<%= command.id %> -u NAME [--admin] [--password-stdin | --password-file FILE | --generate-password] [--if-not-exists]',
+    '<%= command.id %> -u NAME --reset-password [--password-stdin | --password-file FILE | --generate-password]',
+    '<%= command.id %> --from-file FILE [--if-not-exists]',
+  ]
+
   static override examples = [
     '<%= config.bin %> <%= command.id %> --username alice --admin',
     'printf %s "$PW" | <%= config.bin %> <%= command.id %> --username bob --password-stdin --json',

@@ -63,7 +63,8 @@ export default class EvacuateUser extends BaseCommand {
     if (rooms === undefined) return { user_id: args.userId, rooms: [] }
     if (flags['dry-run']) {
       for (const room of rooms) this.log(`${room.room_id} (${room.membership})`)
-      if (rooms.length > 0) process.exitCode = EXIT.changesPending
+      if (rooms.length === 0) this.note(`${args.userId} is in no room.`)
+      else process.exitCode = EXIT.changesPending
     }
     const failed = rooms.filter((room) => room.error !== undefined).length
     if (!flags['dry-run']) this.log(`${rooms.length - failed} rooms left, ${failed} failed`)
