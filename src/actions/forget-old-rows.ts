@@ -7,6 +7,7 @@ import { write } from './write.ts'
 const CLIENT_TRANSACTIONS_KEPT_MS = 7 * 24 * 3_600_000
 /** Other servers repeat a transaction until they are answered, and may have been away. */
 const SERVER_TRANSACTIONS_KEPT_MS = 30 * 24 * 3_600_000
+const STRANGERS_PRESENCE_KEPT_MS = 24 * 3_600_000
 /** Of each kind; what is left goes the next time. */
 const ROWS_AT_ONCE = 5_000
 
@@ -14,8 +15,8 @@ const ROWS_AT_ONCE = 5_000
 const MESSAGES_KEPT = 10_000
 
 /**
- * Forgets what is kept for a while only: transaction ids, originals of redacted events, sessions that expired, and the
- * oldest messages to devices that do not fetch them.
+ * Forgets what is kept for a while only: transaction ids, originals of redacted events, sessions that expired, the
+ * presence of strangers, and the oldest messages to devices that do not fetch them.
  */
 export async function forgetOldRows(app: App, messagesKept = MESSAGES_KEPT): Promise<void> {
   const nowMs = app.clock.now()
@@ -24,6 +25,7 @@ export async function forgetOldRows(app: App, messagesKept = MESSAGES_KEPT): Pro
     clientTransactionsMs: nowMs - CLIENT_TRANSACTIONS_KEPT_MS,
     serverTransactionsMs: nowMs - SERVER_TRANSACTIONS_KEPT_MS,
     redactedMs: nowMs - app.config.global.database.redacted_max_age,
+    presenceMs: nowMs - STRANGERS_PRESENCE_KEPT_MS,
   }
   for (const step of forgetOld(ages, ROWS_AT_ONCE)) await write(app, { guards: [], writes: [step], log: [] })
   for (const { user_id: userId, device_id: deviceId } of await crowdedDevices(app.db, messagesKept)) {

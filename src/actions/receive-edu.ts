@@ -3,6 +3,7 @@ import { isEventId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { eventsById } from '../store/events.ts'
 import { membershipOf } from '../store/memberships.ts'
+import type { PresenceRow } from '../store/presence.ts'
 import { roomById } from '../store/rooms.ts'
 import { serverAclOf } from '../store/server-acl.ts'
 import { noteTyping } from './note-typing.ts'
@@ -70,6 +71,7 @@ async function receiveReceipts(app: App, origin: ServerName, content: JsonObject
 
 async function receivePresence(app: App, origin: ServerName, content: JsonObject): Promise<void> {
   const push = own(content, 'push')
+  const rows: PresenceRow[] = []
   for (const entry of Array.isArray(push) ? (push as readonly JsonValue[]).slice(0, ENTRIES_MAX) : []) {
     const userId = isObject(entry) ? own(entry, 'user_id') : undefined
     if (!isObject(entry) || typeof userId !== 'string' || serverNameOf(userId) !== origin) continue
@@ -77,13 +79,14 @@ async function receivePresence(app: App, origin: ServerName, content: JsonObject
     const status = own(entry, 'status_msg')
     const ago = own(entry, 'last_active_ago')
     if (presence !== 'online' && presence !== 'unavailable' && presence !== 'offline') continue
-    await notePresence(app, {
+    rows.push({
       user_id: userId,
       presence,
       status_msg: typeof status === 'string' ? status : null,
       last_active_ts: app.clock.now() - (typeof ago === 'number' && ago > 0 ? ago : 0),
     })
   }
+  await notePresence(app, rows)
 }
 
 async function receiveToDeviceMessages(app: App, origin: ServerName, content: JsonObject): Promise<void> {

@@ -54,15 +54,15 @@ export function presenceIsOn(app: App): boolean {
   return app.config.global.presence.enable_outbound
 }
 
-/** What another server says of its user; nobody hears of it where presence of others is switched off. */
-export async function notePresence(app: App, row: PresenceRow): Promise<void> {
+/** What another server says of its users; nobody hears of it where presence of others is switched off. */
+export async function notePresence(app: App, rows: readonly PresenceRow[]): Promise<void> {
   if (!app.config.global.presence.enable_inbound) return
-  if (Buffer.byteLength(row.status_msg ?? '') > MAX_STATUS_BYTES) return
-  await keep(app, row)
+  const fits = rows.filter((row) => Buffer.byteLength(row.status_msg ?? '') <= MAX_STATUS_BYTES)
+  if (fits.length > 0) await keep(app, fits)
 }
 
 async function store(app: App, row: PresenceRow): Promise<void> {
-  await keep(app, row)
+  await keep(app, [row])
   await tellNeighbours(app, row.user_id, presenceNotice(app, row))
 }
 
@@ -74,10 +74,10 @@ export function presenceNotice(app: App, row: PresenceRow): Notice {
   return { key: `presence ${userId}`, type: 'm.presence', content: { push: [entry] } }
 }
 
-async function keep(app: App, row: PresenceRow): Promise<void> {
+async function keep(app: App, rows: readonly PresenceRow[]): Promise<void> {
   await write(app, {
     guards: [],
-    writes: [storePresence(row, logPosition(0))],
-    log: [{ kind: 'presence', subject: row.user_id }],
+    writes: rows.map((row, index) => storePresence(row, logPosition(index))),
+    log: rows.map((row) => ({ kind: 'presence', subject: row.user_id })),
   })
 }

@@ -9,11 +9,13 @@ export interface Ages {
   readonly serverTransactionsMs: number
   /** The originals of redacted events. */
   readonly redactedMs: number
+  /** The presence of users of other servers with whom no room is shared. */
+  readonly presenceMs: number
 }
 
 /** Forgets what has expired or is too old to matter, of each kind up to `limit` rows. */
 export function forgetOld(ages: Ages, limit: number): readonly Sql[] {
-  const { nowMs, clientTransactionsMs, serverTransactionsMs, redactedMs } = ages
+  const { nowMs, clientTransactionsMs, serverTransactionsMs, redactedMs, presenceMs } = ages
   return [
     sql`DELETE FROM transactions WHERE (user_id, device_id, endpoint, room_id, txn_id) IN (
       SELECT user_id, device_id, endpoint, room_id, txn_id FROM transactions
@@ -34,6 +36,12 @@ export function forgetOld(ages: Ages, limit: number): readonly Sql[] {
       SELECT session FROM sso_sessions WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
     sql`DELETE FROM registration_nonces WHERE nonce IN (
       SELECT nonce FROM registration_nonces WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    // Another server may tell of anybody, also before it is known that they are in a room.
+    sql`DELETE FROM presence WHERE user_id IN (
+      SELECT p.user_id FROM presence p WHERE p.last_active_ts < ${presenceMs}
+        AND NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = p.user_id)
+        AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = p.user_id AND m.membership = 'join')
+      LIMIT ${limit})`,
     // Whoever has missed the log itself asks for every list that changed since: the newest change of each says so.
     sql`DELETE FROM device_list_changes WHERE (position, user_id, room) IN (
       SELECT c.position, c.user_id, c.room FROM device_list_changes c

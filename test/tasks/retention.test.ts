@@ -6,8 +6,9 @@ import { reactivate } from '../../src/actions/reactivate.ts'
 import { write } from '../../src/actions/write.ts'
 import type { UserId } from '../../src/core/ids.ts'
 import type { JsonObject } from '../../src/core/json.ts'
-import { sql } from '../../src/db/sql.ts'
+import { logPosition, sql } from '../../src/db/sql.ts'
 import { oldestLogRow } from '../../src/store/log.ts'
+import { storePresence } from '../../src/store/presence.ts'
 import { leaveRoomsTask } from '../../src/tasks/leave-rooms.ts'
 import { pruneOnce } from '../../src/tasks/prune-log.ts'
 import { deviceKeysOf } from '../helpers/device-keys.ts'
@@ -67,6 +68,21 @@ eachServer({}, (server) => {
     time.pass(7 * DAY_MS + HOUR_MS)
     await run()
     expect(await count()).toEqual([0, 0, 0])
+  })
+
+  test('of users of other servers the presence is kept who is in a room, or new', async () => {
+    const { app } = server
+    const member = await enter(server, 'present')
+    const ids = [member.userId, '@old:far.example', '@new:far.example', '@in:far.example']
+    const aged = (userId: string) => app.clock.now() - (userId.startsWith('@new') ? HOUR_MS : 2 * DAY_MS)
+    const rows = ids.map((id) => ({ user_id: id, presence: 'online', status_msg: null, last_active_ts: aged(id) }))
+    const joined = sql`INSERT INTO memberships (room, user_id, membership, sender, position)
+      VALUES (987654, '@in:far.example', 'join', '@in:far.example', 1)`
+    const writes = [...rows.map((row, index) => storePresence(row, logPosition(index))), joined]
+    await write(app, { guards: [], writes, log: rows.map((row) => ({ kind: 'presence', subject: row.user_id })) })
+    await forgetOldRows(app)
+    const left = await app.db.read<{ user_id: string }>(sql`SELECT user_id FROM presence ORDER BY user_id`)
+    expect(left.map((row) => row.user_id)).toEqual([ids[3], ids[2], ids[0]])
   })
 
   test('of the messages to a device that never fetches them the newest stay', async () => {

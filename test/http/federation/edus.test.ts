@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { receiveEdu } from '../../../src/actions/receive-edu.ts'
 import type { ServerName } from '../../../src/core/ids.ts'
+import { presenceOf } from '../../../src/store/presence.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
 import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
@@ -117,6 +119,20 @@ describe('between servers', () => {
     await sendEdu('m.typing', { room_id: roomId, user_id: alice.userId, typing: true })
     expect(ephemeral(await bob.sync(after), 'm.typing')).toEqual({ user_ids: [alice.userId] })
   })
+})
+
+test('the users of one EDU of presence are noted, of a name that comes twice the last', async () => {
+  const presence = { global: { presence: { enable_inbound: true, enable_outbound: true } } }
+  const c = await network.start('c.example', undefined, presence)
+  const said = (name: string, status: string) => ({
+    user_id: `@${name}:a.example`,
+    presence: 'online',
+    status_msg: status,
+  })
+  const push = [said('x', 'one'), said('y', 'two'), said('x', 'three'), said('z', 'long'.repeat(1_000))]
+  await receiveEdu(c.app, 'a.example' as ServerName, { edu_type: 'm.presence', content: { push } })
+  const status = async (name: string) => (await presenceOf(c.app.db, `@${name}:a.example`))?.status_msg
+  expect([await status('x'), await status('y'), await status('z')]).toEqual(['three', 'two', undefined])
 })
 
 test('a server that comes into a room is told of the presence of those who are there', async () => {
