@@ -1,6 +1,8 @@
 import { Flags } from '@oclif/core'
 import { BaseCommand } from '../src/cli/base-command.ts'
 
+const PASSWORD = '[--password-stdin | --password-file FILE | --generate-password]'
+
 export default class CreateAccount extends BaseCommand {
   static override summary = 'Make accounts, or set a password.'
   static override description =
@@ -8,8 +10,8 @@ export default class CreateAccount extends BaseCommand {
     'Passwords have 8 to 512 characters.'
 
   static override usage = [
-    '<%= command.id %> -u NAME [--admin] [--password-stdin | --password-file FILE | --generate-password] [--if-not-exists]',
-    '<%= command.id %> -u NAME --reset-password [--password-stdin | --password-file FILE | --generate-password]',
+    `<%= command.id %> -u NAME ${PASSWORD} [--admin] [--if-not-exists]`,
+    `<%= command.id %> -u NAME ${PASSWORD} --reset-password`,
     '<%= command.id %> --from-file FILE [--if-not-exists]',
   ]
 
