@@ -13,6 +13,7 @@ import type { AppserviceSigns } from './live/appservice-signs.ts'
 import type { Appservices } from './live/appservices.ts'
 import type { CatchingUp } from './live/catching-up.ts'
 import type { Destinations } from './live/destinations.ts'
+import type { LogTail } from './live/log-tail.ts'
 import type { Pace } from './live/pace.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { Places } from './live/places.ts'
@@ -87,6 +88,7 @@ export interface App {
   }
   readonly live: {
     readonly roomTips: RoomTips
+    readonly logTail: LogTail
     /** Of those who make events. */
     readonly pace: Pace
     readonly states: StateCache

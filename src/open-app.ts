@@ -23,6 +23,7 @@ import { createAppserviceSigns } from './live/appservice-signs.ts'
 import { createAppservices } from './live/appservices.ts'
 import { createCatchingUp } from './live/catching-up.ts'
 import { createDestinations } from './live/destinations.ts'
+import { createLogTail, type LogTail } from './live/log-tail.ts'
 import { createPace } from './live/pace.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPlaces } from './live/places.ts'
@@ -57,7 +58,6 @@ import { ANYWHERE, createNetworks } from './remote/networks.ts'
 import { createOutbound } from './remote/outbound.ts'
 import { createTransport, type Transport } from './remote/transport.ts'
 import { DEVICE_LIST } from './store/device-lists.ts'
-import { logRows } from './store/log.ts'
 import { hashIsKnown } from './store/media.ts'
 import { roomsOfUsers } from './store/presence.ts'
 import { STALE_LIST } from './store/remote-device-lists.ts'
@@ -117,9 +117,9 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
   const appservices = await createAppservices(registrations, serverName)
   const db = await openClaimed(options, { clock, timers })
   const boot = random.bytes(BOOT_BYTES).toString('hex')
-  const hearing = hearingOf(timers)
+  const hearing = hearingOf(db, timers)
   const { waiters } = hearing
-  const stop = followLog(db, (rows, position) => hear(db, hearing, boot, rows, position), log)
+  const stop = followLog(db, hearing.logTail, (rows, position) => hear(db, hearing, boot, rows, position), log)
   waiters.heard([], db.safePosition(), false)
   const typing = createTyping(timers, (room) => waiters.stir(room))
   const ignore = db.onTold((text) => hearTyping(typing, boot, text))
@@ -211,11 +211,15 @@ function remembered() {
   } satisfies Partial<App['live']>
 }
 
-type Hearing = Pick<App['live'], 'waiters' | 'roomTips' | 'states' | 'presence' | 'taskAlarm' | 'staleListAlarm'>
+type Hearing = Pick<
+  App['live'],
+  'logTail' | 'waiters' | 'roomTips' | 'states' | 'presence' | 'taskAlarm' | 'staleListAlarm'
+>
 
 /** What hears of new rows in the log. */
-function hearingOf(timers: Timers): Hearing {
+function hearingOf(db: Database, timers: Timers): Hearing {
   return {
+    logTail: createLogTail(db),
     waiters: createWaiters(timers),
     roomTips: createRoomTips(timers),
     states: createStateCache(),
@@ -327,6 +331,7 @@ const MAX_ROWS = 1_000
 /** Hands on the new rows of the log, one read at a time. Returns the way to stop, which waits for the last read. */
 function followLog(
   db: Database,
+  tail: LogTail,
   hear: (rows: readonly SeenRow[], position: number) => Promise<void>,
   log: Logger,
 ): () => Promise<void> {
@@ -338,7 +343,7 @@ function followLog(
     reading = true
     try {
       for (let to = db.safePosition(); heard < to; to = db.safePosition()) {
-        const rows = await logRows(db, heard, to, MAX_ROWS)
+        const rows = await tail.rows(heard, to, MAX_ROWS)
         heard = rows.length === MAX_ROWS ? rows[rows.length - 1]!.position : to
         const seen = rows.map((row) => ({ ...row, user: row.user_id, device: row.device_id }))
         await hear(seen, heard)

@@ -17,7 +17,7 @@ import {
   pdusFor,
   serversWithEdus,
 } from '../store/federation-outbox.ts'
-import { logLacksRows, logRows } from '../store/log.ts'
+import { logLacksRows } from '../store/log.ts'
 import { pduOf } from '../store/pdus.ts'
 import { neighbours } from '../store/room-servers.ts'
 import { type Audience, createAudience } from './audience.ts'
@@ -164,7 +164,7 @@ async function destination(app: App, state: State, server: ServerName): Promise<
 /** Starts whoever is concerned by what the log tells. */
 async function readLog(app: App, state: State): Promise<void> {
   for (let to = app.db.safePosition(); state.seen < to && !state.stopped; to = app.db.safePosition()) {
-    const rows = await logRows(app.db, state.seen, to, LOG_ROWS)
+    const rows = await app.live.logTail.rows(state.seen, to, LOG_ROWS)
     const { concerned, alive } = await state.audience.of(rows)
     state.seen = rows.length === LOG_ROWS ? rows[rows.length - 1]!.position : to
     for (const server of concerned) {

@@ -1,6 +1,5 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
-import { logRows } from '../store/log.ts'
 import { allPushers, PUSHER, type PusherRow, pushedIn, pushersOf } from '../store/pushers.ts'
 import type { Follower } from './follower.ts'
 import type { Lease } from './lease.ts'
@@ -88,7 +87,7 @@ function add(state: State, row: PusherRow): void {
 /** Wakes the pushers of whoever is concerned by what the log tells. */
 async function readLog(app: App, state: State): Promise<void> {
   for (let to = app.db.safePosition(); state.seen < to && !state.stopped; to = app.db.safePosition()) {
-    const rows = await logRows(app.db, state.seen, to, LOG_ROWS)
+    const rows = await app.live.logTail.rows(state.seen, to, LOG_ROWS)
     const changed = rows.filter(({ kind }) => kind === PUSHER || kind === 'session').map((row) => row.user_id as UserId)
     for (const userId of new Set(changed)) await reload(app, state, userId)
     const rooms = rows.flatMap((row) => (row.kind === 'event' ? (row.room ?? []) : []))

@@ -5,7 +5,6 @@ import { SEARCHABLE_TYPES, searchableText } from '../core/searchable.ts'
 import { wordsOf } from '../core/words.ts'
 import type { Sql } from '../db/sql.ts'
 import { cursorOf, dropCursor, moveCursor } from '../store/cursors.ts'
-import { logRows } from '../store/log.ts'
 import { note, noted } from '../store/meta.ts'
 import {
   type IndexableRow,
@@ -112,7 +111,7 @@ async function catchUp(app: App, state: State): Promise<void> {
 
 async function readLog(app: App, state: State): Promise<void> {
   const to = app.db.safePosition()
-  const rows = await logRows(app.db, state.position, to, LOG_ROWS)
+  const rows = await app.live.logTail.rows(state.position, to, LOG_ROWS)
   const eventIds = rows.flatMap((row) => (row.kind === 'event' || row.kind === 'history' ? (row.subject ?? []) : []))
   const events = eventIds.length === 0 ? [] : await indexableById(app.db, eventIds, SEARCHABLE_TYPES)
   const writes = await entriesOf(app, events)
