@@ -185,7 +185,9 @@ async function applyGroup(connections: Connections, group: readonly Member[]): P
       throw asUnavailable(error)
     }
     await client.query('ROLLBACK').catch(() => undefined)
-    return group.length === 1 ? [{ error: error as Error }] : replay(connections, group)
+    const [first] = group
+    const allWasAsked = group.length === 1 && first!.guards.length === first!.batch.guards.length
+    return allWasAsked ? [{ error: error as Error }] : replay(connections, group)
   }
 }
 

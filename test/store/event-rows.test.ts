@@ -107,6 +107,7 @@ eachEngine((_engine, fresh) => {
       { committed: false, failed: about },
       { committed: true, positions: [2] },
     ])
+    expect(await db.commit(message(2, 1))).toEqual({ committed: false, failed: about })
     expect(await db.read(sql`SELECT event FROM events ORDER BY event`)).toEqual([{ event: 1 }, { event: 4 }])
   })
 })
