@@ -345,7 +345,7 @@ function followLog(
       for (let to = db.safePosition(); heard < to; to = db.safePosition()) {
         const rows = await tail.rows(heard, to, MAX_ROWS)
         heard = rows.length === MAX_ROWS ? rows[rows.length - 1]!.position : to
-        const seen = rows.map((row) => ({ ...row, user: row.user_id, device: row.device_id }))
+        const seen = rows.map((row) => ({ user: row.user_id, device: row.device_id, ...row }))
         await hear(seen, heard)
       }
     } catch (error) {

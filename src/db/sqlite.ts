@@ -6,7 +6,8 @@ import { type Batch, type Database, DatabaseUnavailable, type LogRow } from './d
 import { DatabaseNotMigrated } from './errors.ts'
 import { type Growth, growth } from './growth.ts'
 import { idBlocks } from './id-blocks.ts'
-import { render, type Statement } from './render.ts'
+import { type PreparedStatements, prepared } from './prepared.ts'
+import { render } from './render.ts'
 import { type Row, type Sql, sql } from './sql.ts'
 import { type Checkpointer, startCheckpointer } from './wal-checkpoint.ts'
 import { type Fdatasync, openWalSync, type WalSync } from './wal-sync.ts'
@@ -36,7 +37,7 @@ const CACHE_KIB = 16_000
 export interface Connection {
   readonly db: Sqlite.Database
   readonly transaction: TransactionStatements
-  readonly prepared: WeakMap<Statement, Sqlite.Statement>
+  readonly prepared: PreparedStatements
   readonly time: Time
   readonly onSyncFailure: SqliteHooks['onSyncFailure']
   /** Set while nobody may write, see `Checkpointer`. */
@@ -351,23 +352,14 @@ function watchFile(path: string, changed: () => void): () => void {
 function all(connection: Connection, query: Sql): Row[] {
   const { statement, values } = render(query, 'sqlite')
   connection.queries += 1
-  return prepared(connection, statement).all(...values) as Row[]
+  return prepared(connection.db, connection.prepared, statement).all(values)
 }
 
 /** Runs a write; the rows of a RETURNING are dropped. */
 function run(connection: Connection, query: Sql, positions?: readonly number[]): void {
   const { statement, values } = render(query, 'sqlite', positions)
   connection.queries += 1
-  prepared(connection, statement).run(...values)
-}
-
-function prepared(connection: Connection, statement: Statement): Sqlite.Statement {
-  let found = connection.prepared.get(statement)
-  if (found === undefined) {
-    found = connection.db.prepare(statement.text)
-    connection.prepared.set(statement, found)
-  }
-  return found
+  prepared(connection.db, connection.prepared, statement).run(values)
 }
 
 function unlessUnavailable<T>(work: () => T): T {

@@ -39,7 +39,7 @@ function roomToCount(scope: Scope, timeline: Timeline): RoomToCount[] {
   const redacts = timeline.scanned.some((row) => row.type === 'm.room.redaction')
   const complete = !timeline.limited && timeline.scanned.length > 0
   const news = complete ? { after: room.from, events: timeline.scanned } : undefined
-  return [{ ...room, news, receiptsMoved: receiptsMoved || redacts }]
+  return [{ news, receiptsMoved: receiptsMoved || redacts, ...room }]
 }
 
 function unreadJson(counts: UnreadCounts, byThread: boolean): string {
