@@ -143,9 +143,11 @@ export function mediaApi<D extends TSchema>(database: D) {
       ports: list(Type.Integer({ minimum: 1, maximum: 65_535 }), [80, 443], 'Ports that may be asked at; none: any.'),
     }),
     dynamic_thumbnails: flag(false, 'Make thumbnails of any size that is asked for.'),
-    max_thumbnail_generators: number(2, 'Thumbnails made at once, at most; one core is left to the server.', {
-      minimum: 1,
-    }),
+    max_thumbnail_generators: number(
+      1,
+      'Thumbnails made at once, at most: each takes up to 140 MB meanwhile. One core is left to the server.',
+      { minimum: 1 },
+    ),
     thumbnail_sizes: list(
       Type.Object({
         width: Type.Integer({ minimum: 1 }),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { AS_INSTALLED, prepareServer, startServerProcess } from './server-process.ts'
 
+const CORES = join(import.meta.dirname, 'preload', 'cores.cjs')
 const IMAGES = 50
 const WIDTH = 4_000
 const HEIGHT = 3_000
@@ -25,10 +26,15 @@ export interface ThumbnailLoad {
   readonly quietP99Ms: number
 }
 
-/** Starts the built server as it is installed, and asks for fifty thumbnails of twelve megapixels at once. */
-export async function thumbnailLoad(): Promise<ThumbnailLoad> {
+/**
+ * Starts the built server as it is installed, and asks for fifty thumbnails of twelve megapixels at once. `cores`: as
+ * many as it believes to have.
+ */
+export async function thumbnailLoad(cores?: number): Promise<ThumbnailLoad> {
+  const more = cores === undefined ? '' : ` --require ${CORES}`
+  const env = { ...AS_INSTALLED, NODE_OPTIONS: `${AS_INSTALLED.NODE_OPTIONS}${more}`, CORES: String(cores) }
   const dir = mkdtempSync(join(tmpdir(), 'dendrite-thumbnails-'))
-  const server = await startServerProcess(prepareServer(dir, undefined), AS_INSTALLED)
+  const server = await startServerProcess(prepareServer(dir, undefined), env)
   try {
     const url = `http://127.0.0.1:${server.port}`
     const body = JSON.stringify({ username: 'alice', password: 'correct horse', auth: { type: 'm.login.dummy' } })

@@ -80,3 +80,10 @@ test('fifty thumbnails of twelve megapixels at once cost little memory, and othe
   // What a busy machine takes from everybody is not counted.
   expect(figures.p99Ms).toBeLessThan(P99_MAX_MS + 2 * figures.quietP99Ms)
 })
+
+test('nor do they cost more on a machine of many cores, unless the configuration says so', async () => {
+  const { statuses, ...figures } = await thumbnailLoad(8)
+  console.log(JSON.stringify(figures))
+  expect(statuses).toEqual(Array(50).fill(200))
+  expect(figures.rssMb).toBeLessThan(MEMORY_MAX_MB)
+})
