@@ -127,6 +127,8 @@ export interface App {
     readonly taskAlarm: Alarm
     /** Claims of one-time keys, by device. */
     readonly keyClaims: Queues
+    /** Reactions, by sender and event. */
+    readonly reactions: Queues
     /** Files that are being fetched from other servers. */
     readonly mediaFetches: Underway<MediaRow>
     readonly previews: Previews

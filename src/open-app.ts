@@ -203,6 +203,7 @@ function remembered() {
     sending: createUnderway(),
     preparing: createUnderway(),
     keyClaims: createQueues(),
+    reactions: createQueues(),
     deviceLists: createUnderway(),
     appserviceQueries: createUnderway(),
     mediaFetches: createUnderway(),

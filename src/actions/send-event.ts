@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { type EventId, isEventId, type UserId } from '../core/ids.ts'
 import { canonicalJson, type JsonObject } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
+import { relationOf } from '../core/relations.ts'
 import type { RoomRow } from '../store/rooms.ts'
 import {
   type ClientTransaction,
@@ -58,8 +59,17 @@ async function send(app: App, sending: Sending, room?: RoomRow): Promise<EventId
     const writes = [insertTransaction(transaction, event.eventId, app.clock.now())]
     writer.also({ writes, guards: [transactionIsNew(transaction)] })
   }
-  const events = await append(app, sending.roomId, compose, { room })
+  const events = await inTurn(app, sending, () => append(app, sending.roomId, compose, { room }))
   return known ?? events[0]!.eventId
+}
+
+/**
+ * A reaction waits until the one before it, of its sender to its event, is durable: else both would pass the check.
+ * Other processes are kept off by the heads of the room.
+ */
+function inTurn<T>(app: App, { sender, type, content }: Sending, work: () => Promise<T>): Promise<T> {
+  const { relType, eventId } = relationOf(content)
+  return relType === 'm.annotation' ? app.live.reactions.run(`${sender} ${type} ${eventId}`, work) : work()
 }
 
 /** Clients may name the event in `content` in every room version; where it travels is for the version to say. */

@@ -149,6 +149,17 @@ eachServer({}, (server) => {
     expect(await alice.refusal('GET', v1(roomId, 'threads?limit=0'))).toBe('400 M_INVALID_PARAM')
   })
 
+  test('of a hundred equal reactions at once one counts', async () => {
+    const [roomId, alice] = await room()
+    const root = await alice.send(roomId, 'root')
+    const like = { 'm.relates_to': { rel_type: 'm.annotation', event_id: root, key: 'like' } }
+    const path = `${inRoom(roomId)}/send/m.reaction`
+    const tries = Array.from({ length: 100 }, (_, n) => alice.call('PUT', `${path}/at-once-${n}`, like))
+    const statuses = (await Promise.all(tries)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 200)).toHaveLength(1)
+    expect(statuses.filter((status) => status === 400)).toHaveLength(99)
+  })
+
   test('threads do not nest, and the same reaction counts once', async () => {
     const [roomId, alice, bob] = await room()
     const root = await alice.send(roomId, 'root')
