@@ -151,10 +151,15 @@ eachServer({}, (server) => {
 
   test('of a hundred equal reactions at once one counts', async () => {
     const [roomId, alice] = await room()
+    const [otherId, , bob] = await room()
     const root = await alice.send(roomId, 'root')
     const like = { 'm.relates_to': { rel_type: 'm.annotation', event_id: root, key: 'like' } }
     const path = `${inRoom(roomId)}/send/m.reaction`
-    const tries = Array.from({ length: 100 }, (_, n) => alice.call('PUT', `${path}/at-once-${n}`, like))
+    // While messages are being written the first reaction waits, unseen.
+    const tries = Array.from({ length: 100 }, async (_, n) => {
+      const [reaction] = await Promise.all([alice.call('PUT', `${path}/at-once-${n}`, like), bob.send(otherId, `${n}`)])
+      return reaction
+    })
     const statuses = (await Promise.all(tries)).map(({ status }) => status)
     expect(statuses.filter((status) => status === 200)).toHaveLength(1)
     expect(statuses.filter((status) => status === 400)).toHaveLength(99)
