@@ -70,7 +70,12 @@ export function createThumbnailer({ script, childrenMax, timers, limits }: Thumb
     WAITING_MAX,
     'Too many thumbnails at once.',
   )
-  const refused = new LRUCache<string, ThumbnailAnswer>({ max: REFUSED_MAX, ttl: REFUSED_AGE_MS })
+  const one = () => 1
+  const refused = new LRUCache<string, ThumbnailAnswer>({
+    maxSize: REFUSED_MAX,
+    sizeCalculation: one,
+    ttl: REFUSED_AGE_MS,
+  })
   const idle = new Map<ThumbnailChild, () => void>()
   const working = new Set<ThumbnailChild>()
   let unavailable = script === undefined

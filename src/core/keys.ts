@@ -30,8 +30,9 @@ const publicKeys = new Map<string, KeyObject>()
 /** Throws Error for a seed that has not 32 bytes. */
 export function signingKeyFromSeed(keyId: string, seed: Uint8Array): SigningKey {
   if (seed.length !== SEED_BYTES) throw new Error(`A signing key has ${SEED_BYTES} bytes, not ${seed.length}`)
-  const publicKey = unpaddedBase64(nacl.sign.keyPair.fromSeed(Uint8Array.from(seed)).publicKey)
   const privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
+  const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' })
+  const publicKey = unpaddedBase64(spki.subarray(SPKI_PREFIX.length))
   return {
     keyId,
     publicKey,

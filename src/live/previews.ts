@@ -22,7 +22,7 @@ export const PREVIEW_AGE_MAX_MS = 24 * 3_600_000
 
 export function createPreviews(clock: Clock): Previews {
   /** By address, the newest first. */
-  const pages = new LRUCache<string, readonly Fetched[]>({ max: PREVIEWS_MAX })
+  const pages = new LRUCache<string, readonly Fetched[]>({ maxSize: PREVIEWS_MAX, sizeCalculation: () => 1 })
   return {
     at(url, ts) {
       const oldest = clock.now() - PREVIEW_AGE_MAX_MS
