@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
-import { runSeeds } from './seeds.ts'
+import { runSeedsApart } from './apart.ts'
 
 /** Beside those of `first-seeds.test.ts`. */
-const FIRST = 150
-const SEEDS = 50
+const SEEDS = 30
 
 test('after a storm all honest servers agree', { timeout: 600_000 }, async () => {
-  expect((await runSeeds(FIRST, SEEDS)).failures).toEqual([])
+  expect((await runSeedsApart([150, SEEDS], [225, SEEDS])).failures).toEqual([])
 })

@@ -89,6 +89,7 @@ function configOf(name: string): Config {
         database: { connection_string: 'file:in-memory.db' },
         presence: { enable_inbound: false, enable_outbound: false },
       },
+      sync_api: { search: { enabled: false } },
     })
   configs.set(name, known)
   return known

@@ -8,7 +8,7 @@ import { disagreements, isInRoom, lostEvents, type Picture, pictureOf, strayMess
 import { ALICE, type Base, baseOf, complete, HONEST, HONEST_NAMES } from './base.ts'
 import { createLiar, DAVE, LIAR, type Liar } from './liar.ts'
 import { createNetwork, FAIR, type SimulatedNetwork } from './network.ts'
-import { anyOperation, send } from './operations.ts'
+import { actorOf, anyOperation, send } from './operations.ts'
 import { createServer, type SimulatedServer, type Surroundings, within } from './server.ts'
 import { createTime } from './time.ts'
 
@@ -53,6 +53,8 @@ interface Run {
   /** Events and to-device messages that a client was told are sent. */
   readonly promised: EventId[]
   readonly messages: string[]
+  /** In room versions 1 and 2 no redaction: what it may is decided by what it names, which is gone then. */
+  readonly redactable: EventId[]
   readonly underWay: Set<{ readonly app: OpenedApp; readonly what: string }>
   count: number
 }
@@ -72,7 +74,13 @@ export async function simulate(seed: number, wishes: Wishes): Promise<Outcome> {
   const servers = HONEST_NAMES.map((name) => createServer(around, name, base.disks.get(name)!))
   const liar = createLiar(around, diceOf(seed + 2), base, base.memory)
   wishes.tamper?.(network)
-  const told = { promised: [], messages: [], underWay: new Set<{ app: OpenedApp; what: string }>(), tally: {} }
+  const told = {
+    promised: [],
+    messages: [],
+    redactable: [],
+    underWay: new Set<{ app: OpenedApp; what: string }>(),
+    tally: {},
+  }
   const run: Run = { around, base, dice, servers, liar, trace, faults, ...told, count: 0 }
   try {
     for (const server of servers) await server.start()
@@ -99,22 +107,29 @@ async function storm(run: Run): Promise<void> {
     else if (chance < 8) mend(run)
     else if (chance < 12) await crashOrStart(run)
     else if (chance < 22) lie(run)
-    else operate(run)
+    else await operate(run)
   }
 }
 
-function operate(run: Run): void {
+async function operate(run: Run): Promise<void> {
   const { around, dice, base } = run
-  run.count++
+  const count = ++run.count
   const user = dice.pick(Object.values(HONEST).flat()) as UserId
-  const { name, operation } = anyOperation(dice)
   const app = serverOf(run, serverNameOf(user)).app()
   if (app === undefined) {
-    say(run, `${user} cannot ${name}: the server is down`)
+    say(run, `${user} can do nothing: the server is down`)
     return
   }
-  const { count } = run
-  const actor = { app, user, roomId: base.roomId, dice, count, sent: run.promised }
+  const actor = await actorOf({
+    app,
+    user,
+    version: base.version,
+    roomId: base.roomId,
+    dice,
+    count,
+    sent: run.redactable,
+  })
+  const { name, operation } = anyOperation(actor)
   const work = within(around, app.serverName, () => operation(actor))
   const ends = work.then(
     (id) => {
@@ -123,6 +138,7 @@ function operate(run: Run): void {
       tally(run, name)
       if (name === 'message') run.messages.push(id)
       else run.promised.push(id as EventId)
+      if (name !== 'message' && (name !== 'redact' || !base.version.redactionInAuth)) run.redactable.push(id as EventId)
     },
     (error: unknown) => {
       if (serverOf(run, app.serverName).app() !== app) return
@@ -176,17 +192,18 @@ async function calm(run: Run): Promise<void> {
     // What a crash interrupted has no end.
     if (serverOf(run, app.serverName).app() === app) run.faults.push(`${what} never ends`)
   }
-  await rounds(run)
+  await round(run)
+  await round(run)
 }
 
-async function rounds(run: Run): Promise<void> {
+async function round(run: Run): Promise<void> {
   const { time } = run.around
-  for (const server of [...run.servers, ...run.servers]) {
+  for (const server of run.servers) {
     const picture = await pictureAt(run, server)
     if (!isInRoom(picture)) continue
     const { app, user } = spokesman(server, picture)
-    const { base, dice, promised } = run
-    const actor = { app, user, roomId: base.roomId, dice, count: ++run.count, sent: promised }
+    const { base } = run
+    const actor = { app, user, roomId: base.roomId, count: ++run.count }
     const id = await complete(
       time,
       within(run.around, app.serverName, () => send(actor)),
@@ -204,7 +221,7 @@ function spokesman(server: SimulatedServer, picture: Picture) {
 async function verdict(run: Run): Promise<void> {
   await agree(run)
   await shutOut(run)
-  await rounds(run)
+  await round(run)
   await agree(run)
 }
 
