@@ -193,6 +193,7 @@ function besideOf(
 function remembered() {
   return {
     sentMembers: createSentMembers(),
+    residents: new Map(),
     sightings: createSightings(),
     uploads: createUploads(),
     appserviceSigns: createAppserviceSigns(),

@@ -29,6 +29,12 @@ const SERVERS_MAX = 10
 /** Members in one batch, so that no other writer waits long. */
 const BATCH_MEMBERS = 100
 
+/**
+ * Who let us in tells the members, as it has told the rest of the state; another server may tell what it likes. Only
+ * when it has been silent for so long, or this process does not know it, the others are asked.
+ */
+const RESIDENT_ALONE_MS = 600_000
+
 /** Fetches the members of a room that was joined without them. Resolves when they came, or could not be had now. */
 export function startCompleting(app: App, roomId: RoomId): Promise<void> {
   return app.live.completing.run(roomId, () => completeRoom(app, roomId))
@@ -53,8 +59,7 @@ export async function completeRoom(app: App, roomId: RoomId): Promise<void> {
 }
 
 async function fetchMembers(app: App, room: RoomRow, source: Source, state: WholeState): Promise<boolean> {
-  const servers = (await serversIn(app.db, room.room)).filter((server) => server !== app.serverName)
-  for (const server of servers.slice(0, SERVERS_MAX)) {
+  for (const server of await serversToAsk(app, room)) {
     if (app.live.completing.closed) return false
     try {
       const told = await storeWholeState(app, { ...source, server }, state.join)
@@ -74,6 +79,15 @@ async function fetchMembers(app: App, room: RoomRow, source: Source, state: Whol
     }
   }
   return false
+}
+
+async function serversToAsk(app: App, { room, room_id: roomId }: RoomRow): Promise<ServerName[]> {
+  const resident = app.live.residents.get(roomId)
+  if (resident !== undefined && app.clock.monotonic() - resident.since < RESIDENT_ALONE_MS) return [resident.server]
+  const others = (await serversIn(app.db, room)).filter((server) => server !== app.serverName)
+  // Others each time: the first ones may all be gone for good.
+  const first = others.length > SERVERS_MAX ? app.random.bytes(4).readUInt32BE() % others.length : 0
+  return [...others.slice(first), ...others.slice(0, first)].slice(0, SERVERS_MAX)
 }
 
 async function addMembers(app: App, room: RoomRow, state: WholeState, events: readonly number[]): Promise<void> {
@@ -106,5 +120,6 @@ async function finish(app: App, { room, room_id: roomId }: RoomRow): Promise<voi
   const writes = [serversGone(room, [...servers], logPosition(0)), countMembers(room), membersAreKnown(room)]
   await write(app, { guards: [], writes, log: [{ kind: MEMBERS_KNOWN, room }] })
   app.live.states.clear()
+  app.live.residents.delete(roomId)
   app.log.info({ room: roomId, servers: servers.size }, 'all members of the room are known')
 }

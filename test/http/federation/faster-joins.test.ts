@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startCompleting } from '../../../src/actions/complete-room.ts'
-import type { RoomId } from '../../../src/core/ids.ts'
+import type { RoomId, ServerName } from '../../../src/core/ids.ts'
 import { generateSigningKey, writeKeyPem } from '../../../src/core/keys.ts'
 import { systemRandom } from '../../../src/live/time.ts'
 import { eachEngine } from '../../helpers/databases.ts'
@@ -19,7 +19,10 @@ const member = (sync: Json, roomId: string): string[] =>
 
 eachEngine((engine, fresh) => {
   /** Bob of b has joined a room of a, which has more members, and does not tell who they are. */
-  async function joinedWithoutMembers(work: (scene: Scene) => Promise<void>): Promise<void> {
+  async function joinedWithoutMembers(
+    work: (scene: Scene) => Promise<void>,
+    before: (network: TestNetwork, roomId: string) => Promise<void> = async () => undefined,
+  ): Promise<void> {
     const network = createTestNetwork()
     const { options, dir } = await fresh()
     const uri = engine === 'postgres' ? options.connectionString : `file:${join(dir, 'b.db')}`
@@ -31,6 +34,7 @@ eachEngine((engine, fresh) => {
       const bob = sessionOf(b, await b.register('bob'))
       const roomId = await alice.createRoom({ preset: 'public_chat', name: 'Tea' })
       for (const name of OTHERS) await sessionOf(a, await a.register(name)).join(roomId)
+      await before(network, roomId)
       network.refuse(stateOf)
       await bob.post(`/join/${encodeURIComponent(roomId)}?server_name=a.example`)
       await settled(a, b)
@@ -81,6 +85,30 @@ eachEngine((engine, fresh) => {
       expect(list.chunk.map((event: Json) => event.state_key)).toContain(alice.userId)
       expect(list.chunk).toHaveLength(OTHERS.length + 2)
     }))
+
+  test('who let us in tells the members; others are asked when it has been silent for long', () =>
+    joinedWithoutMembers(
+      async ({ network, b, roomId }) => {
+        const asked = () => network.carried.filter(({ uri }) => stateOf(uri)).map(({ destination }) => destination)
+        const earlier = asked()
+        network.refuse(() => false)
+        network.cut('a.example', true)
+        await startCompleting(b.app, roomId)
+        expect(asked()).toEqual(earlier)
+        const server = 'a.example' as ServerName
+        b.app.live.residents.set(roomId, { server, since: b.app.clock.monotonic() - 600_001 })
+        await startCompleting(b.app, roomId)
+        expect(asked()).toEqual([...earlier, '0.example'])
+        expect(b.app.live.residents.size).toBe(0)
+      },
+      async (network, roomId) => {
+        // Its name comes first.
+        const other = await network.start('0.example')
+        const zoe = sessionOf(other, await other.register('zoe'))
+        await zoe.post(`/join/${encodeURIComponent(roomId)}?server_name=a.example`)
+        await settled(other)
+      },
+    ))
 
   test('who does not know the members says so to other servers', () =>
     joinedWithoutMembers(async ({ network, a, alice, roomId }) => {
