@@ -2,6 +2,7 @@ import { write } from '../actions/write.ts'
 import type { App } from '../app.ts'
 import type { ServerName } from '../core/ids.ts'
 import { type JsonObject, parseJson } from '../core/json.ts'
+import { SERVER_PAUSES } from '../live/pauses.ts'
 import { askServer, federationPath, Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { listChangesFor } from '../store/device-lists.ts'
@@ -35,11 +36,6 @@ const LOG_ROWS = 1_000
 const TIMEOUT_MS = 60_000
 /** Events that a server missed; of more than that, only the newest of each room. */
 const FAR_BEHIND = 1_000
-/**
- * A server that does not answer is left alone for so long; when it speaks to us, it is asked at once. Not quite as long
- * as that for each: servers that went together would be tried together.
- */
-const PAUSES = { firstMs: 2_000, growth: 4, maxMs: 3_600_000, spread: 0.25 }
 /** How far each server was told is kept this often: what was sent twice after a crash is dropped by its receiver. */
 const KEEP_MS = 1_000
 /** Refusals of one and the same item after which it is left out. */
@@ -134,7 +130,7 @@ function destinationOf(app: App, state: State, row: DestinationRow): Destination
   const pace = paced(app, {
     step: () => sendSome(app, state, destination),
     failed: (error) => app.log.error({ server, err: error }, 'a server is told nothing for a while'),
-    pauses: PAUSES,
+    pauses: SERVER_PAUSES,
     failures,
     retryAt: retryAt ?? 0,
   })

@@ -1,14 +1,5 @@
 import type { App } from '../app.ts'
-
-/** Pauses after failures in a row. */
-interface Pauses {
-  readonly firstMs: number
-  /** So many times as long as the last one is the next one. */
-  readonly growth: number
-  readonly maxMs: number
-  /** The part of a pause, up to 1, that chance may take away. */
-  readonly spread?: number
-}
+import { type Pauses, wholePauseMs } from '../live/pauses.ts'
 
 export interface Pace {
   /** In a row. */
@@ -78,8 +69,8 @@ export function paced(app: Pick<App, 'clock' | 'random' | 'timers'>, work: Work)
   }
 
   function pause(): number {
-    const { firstMs, growth, maxMs, spread = 0 } = work.pauses
-    const wholeMs = Math.min(firstMs * growth ** Math.min(failures++, 20), maxMs)
+    const { spread = 0 } = work.pauses
+    const wholeMs = wholePauseMs(work.pauses, failures++)
     const chance = spread === 0 ? 0 : app.random.bytes(1)[0]! / 255
     const pauseMs = Math.round(wholeMs * (1 - spread * chance))
     retryAt = app.clock.now() + pauseMs

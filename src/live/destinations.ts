@@ -1,12 +1,6 @@
 import type { ServerName } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 
-/**
- * A server that does not answer is left alone for a time that grows up to this; when it speaks to us, it is asked at
- * once. Not quite as long as that for each: servers that went together would be tried together.
- */
-export const SERVER_PAUSES = { firstMs: 2_000, growth: 4, maxMs: 3_600_000, spread: 0.25 }
-
 /** What waits for other servers in memory, and who may be spoken to again. */
 export interface Destinations {
   /** Something that a restart may lose, such as who types. A newer one of the same key takes its place. */

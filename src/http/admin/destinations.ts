@@ -3,7 +3,7 @@ import { retryServer } from '../../actions/retry-server.ts'
 import type { App } from '../../app.ts'
 import { isServerName, type ServerName } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { SERVER_PAUSES } from '../../live/destinations.ts'
+import { SERVER_PAUSES, wholePauseMs } from '../../live/pauses.ts'
 import {
   countDestinations,
   countRoomsOfDestination,
@@ -89,8 +89,7 @@ async function knownServer(app: App, name: string): Promise<ListedDestination> {
 
 /** Only the end of a pause is kept: when the last failure was follows from it, and the first is not known. */
 function wire({ server, position, failures, retry_at: retryAt }: ListedDestination) {
-  const { firstMs, growth, maxMs } = SERVER_PAUSES
-  const pauseMs = retryAt === null ? 0 : Math.min(firstMs * growth ** (failures - 1), maxMs)
+  const pauseMs = retryAt === null ? 0 : wholePauseMs(SERVER_PAUSES, failures - 1)
   const failedTs = retryAt === null ? 0 : retryAt - pauseMs
   return {
     destination: server,

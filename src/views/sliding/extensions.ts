@@ -4,6 +4,7 @@ import { MEMBERS_KNOWN } from '../../live/room-members.ts'
 import { globalAccountDataSince, roomAccountDataSince } from '../../store/account-data.ts'
 import { type ReceiptRow, receiptsSince } from '../../store/receipts.ts'
 import { waitingToDevice } from '../../store/to-device.ts'
+import { accountDataText } from '../account-data-text.ts'
 import { deviceListsSince } from '../device-lists.ts'
 import { receiptEvents } from '../receipt-events.ts'
 import { readKeyCounts } from '../sync/devices.ts'
@@ -85,7 +86,9 @@ async function readAccountData(span: Span, rooms: readonly ChosenRoom[]): Promis
   const since = base?.position ?? 0
   const isNew = (row: { position: number }) => row.position > since && row.position <= span.to
   const changed = happened(span, null, 'account_data') ? await globalAccountDataSince(app.db, userId, since) : []
-  const global = changed.filter(isNew).map((row) => (row.type === 'm.push_rules' ? pushRules(span) : textOf(row)))
+  const global = changed
+    .filter(isNew)
+    .map((row) => (row.type === 'm.push_rules' ? pushRules(span) : accountDataText(row)))
   // Who never changed a rule has stored none.
   if (base === undefined && !changed.some((row) => row.type === 'm.push_rules')) global.push(pushRules(span))
   const fresh = new Set(rooms.flatMap(({ room }) => (base?.rooms.has(room.room) ? [] : room.room_id)))
@@ -96,7 +99,7 @@ async function readAccountData(span: Span, rooms: readonly ChosenRoom[]): Promis
   const byRoom = new Map<string, string[]>()
   for (const row of rows) {
     if (!fresh.has(row.room_id) && !(known.has(row.room_id) && isNew(row))) continue
-    byRoom.set(row.room_id, [...(byRoom.get(row.room_id) ?? []), textOf(row)])
+    byRoom.set(row.room_id, [...(byRoom.get(row.room_id) ?? []), accountDataText(row)])
   }
   const ofRooms = [...byRoom].map(([roomId, texts]) => `${JSON.stringify(roomId)}:[${texts.join(',')}]`)
   return {
@@ -106,11 +109,7 @@ async function readAccountData(span: Span, rooms: readonly ChosenRoom[]): Promis
 }
 
 function pushRules({ settings }: Span): string {
-  return textOf({ type: 'm.push_rules', content: canonicalJson(pushRulesContent(settings.pushRules)) })
-}
-
-function textOf({ type, content }: { readonly type: string; readonly content: string }): string {
-  return `{"type":${JSON.stringify(type)},"content":${content}}`
+  return accountDataText({ type: 'm.push_rules', content: canonicalJson(pushRulesContent(settings.pushRules)) })
 }
 
 /** Of a room that is told for the first time only the receipts for what is shown of it, and the user's own. */

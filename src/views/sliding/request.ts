@@ -4,6 +4,7 @@ import type { SlidingState } from '../../live/sliding-connections.ts'
 import type { TypingChanges } from '../../live/typing.ts'
 import type { Viewer } from '../client-events.ts'
 import type { Settings } from '../settings.ts'
+import type { News } from '../sync/news.ts'
 
 /** Which rooms an extension speaks of; undefined: those of all lists, or of all subscriptions. */
 export interface ExtensionWish {
@@ -39,8 +40,7 @@ export interface Span {
   readonly base: SlidingState | undefined
   readonly to: number
   readonly typing: TypingChanges
-  /** As in `Scope` of a sync. */
-  readonly news: ReadonlyMap<number | null, ReadonlySet<string>> | undefined
+  readonly news: News
   readonly settings: Settings
 }
 

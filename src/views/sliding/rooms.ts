@@ -4,12 +4,10 @@ import type { EventRow } from '../../store/events.ts'
 import { type Hero, heroesOf } from '../../store/memberships.ts'
 import { bumpStamps } from '../../store/sliding-sync.ts'
 import { clientEvents } from '../client-events.ts'
-import { pastRow } from '../history.ts'
 import { chooseRooms as presentRooms } from '../sync/choose-rooms.ts'
 import type { Scope, SyncRoom } from '../sync/scope.ts'
-import { readTimelines, type Timeline } from '../sync/timeline.ts'
+import { prevBatch, readTimelines, type Timeline } from '../sync/timeline.ts'
 import { readUnread, type UnreadPart } from '../sync/unread.ts'
-import { placeToken, syncToken } from '../tokens.ts'
 import type { Plan } from './plan.ts'
 import type { Span } from './request.ts'
 import { readState } from './state.ts'
@@ -195,7 +193,7 @@ function roomJson(span: Span, plan: Plan, timeline: Timeline, parts: Parts): str
   if ((direct && initial) || directChanged) keys.push(`"is_dm":${direct}`)
   keys.push(`"required_state":${list(parts.state)}`, `"timeline":${list(shown)}`, `"limited":${limited}`)
   if (longer) keys.push('"unstable_expanded_timeline":true')
-  if (shown.length > 0) keys.push(`"prev_batch":${JSON.stringify(prevBatch(span, timeline))}`)
+  if (shown.length > 0) keys.push(`"prev_batch":${JSON.stringify(prevBatch(span.app, timeline))}`)
   const live = span.base === undefined ? 0 : shown.filter((row) => (row.position ?? 0) > span.base!.position).length
   keys.push(`"num_live":${live}`, `"bump_stamp":${parts.bump}`)
   if (parts.unread !== undefined || initial) {
@@ -220,11 +218,4 @@ function description({ room, initial }: Plan, timeline: Timeline, { heroes, stat
 
 function wireHero({ user_id, displayname, avatar_url }: Hero) {
   return { user_id, ...(displayname !== null && { displayname }), ...(avatar_url !== null && { avatar_url }) }
-}
-
-function prevBatch(span: Span, { scanned, room }: Timeline): string {
-  const [oldest] = scanned
-  if (oldest === undefined) return syncToken(span.app, room.until)
-  // Nothing comes before the creation: who pages back from behind it finds the beginning.
-  return placeToken(oldest.type === 'm.room.create' ? pastRow('f', oldest) : oldest)
 }

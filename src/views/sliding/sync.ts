@@ -2,10 +2,10 @@ import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import type { SlidingState } from '../../live/sliding-connections.ts'
 import { globalAccountDataSince } from '../../store/account-data.ts'
-import { NEWS_ROWS, newsFor } from '../../store/log.ts'
 import { type SlidingRoom, slidingRooms } from '../../store/sliding-sync.ts'
 import { settingsFrom, showsInvite } from '../settings.ts'
 import { checkStillIn } from '../still-in.ts'
+import { newsSince } from '../sync/news.ts'
 import { readSyncToken, syncToken } from '../tokens.ts'
 import { chooseRooms } from './choose.ts'
 import { readExtensions } from './extensions.ts'
@@ -75,15 +75,8 @@ async function spanOf(span: Omit<Span, 'news' | 'settings'>, rooms: readonly Sli
     request.viewer.userId,
     await globalAccountDataSince(app.db, request.viewer.userId, base?.position ?? Number.MAX_SAFE_INTEGER),
   )
-  if (base === undefined || to - base.position > NEWS_ROWS) return { ...span, settings, news: undefined }
-  const news = new Map<number | null, Set<string>>()
-  if (to === base.position) return { ...span, settings, news }
-  const whose = { ...request.viewer, rooms: rooms.map(({ room }) => room) }
-  for (const { room, kind, member } of await newsFor(app.db, whose, base.position, to)) {
-    const kinds = news.get(room) ?? new Set()
-    news.set(room, kinds.add(kind))
-    if (member === 1) kinds.add('member')
-  }
+  const since = base?.position
+  const news = since === undefined ? undefined : await newsSince(app, request.viewer, rooms, since, to)
   return { ...span, settings, news }
 }
 

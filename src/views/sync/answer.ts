@@ -4,12 +4,13 @@ import { canonicalJson } from '../../core/json.ts'
 import { LongText } from '../../core/long-text.ts'
 import { pushRulesContent } from '../../core/push-rules.ts'
 import { globalAccountDataSince } from '../../store/account-data.ts'
-import { NEWS_ROWS, newsFor } from '../../store/log.ts'
 import type { RoomOfUser } from '../../store/memberships.ts'
+import { accountDataText } from '../account-data-text.ts'
 import { type Settings, settingsFrom } from '../settings.ts'
 import { syncToken } from '../tokens.ts'
 import { chooseRooms } from './choose-rooms.ts'
 import { readDeviceLists, readKeyCounts } from './devices.ts'
+import { newsSince } from './news.ts'
 import { readPresence } from './presence.ts'
 import { roomParts } from './room-parts.ts'
 import { hasNews, type Scope, type SyncRequest } from './scope.ts'
@@ -30,7 +31,9 @@ export async function answer(
   span: Span,
   rooms: readonly RoomOfUser[],
 ): Promise<Answer> {
-  const news = await newsOf(app, request, span, rooms)
+  const { since, to, initial } = span
+  const everything = initial || request.fullState
+  const news = everything ? undefined : await newsSince(app, request.viewer, rooms, since, to)
   const toDevice = await readToDevice({ app, request, ...span, news })
   const counts = await readKeyCounts(app, request.viewer)
   if (news?.size === 0 && span.typing.lists.size === 0 && toDevice.texts.length === 0)
@@ -58,25 +61,6 @@ export async function answer(
   return { news: isNews, json: replyJson(app, span, [...keys, [counts]], toDevice.upTo) }
 }
 
-async function newsOf(
-  app: App,
-  request: SyncRequest,
-  span: Span,
-  rooms: readonly RoomOfUser[],
-): Promise<ReadonlyMap<number | null, ReadonlySet<string>> | undefined> {
-  const { since, to, initial } = span
-  if (initial || request.fullState || to - since > NEWS_ROWS) return undefined
-  const news = new Map<number | null, Set<string>>()
-  if (to === since) return news
-  const whose = { ...request.viewer, rooms: rooms.map((room) => room.room) }
-  for (const { room, kind, member } of await newsFor(app.db, whose, since, to)) {
-    const kinds = news.get(room) ?? new Set()
-    news.set(room, kinds.add(kind))
-    if (member === 1) kinds.add('member')
-  }
-  return news
-}
-
 interface GlobalAccountData {
   readonly texts: readonly string[]
   readonly settings: Settings
@@ -92,15 +76,11 @@ async function readAccountData(app: App, request: SyncRequest, span: Span): Prom
   const others = shown.filter((row) => row.type !== 'm.push_rules')
   if (span.initial || request.fullState || shown.length > others.length)
     others.push({ type: 'm.push_rules', content: canonicalJson(pushRulesContent(settings.pushRules)) })
-  return { texts: others.filter((row) => wants(request.filter.accountData, row.type)).map(textOf), settings }
+  return { texts: others.filter((row) => wants(request.filter.accountData, row.type)).map(accountDataText), settings }
 }
 
 function wants(filter: EventFilter, type: string): boolean {
   return eventFilterMatches(filter, { type })
-}
-
-function textOf(row: { readonly type: string; readonly content: string }): string {
-  return `{"type":${JSON.stringify(row.type)},"content":${row.content}}`
 }
 
 function replyJson(app: App, span: Span, keys: readonly string[][], toDevice: number | undefined): LongText {

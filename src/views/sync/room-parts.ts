@@ -3,14 +3,13 @@ import { roomVersion } from '../../core/room-version.ts'
 import { breathe } from '../../live/time.ts'
 import { roomAccountDataSince } from '../../store/account-data.ts'
 import { type EventRow, envelopesOf } from '../../store/events.ts'
+import { accountDataText } from '../account-data-text.ts'
 import { clientEvents } from '../client-events.ts'
-import { pastRow } from '../history.ts'
-import { placeToken, syncToken } from '../tokens.ts'
 import { readEphemeral } from './ephemeral.ts'
 import { hasNews, PEEK, type Scope, type SyncRoom } from './scope.ts'
 import { readStates } from './state.ts'
 import { readHeroes, summaryJson } from './summary.ts'
-import { readTimelines, type Timeline } from './timeline.ts'
+import { prevBatch, readTimelines, type Timeline } from './timeline.ts'
 import { readUnread } from './unread.ts'
 
 /** Rooms read at once: as many as fit into a turn that others do not notice; the database is asked once for all. */
@@ -74,7 +73,7 @@ async function readRooms(
       timeline: timeline.shown.map((row) => texts.get(row) ?? ''),
       accountData: (accountData.get(room.room_id) ?? [])
         .filter((item) => room.wholeState || item.position > scope.since)
-        .map(textOf),
+        .map(accountDataText),
       ephemeral: ephemeral.get(room.room) ?? [],
     }
     const unreadJson = unread.get(room.room)
@@ -105,10 +104,6 @@ async function readAccountData(scope: Scope, rooms: readonly SyncRoom[]): Promis
     else items.push(row)
   }
   return byRoom
-}
-
-function textOf(item: AccountData): string {
-  return `{"type":${JSON.stringify(item.type)},"content":${item.content}}`
 }
 
 /** All events of all rooms in one go, by row. */
@@ -155,12 +150,8 @@ function roomJson(
   summary: string | undefined,
 ): string {
   const { limited, room } = timeline
-  const oldest = timeline.scanned[0]
-  // Nothing comes before the creation. The token stands behind it: who pages back finds the beginning, not nothing.
-  const start = oldest?.type === 'm.room.create' ? pastRow('f', oldest) : oldest
   const events = (texts: readonly string[]) => `{"events":[${texts.join(',')}]}`
-  const prevBatch = start === undefined ? syncToken(scope.app, room.until) : placeToken(start)
-  const bounds = `"limited":${limited},"prev_batch":${JSON.stringify(prevBatch)}`
+  const bounds = `"limited":${limited},"prev_batch":${JSON.stringify(prevBatch(scope.app, timeline))}`
   const keys = [
     `"timeline":{"events":[${parts.timeline.join(',')}],${bounds}}`,
     `${JSON.stringify(scope.request.stateAfterKey ?? 'state')}:${events(parts.state)}`,

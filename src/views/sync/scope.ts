@@ -5,6 +5,7 @@ import type { RoomOfUser } from '../../store/memberships.ts'
 import type { Viewer } from '../client-events.ts'
 import type { Settings } from '../settings.ts'
 import type { SyncToken } from '../tokens.ts'
+import type { News } from './news.ts'
 
 export interface SyncRequest {
   readonly viewer: Viewer
@@ -31,8 +32,7 @@ export interface Scope {
   readonly initial: boolean
   /** Typing lists that the client may not have. */
   readonly typing: TypingChanges
-  /** Kinds of log rows by room, `null` for those without a room; undefined: too many to look at, anything may be. */
-  readonly news: ReadonlyMap<number | null, ReadonlySet<string>> | undefined
+  readonly news: News
   readonly settings: Settings
 }
 

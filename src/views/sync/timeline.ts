@@ -1,7 +1,10 @@
+import type { App } from '../../app.ts'
 import { eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
 import { MEMBERS_KNOWN } from '../../live/room-members.ts'
 import { type EventRow, eventsByPosition, newestEvents } from '../../store/events.ts'
 import { currentAmong } from '../../store/state.ts'
+import { pastRow } from '../history.ts'
+import { placeToken, syncToken } from '../tokens.ts'
 import { visibleEvents } from '../visible-events.ts'
 import { hasNews, PEEK, type Scope, type SyncRoom } from './scope.ts'
 
@@ -123,6 +126,14 @@ function passes(scope: Scope, room: SyncRoom, row: EventRow): boolean {
   if (row.state_key === null && scope.settings.ignored.has(row.sender)) return false
   const event = { type: row.type, sender: row.sender, roomId: room.room_id, content: row.content }
   return eventFilterMatches(scope.request.filter.room.timeline, event)
+}
+
+/** The token from which a client pages back to what came before the timeline. */
+export function prevBatch(app: App, { scanned, room }: Timeline): string {
+  const [oldest] = scanned
+  if (oldest === undefined) return syncToken(app, room.until)
+  // Nothing comes before the creation. The token stands behind it: who pages back finds the beginning, not nothing.
+  return placeToken(oldest.type === 'm.room.create' ? pastRow('f', oldest) : oldest)
 }
 
 interface Read {
