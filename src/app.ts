@@ -14,7 +14,7 @@ import type { Appservices } from './live/appservices.ts'
 import type { CatchingUp } from './live/catching-up.ts'
 import type { Destinations } from './live/destinations.ts'
 import type { LogTail } from './live/log-tail.ts'
-import type { Pace } from './live/pace.ts'
+import type { LoopShare } from './live/loop-share.ts'
 import type { PasswordHasher } from './live/password-hasher.ts'
 import type { Places } from './live/places.ts'
 import type { PresenceWatch } from './live/presence.ts'
@@ -90,7 +90,7 @@ export interface App {
     readonly roomTips: RoomTips
     readonly logTail: LogTail
     /** Of those who make events. */
-    readonly pace: Pace
+    readonly loopShare: LoopShare
     readonly states: StateCache
     readonly waiters: Waiters
     readonly typing: Typing

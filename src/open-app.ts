@@ -24,7 +24,7 @@ import { createAppservices } from './live/appservices.ts'
 import { createCatchingUp } from './live/catching-up.ts'
 import { createDestinations } from './live/destinations.ts'
 import { createLogTail, type LogTail } from './live/log-tail.ts'
-import { createPace } from './live/pace.ts'
+import { createLoopShare } from './live/loop-share.ts'
 import { createPasswordHasher } from './live/password-hasher.ts'
 import { createPlaces } from './live/places.ts'
 import { createPresenceWatch } from './live/presence.ts'
@@ -141,7 +141,7 @@ export async function openApp(options: OpenOptions): Promise<OpenedApp> {
     live: {
       ...hearing,
       typing,
-      pace: createPace(clock),
+      loopShare: createLoopShare(clock),
       rateLimiter: rateLimiterOf(config, clock),
       mailLimiter: createRateLimiter(MAILS_TO_AN_ADDRESS, clock),
       passwordHasher: createPasswordHasher(config.user_api.password_hashing === 'cheap'),

@@ -40,7 +40,7 @@ export async function append(
   if (version === undefined)
     throw new MatrixError('M_UNSUPPORTED_ROOM_VERSION', `Room version ${row.version} is not known.`)
   for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
-    await app.live.pace.turn()
+    await app.live.loopShare.turn()
     const queued = await app.live.roomTips.exclusively(row.room, async (known) => {
       if (options.settled === true && known?.batch !== undefined) await decided(app, known.batch)
       const tip = options.settled === true ? undefined : known

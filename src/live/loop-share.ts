@@ -1,7 +1,7 @@
 import type { Clock } from './time.ts'
 
 /** Work without a pause, some tenths of a millisecond each, of which much may come at the same time. */
-export interface Pace {
+export interface LoopShare {
   /**
    * Resolves when the caller may work: at once, unless those before it have had their share of this turn of the loop;
    * then in order, one in each turn, so that other requests are answered in between.
@@ -12,7 +12,7 @@ export interface Pace {
 /** Of one turn of the loop. Below it a group of commits gathers as before. */
 const SHARE_MS = 4
 
-export function createPace(clock: Clock): Pace {
+export function createLoopShare(clock: Clock): LoopShare {
   const waiting: (() => void)[] = []
   /** When somebody first worked in this turn. */
   let sinceMs: number | undefined

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { createPace } from '../../src/live/pace.ts'
+import { createLoopShare } from '../../src/live/loop-share.ts'
 
 test('who comes when the share of a turn is used up works in a later one, in order', async () => {
   let nowMs = 0
-  const pace = createPace({ now: () => 0, monotonic: () => nowMs })
+  const share = createLoopShare({ now: () => 0, monotonic: () => nowMs })
   const worked: string[] = []
   const work = async (name: string) => {
-    await pace.turn()
+    await share.turn()
     nowMs += 3
     worked.push(name)
   }
@@ -30,10 +30,10 @@ test('who comes when the share of a turn is used up works in a later one, in ord
 })
 
 test('whoever comes alone never waits', async () => {
-  const pace = createPace({ now: () => 0, monotonic: () => 0 })
+  const share = createLoopShare({ now: () => 0, monotonic: () => 0 })
   for (let n = 0; n < 100; n++) {
     let worked = false
-    void pace.turn().then(() => {
+    void share.turn().then(() => {
       worked = true
     })
     await Promise.resolve()
