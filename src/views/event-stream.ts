@@ -4,9 +4,9 @@ import { eventRowsAfter } from '../store/log.ts'
 import { roomsOfUser } from '../store/memberships.ts'
 import { roomByNumber } from '../store/rooms.ts'
 import { clientEvents, type RoomShown, type Viewer } from './client-events.ts'
+import { longPoll } from './long-poll.ts'
 import { visibleEvent } from './readable-event.ts'
 import { readableRoom } from './readable-room.ts'
-import { checkStillIn } from './still-in.ts'
 import { positionOf, syncToken } from './tokens.ts'
 import { visibleEvents } from './visible-events.ts'
 
@@ -20,7 +20,6 @@ export interface EventStreamRequest {
 }
 
 const MAX_EVENTS = 100
-const MAX_TIMEOUT_MS = 120_000
 
 /**
  * The events after the token, as JSON text, which waits for the first of them up to the timeout (`GET /events`): what
@@ -28,32 +27,18 @@ const MAX_TIMEOUT_MS = 120_000
  * those of `checkStillIn`.
  */
 export async function eventStream(app: App, request: EventStreamRequest): Promise<string> {
-  const { userId, deviceId } = request.viewer
   const start = app.db.safePosition()
   const since = request.from === undefined ? start : Math.min(positionOf(request.from), start)
-  const deadline = app.clock.monotonic() + Math.min(request.timeoutMs, MAX_TIMEOUT_MS)
-  for (;;) {
-    const to = app.db.safePosition()
+  return longPoll(app, { ...request, typing: Number.MAX_SAFE_INTEGER }, async ({ to }) => {
     const rooms = await roomsToFollow(app, request)
     const places = await eventRowsAfter(app.db, [...rooms.keys()], since, to, MAX_EVENTS)
     const end = places.length < MAX_EVENTS ? to : (places.at(-1)?.position ?? to)
-    const texts = await eventTexts(
-      app,
-      request.viewer,
-      rooms,
-      places.map((place) => place.subject),
-    )
-    const wait = async () => {
-      await checkStillIn(app, request.viewer)
-      const timeoutMs = deadline - app.clock.monotonic()
-      const followed = new Set(rooms.keys())
-      return app.live.waiters.wait({ userId, deviceId, rooms: followed, since: to, timeoutMs, signal: request.signal })
-    }
-    if (texts.length > 0 || end < to || !(await wait())) {
-      const tokens = `"start":${JSON.stringify(syncToken(app, since))},"end":${JSON.stringify(syncToken(app, end))}`
-      return `{${tokens},"chunk":[${texts.join(',')}]}`
-    }
-  }
+    const shown = places.map((place) => place.subject)
+    const texts = await eventTexts(app, request.viewer, rooms, shown)
+    const tokens = `"start":${JSON.stringify(syncToken(app, since))},"end":${JSON.stringify(syncToken(app, end))}`
+    const answer = `{${tokens},"chunk":[${texts.join(',')}]}`
+    return { answer, news: texts.length > 0 || end < to, heard: () => new Set(rooms.keys()) }
+  })
 }
 
 /** One event that the user may see, in whatever room. Errors: M_NOT_FOUND. */

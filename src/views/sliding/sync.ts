@@ -3,8 +3,8 @@ import { MatrixError } from '../../core/matrix-error.ts'
 import type { SlidingState } from '../../live/sliding-connections.ts'
 import { globalAccountDataSince } from '../../store/account-data.ts'
 import { type SlidingRoom, slidingRooms } from '../../store/sliding-sync.ts'
+import { longPoll } from '../long-poll.ts'
 import { settingsFrom, showsInvite } from '../settings.ts'
-import { checkStillIn } from '../still-in.ts'
 import { newsSince } from '../sync/news.ts'
 import { readSyncToken, syncToken } from '../tokens.ts'
 import { chooseRooms } from './choose.ts'
@@ -14,9 +14,6 @@ import type { SlidingRequest, Span } from './request.ts'
 import { tellRooms } from './rooms.ts'
 
 export type { ExtensionWish, SlidingRequest } from './request.ts'
-
-/** Longest wait, whatever the client asks for. */
-const MAX_TIMEOUT_MS = 120_000
 
 interface Answer {
   readonly json: string
@@ -31,33 +28,20 @@ interface Answer {
  */
 export async function slidingSync(app: App, request: SlidingRequest): Promise<string> {
   const base = request.pos === undefined ? undefined : baseOf(app, request.connection, request.pos)
-  const deadline = app.clock.monotonic() + Math.min(Math.max(request.timeoutMs, 0), MAX_TIMEOUT_MS)
-  const { userId, deviceId } = request.viewer
-  const done = ({ json, after }: Answer) => {
-    // Who has hung up asks again by what it has.
-    if (!request.signal.aborted) app.live.slidingConnections.answered(request.connection, base, after)
-    return json
-  }
-  for (let woken = false; ; woken = true) {
-    const to = app.db.safePosition()
-    if (woken) await checkStillIn(app, request.viewer)
-    const typing = app.live.typing.changesSince(base?.typing ?? 0)
-    const rooms = await slidingRooms(app.db, userId, base?.position ?? Number.MAX_SAFE_INTEGER, to)
+  const poll = { ...request, typing: base?.typing ?? 0 }
+  const { json, after } = await longPoll(app, poll, async ({ to, typing }) => {
+    const rooms = await slidingRooms(app.db, request.viewer.userId, base?.position ?? Number.MAX_SAFE_INTEGER, to)
     const span = await spanOf({ app, request, base, to, typing }, rooms)
     const answer = await answerOf(
       span,
       rooms.filter((room) => isListed(span, room)),
     )
-    const timeoutMs = deadline - app.clock.monotonic()
-    if (answer.news || base === undefined || timeoutMs <= 0) return done(answer)
-    if (!woken) await checkStillIn(app, request.viewer)
-    const heard = new Set(rooms.flatMap(({ room, membership }) => (membership === 'join' ? room : [])))
-    // Typing has no row in the log that the waiter could find afterwards: no pause from here to its wait.
-    const typedSince = app.live.typing.changesSince(typing.serial)
-    if ([...typedSince.lists.keys()].some((room) => heard.has(room))) continue
-    const wait = { userId, deviceId, rooms: heard, since: to, timeoutMs, signal: request.signal }
-    if (!(await app.live.waiters.wait(wait))) return done(answer)
-  }
+    const heard = () => new Set(rooms.flatMap(({ room, membership }) => (membership === 'join' ? room : [])))
+    return { answer, news: answer.news || base === undefined, heard }
+  })
+  // Who has hung up asks again by what it has.
+  if (!request.signal.aborted) app.live.slidingConnections.answered(request.connection, base, after)
+  return json
 }
 
 function baseOf(app: App, connection: string, pos: string): SlidingState {
