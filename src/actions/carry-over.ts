@@ -24,7 +24,7 @@ export async function carryOver(app: App, userId: UserId, roomId: string): Promi
   await replaceInDirectory(app, old.room_id, roomId)
   await carryTags(app, userId, old.room_id, roomId)
   await edit(app, userId, 'm.direct', (content) => withDirect(content, old.room_id, roomId))
-  await edit(app, userId, 'm.push_rules', (content) => withRules(userId, content, old.room_id, roomId))
+  await edit(app, userId, 'm.push_rules', (content) => withRules(app, userId, content, old.room_id, roomId))
 }
 
 /** Only what the old room itself names as its replacement takes its place. */
@@ -80,8 +80,8 @@ function withDirect(content: JsonObject, from: string, to: string): JsonObject |
   return changed ? Object.fromEntries(entries) : undefined
 }
 
-function withRules(userId: UserId, content: JsonObject, from: string, to: string): JsonObject | undefined {
-  let rules: PushRuleset = rulesetFrom(userId, content)
+function withRules(app: App, userId: UserId, content: JsonObject, from: string, to: string): JsonObject | undefined {
+  let rules: PushRuleset = rulesetFrom(userId, content, app.config.user_api.legacy_mentions)
   let changed = false
   for (const kind of ['override', 'room', 'underride'] as const) {
     const rule = rules[kind].find((known) => known.rule_id === from)

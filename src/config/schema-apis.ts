@@ -206,6 +206,10 @@ export function userApi<D extends TSchema>(database: D) {
     password_hashing: choice(['normal', 'cheap'], 'normal', '`cheap` makes weak hashes fast. Only for tests.'),
     openid_token_lifetime_ms: number(3_600_000, 'How long an OpenID token is good.', { minimum: 1 }),
     auto_join_rooms: list(Type.String(), [], 'Rooms that new users join.'),
+    legacy_mentions: flag(
+      false,
+      'Names and `@room` in the text mention people, as before Matrix 1.17, where clients do not say whom they mean.',
+    ),
     push_gateway_disable_tls_validation: flag(false, 'Accept any certificate from push gateways. Only for tests.'),
     worker_count: ignored('The program decides by itself.'),
     account_database: database,

@@ -15,6 +15,17 @@ const IS_ROOM_MENTION = rule(
   ],
   ['notify', HIGHLIGHT],
 )
+const LEGACY_ROOM_MENTION = rule(
+  '.m.rule.roomnotif',
+  [match('content.body', '@room'), { kind: 'sender_notification_permission', key: 'room' }],
+  ['notify', HIGHLIGHT],
+)
+const LEGACY_DISPLAY_NAME = rule(
+  '.m.rule.contains_display_name',
+  [{ kind: 'contains_display_name' }],
+  ['notify', SOUND, HIGHLIGHT],
+)
+const LEGACY_USER_NAME_ID = '.m.rule.contains_user_name'
 const TOMBSTONE = rule(
   '.m.rule.tombstone',
   [match('type', 'm.room.tombstone'), match('state_key', '')],
@@ -44,8 +55,18 @@ const UNDERRIDE: readonly PushRule[] = [
   rule('.m.rule.encrypted', [match('type', 'm.room.encrypted')], ['notify']),
 ]
 
-/** The server-default rules of the user (Client-Server API v1.19, "Predefined Rules"), most important first. */
-export function defaultPushRules(userId: string): PushRuleset {
+/** Rules up to v1.16 of the specification that look for names in the text: for events without `m.mentions` only. */
+export const LEGACY_MENTION_RULE_IDS: ReadonlySet<string> = new Set([
+  LEGACY_DISPLAY_NAME.rule_id,
+  LEGACY_USER_NAME_ID,
+  LEGACY_ROOM_MENTION.rule_id,
+])
+
+/**
+ * The server-default rules of the user (Client-Server API v1.19, "Predefined Rules"), most important first; with legacy
+ * mentions those of v1.16, which MSC4210 removed, as well.
+ */
+export function defaultPushRules(userId: string, legacyMentions = false): PushRuleset {
   const inviteForMe = rule(
     '.m.rule.invite_for_me',
     [match('type', 'm.room.member'), match('content.membership', 'invite'), match('state_key', userId)],
@@ -62,17 +83,25 @@ export function defaultPushRules(userId: string): PushRuleset {
     inviteForMe,
     MEMBER_EVENT,
     isUserMention,
+    ...(legacyMentions ? [LEGACY_DISPLAY_NAME] : []),
     IS_ROOM_MENTION,
+    ...(legacyMentions ? [LEGACY_ROOM_MENTION] : []),
     TOMBSTONE,
     REACTION,
     SERVER_ACL,
     SUPPRESS_EDITS,
   ]
-  return { override, content: [], room: [], sender: [], underride: UNDERRIDE }
+  const content = legacyMentions ? [legacyUserName(userId)] : []
+  return { override, content, room: [], sender: [], underride: UNDERRIDE }
 }
 
 /** The one default rule that stands above the rules of the user. */
 export const MASTER_RULE_ID = MASTER.rule_id
+
+function legacyUserName(userId: string): PushRule {
+  const pattern = userId.slice(1, userId.indexOf(':'))
+  return { rule_id: LEGACY_USER_NAME_ID, default: true, enabled: true, pattern, actions: ['notify', SOUND, HIGHLIGHT] }
+}
 
 type Conditions = NonNullable<PushRule['conditions']>
 

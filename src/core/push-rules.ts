@@ -1,7 +1,7 @@
 import type { GlobBudget } from './glob.ts'
 import { isObject, type JsonObject, type JsonValue, own } from './json.ts'
 import { conditionHolds, eventMatches, type PushContext, type PushEvent } from './push-conditions.ts'
-import { defaultPushRules, MASTER_RULE_ID } from './push-rules-default.ts'
+import { defaultPushRules, LEGACY_MENTION_RULE_IDS, MASTER_RULE_ID } from './push-rules-default.ts'
 
 /** In the order in which the rules are checked. */
 export const PUSH_RULE_KINDS = ['override', 'content', 'room', 'sender', 'underride'] as const
@@ -70,8 +70,8 @@ export function pushOutcome(actions: readonly PushAction[]): PushOutcome {
  * The ruleset of a user from what is stored as `m.push_rules` (content with `global`), completed with today's default
  * rules: of those only `enabled` and `actions` are the user's. Malformed rules and outdated default rules are left out.
  */
-export function rulesetFrom(userId: string, stored: JsonObject | undefined): PushRuleset {
-  const defaults = defaultPushRules(userId)
+export function rulesetFrom(userId: string, stored: JsonObject | undefined, legacyMentions = false): PushRuleset {
+  const defaults = defaultPushRules(userId, legacyMentions)
   const global = stored === undefined ? undefined : own(stored, 'global')
   if (global === undefined || !isObject(global)) return defaults
   const merge = (kind: PushRuleKind) => mergedRules(storedRules(kind, own(global, kind)), defaults[kind])
@@ -103,6 +103,8 @@ function ruleFits(
   context: PushContext,
   budget: GlobBudget,
 ): boolean {
+  // Where an event says whom it mentions, its text is not asked (Client-Server API v1.16, "Predefined Rules").
+  if (LEGACY_MENTION_RULE_IDS.has(rule.rule_id) && event.property('content.m\\.mentions') !== undefined) return false
   switch (kind) {
     case 'content':
       return eventMatches('content.body', rule.pattern, event, budget)

@@ -29,7 +29,7 @@ export async function initialSync(app: App, { viewer, limit, archived }: Initial
   const rooms = await roomsOfUser(app.db, userId, archived ? -1 : Number.MAX_SAFE_INTEGER)
   const accountDataOf = await accountDataByRoom(app, userId)
   const texts: string[] = []
-  const settings = settingsFrom(userId, accountData)
+  const settings = settingsFrom(app, userId, accountData)
   for (const { room_id: roomId, membership, sender } of rooms) {
     if (membership === 'invite' && !showsInvite(settings, sender)) continue
     const isOutside = membership === 'invite' || membership === 'knock'

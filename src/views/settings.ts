@@ -14,6 +14,8 @@ export interface Settings {
   readonly pushRulesPosition: number
 }
 
+type Configured = Pick<App, 'config'>
+
 interface Stored {
   readonly type: string
   readonly content: string
@@ -21,25 +23,25 @@ interface Stored {
 }
 
 /** From the rows of the types that it reads, whatever a client has stored there. */
-export function settingsFrom(userId: string, rows: readonly Stored[]): Settings {
+export function settingsFrom(app: Configured, userId: string, rows: readonly Stored[]): Settings {
   const pushRules = rows.find((row) => row.type === 'm.push_rules')
   const ignored = rows.find((row) => row.type === 'm.ignored_user_list')
   return {
     ignored: ignoredUsers(objectIn(ignored?.content)),
     blocksInvites: blocksInvites(objectIn(rows.find((row) => row.type === 'm.invite_permission_config')?.content)),
-    pushRules: parsePushRules(userId, pushRules?.content),
+    pushRules: parsePushRules(app, userId, pushRules?.content),
     pushRulesPosition: pushRules?.position ?? 0,
   }
 }
 
-export async function pushRulesOf(app: Pick<App, 'db'>, userId: string): Promise<PushRuleset> {
+export async function pushRulesOf(app: Pick<App, 'db' | 'config'>, userId: string): Promise<PushRuleset> {
   const { content } = await accountData(app.db, userId, '', 'm.push_rules')
-  return parsePushRules(userId, content)
+  return parsePushRules(app, userId, content)
 }
 
 /** The rules out of the text of `m.push_rules`, whatever it holds. */
-export function parsePushRules(userId: string, text: string | undefined): PushRuleset {
-  return rulesetFrom(userId, objectIn(text))
+export function parsePushRules(app: Configured, userId: string, text: string | undefined): PushRuleset {
+  return rulesetFrom(userId, objectIn(text), app.config.user_api.legacy_mentions)
 }
 
 /** Whether clients are shown an invite (Client-Server API, "Invite permission" and "Ignoring users"). */

@@ -135,7 +135,7 @@ export function readUpToIn(room: number, receipts: readonly OwnReceipt[]): Count
 
 /** The user with the rules of today. */
 export async function countingUser(app: App, userId: string): Promise<CountingUser> {
-  const settings = settingsFrom(userId, await globalAccountDataSince(app.db, userId, Number.MAX_SAFE_INTEGER))
+  const settings = settingsFrom(app, userId, await globalAccountDataSince(app.db, userId, Number.MAX_SAFE_INTEGER))
   return { ...settings, userId, ruleset: settings.pushRules, rulesetPosition: settings.pushRulesPosition }
 }
 

@@ -80,6 +80,32 @@ describe('default rules', () => {
   })
 })
 
+describe('legacy mentions', () => {
+  const legacy = defaultPushRules(ME, true)
+
+  test('the rules stand where they stood, and are the user’s to change', () => {
+    const ids = legacy.override.map((rule) => rule.rule_id.slice('.m.rule.'.length))
+    expect(ids.slice(4, 8)).toEqual(['is_user_mention', 'contains_display_name', 'is_room_mention', 'roomnotif'])
+    expect(legacy.content.map((rule) => rule.pattern)).toEqual(['me'])
+    const content = legacy.content.map((rule) => ({ ...rule, enabled: false }))
+    const stored = pushRulesContent({ ...legacy, content })
+    expect(rulesetFrom(ME, stored, true)).toEqual({ ...legacy, content })
+    expect(rulesetFrom(ME, stored)).toEqual(RULES)
+  })
+
+  test.each<[string, JsonObject, Partial<PushContext>, JsonValue]>([
+    ['the display name', { body: 'hello Mr X!' }, { displayName: 'Mr X' }, ['notify', SOUND, HIGHLIGHT]],
+    ['the local part', { body: 'hello, me' }, { displayName: 'Mr X' }, ['notify', SOUND, HIGHLIGHT]],
+    ['@room', { body: 'here, @room: look' }, { displayName: 'Mr X' }, ['notify', HIGHLIGHT]],
+    ['@room without power', { body: '@room' }, { senderMayNotify: () => false }, ['notify']],
+    ['a part of a word', { body: 'some @roommate' }, {}, ['notify']],
+    ['an event that mentions nobody', { body: 'Me @room', 'm.mentions': {} }, {}, ['notify']],
+    ['an event with senseless mentions', { body: 'Me @room', 'm.mentions': null }, {}, ['notify']],
+  ])('%s', (_, content, context, expected) => {
+    expect(actions({ content }, context, legacy)).toEqual(expected)
+  })
+})
+
 const custom = (id: string, rest: Partial<PushRule> = {}): PushRule => {
   return { rule_id: id, default: false, enabled: true, actions: [id], ...rest }
 }

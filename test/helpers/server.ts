@@ -52,6 +52,7 @@ export interface TestFederation {
   readonly federationApi?: Record<string, unknown>
   readonly syncApi?: Record<string, unknown>
   readonly mediaApi?: Record<string, unknown>
+  readonly userApi?: Record<string, unknown>
   /** Registrations of application services, in YAML or JSON. */
   readonly registrations?: readonly string[]
 }
@@ -71,6 +72,7 @@ export async function startTestServer(
     federationApi = {},
     syncApi = {},
     mediaApi = {},
+    userApi = {},
     global = {},
     http = {},
     registrations = [],
@@ -94,7 +96,7 @@ export async function startTestServer(
     media_api: mediaApi,
     app_service_api: { config_files: configFiles },
     http,
-    user_api: { password_hashing: 'cheap' },
+    user_api: { password_hashing: 'cheap', ...userApi },
   })
   const log = pino({ level: 'silent' })
   await migrateToLatest(config, dir, log)

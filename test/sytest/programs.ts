@@ -18,6 +18,8 @@ export function writePrograms(dir: string, cli: string, database?: Database): vo
     dendrite: [
       // The driver names Sytest's web server for captchas alone; its single sign-on is there too.
       `web=$(sed -n 's|^ *recaptcha_siteverify_api: \\(https://[^/]*\\)/.*|\\1|p' "$2")`,
+      // The suite is older than `m.mentions`.
+      'export DENDRITE_USER_API__LEGACY_MENTIONS=true',
       `export DENDRITE_CLIENT_API__SSO__PROVIDERS="[{id: cas, name: CAS, type: cas, issuer: $web/cas}]"`,
       `${dendrite} serve "$@"`,
     ],

@@ -128,5 +128,5 @@ export const setPushRuleActions = endpoint({
 
 async function edit(app: App, userId: string, change: (rules: PushRuleset) => PushRuleset): Promise<void> {
   const place = { roomId: '', type: 'm.push_rules' }
-  await editAccountData(app, userId, place, (before) => pushRulesContent(change(parsePushRules(userId, before))))
+  await editAccountData(app, userId, place, (before) => pushRulesContent(change(parsePushRules(app, userId, before))))
 }

@@ -56,6 +56,7 @@ function baseOf(app: App, connection: string, pos: string): SlidingState {
 async function spanOf(span: Omit<Span, 'news' | 'settings'>, rooms: readonly SlidingRoom[]): Promise<Span> {
   const { app, request, base, to } = span
   const settings = settingsFrom(
+    app,
     request.viewer.userId,
     await globalAccountDataSince(app.db, request.viewer.userId, base?.position ?? Number.MAX_SAFE_INTEGER),
   )

@@ -70,7 +70,7 @@ async function readAccountData(app: App, request: SyncRequest, span: Span): Prom
   const { userId } = request.viewer
   const since = request.fullState ? 0 : span.since
   const rows = await globalAccountDataSince(app.db, userId, since)
-  const settings = settingsFrom(userId, rows)
+  const settings = settingsFrom(app, userId, rows)
   const shown = rows.filter((row) => row.position > since).map((row) => ({ type: row.type, content: row.content }))
   // Stored rules lack the default rules of today, and who never changed a rule has stored none.
   const others = shown.filter((row) => row.type !== 'm.push_rules')
