@@ -61,6 +61,18 @@ export function addressStages({ remote, config }: App): Stage[] {
   ]
 }
 
+/**
+ * Stages that a client may pass where no flow asks for them: they use nothing up, and say nothing of an account. A
+ * captcha has another server asked: for who registers, and tells us the address that it takes, alone.
+ */
+export function freeStages({ config: { client_api: config } }: App, ip: string | undefined): Stage[] {
+  return [
+    'm.login.dummy',
+    ...(config.terms.length > 0 ? (['m.login.terms'] as const) : []),
+    ...(config.recaptcha_private_key !== '' && ip !== undefined ? (['m.login.recaptcha'] as const) : []),
+  ]
+}
+
 /** What the client has to know to pass the stages. */
 export function paramsOf(app: App, stages: ReadonlySet<Stage>): object {
   return {

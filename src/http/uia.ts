@@ -6,7 +6,7 @@ import type { JsonObject } from '../core/json.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import type { Requester } from './endpoint.ts'
 import { ClientSecret, RegistrationToken, SessionId } from './texts.ts'
-import { paramsOf, type Stage, tryStage } from './uia-stages.ts'
+import { freeStages, paramsOf, type Stage, tryStage } from './uia-stages.ts'
 
 export type { Stage } from './uia-stages.ts'
 
@@ -37,7 +37,8 @@ interface UiaCall {
  * Client-Server API, "User-Interactive Authentication API": returns what the caller has passed one of the flows with.
  * `offered` is a list of flows, or the one stage of the only one. A session that is given has to be of this very
  * request, and remembers the stages. A client that knows the only stage may pass it without one: what it proves, it
- * proves in this request, and nothing of it is remembered for another.
+ * proves in this request, and nothing of it is remembered for another. Some stages that are in no flow (`freeStages`)
+ * may be passed as well, and lead nowhere by themselves.
  * Errors: the 401 that names the flows; 403 M_FORBIDDEN for the credentials of another user, or another session.
  */
 export async function authenticateInteractively(
@@ -67,7 +68,8 @@ interface Attempt {
 
 async function passStage(app: App, attempt: Attempt, call: UiaCall & { auth: AuthData }): Promise<Proofs> {
   const { auth, user, ip } = call
-  const stage = attempt.flows.flat().find((offered) => offered === auth.type)
+  const stages = [...attempt.flows.flat(), ...freeStages(app, ip)]
+  const stage = stages.find((offered) => offered === auth.type)
   if (stage === undefined) throw await challenge(app, attempt, { fault: 'This stage is not offered.' })
   // A client that has shown a page may name its stage once more.
   if (Object.hasOwn(attempt.proofs, stage)) return attempt.proofs

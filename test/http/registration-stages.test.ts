@@ -112,3 +112,43 @@ eachServer(config, (server) => {
     expect((await ask('liar', { session })).body.completed).toEqual([])
   })
 })
+
+const { terms: _, ...unasked } = { ...config, enable_registration_captcha: false, registration_requires_token: true }
+
+eachServer(unasked, (server) => {
+  const call = (path: string, auth?: object, token?: string) =>
+    server.call('POST', `/_matrix/client/v3${path}`, {
+      body: { username: 'eve', password: TEST_PASSWORD, new_password: 'another password', auth },
+      ...(token !== undefined && { token }),
+    })
+  const captcha = { type: 'm.login.recaptcha', response: 'solved' }
+
+  test('what no flow asks for may be passed, if this server can check it, and lets nobody through', async () => {
+    const first = await call('/register', captcha)
+    expect([first.status, first.body.errcode, first.body.completed]).toEqual([401, 'M_UNAUTHORIZED', [captcha.type]])
+    expect(first.body.flows).toEqual([{ stages: ['m.login.registration_token'] }])
+    const { session } = first.body
+    const next = await call('/register', { session, type: 'm.login.dummy' })
+    expect([next.status, next.body.completed]).toEqual([401, [captcha.type, 'm.login.dummy']])
+    const wrong = await call('/register', { ...captcha, response: 'guessed' })
+    expect([wrong.status, wrong.body.errcode, wrong.body.completed]).toEqual([401, 'M_CAPTCHA_INVALID', []])
+  })
+
+  test('what uses something up, is not configured, or has others asked in vain, stays in the flows', async () => {
+    const creds = { threepid_creds: { sid: 'sid', client_secret: 'secret' } }
+    for (const auth of [{ type: 'm.login.terms' }, { type: 'm.login.email.identity', ...creds }, { type: 'x' }]) {
+      const reply = await call('/register', auth)
+      expect([reply.status, reply.body.errcode, reply.body.completed]).toEqual([401, 'M_FORBIDDEN', []])
+    }
+    const admitted = sql`INSERT INTO registration_tokens (token) VALUES ('in')`
+    await server.app.db.commit({ guards: [], writes: [admitted], log: [] })
+    const made = await call('/register', { type: 'm.login.registration_token', token: 'in' })
+    expect(made.status).toBe(200)
+    const questions = asked.length
+    for (const auth of [captcha, { type: 'm.login.registration_token', token: 'in' }]) {
+      const reply = await call('/account/password', auth, String(made.body.access_token))
+      expect([reply.status, reply.body.errcode, reply.body.completed]).toEqual([401, 'M_FORBIDDEN', []])
+    }
+    expect(asked).toHaveLength(questions)
+  })
+})

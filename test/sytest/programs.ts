@@ -8,9 +8,10 @@ export interface Database {
 
 /**
  * Writes the programs that Sytest's driver for Dendrite starts. It starts them without an environment, with one dash
- * before the flags of `generate-config`, and with a database URI that names no host.
+ * before the flags of `generate-config`, and with a database URI that names no host. Its own web
+ * server is known by `authority`, a certificate.
  */
-export function writePrograms(dir: string, cli: string, database?: Database): void {
+export function writePrograms(dir: string, cli: string, authority: string, database?: Database): void {
   mkdirSync(dir, { recursive: true })
   const dendrite = `exec ${quote(process.execPath)} ${quote(cli)}`
   const host = database === undefined ? '' : `@${database.host}:${database.port}/`
@@ -18,6 +19,7 @@ export function writePrograms(dir: string, cli: string, database?: Database): vo
     dendrite: [
       // The driver names Sytest's web server for captchas alone; its single sign-on is there too.
       `web=$(sed -n 's|^ *recaptcha_siteverify_api: \\(https://[^/]*\\)/.*|\\1|p' "$2")`,
+      `export NODE_EXTRA_CA_CERTS=${quote(authority)}`,
       // The suite is older than `m.mentions`.
       'export DENDRITE_USER_API__LEGACY_MENTIONS=true',
       `export DENDRITE_CLIENT_API__SSO__PROVIDERS="[{id: cas, name: CAS, type: cas, issuer: $web/cas}]"`,

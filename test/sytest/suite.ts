@@ -36,7 +36,7 @@ export async function runSuite(options: SuiteOptions): Promise<number> {
   const postgres = options.postgres ? await startPostgres() : undefined
   try {
     const database = postgres && (await createDatabases(postgres))
-    writePrograms(join(work, 'bin'), CLI, database)
+    writePrograms(join(work, 'bin'), CLI, join(options.sytest, 'keys', 'ca.crt'), database)
     for (const n of SERVERS) writeDatabaseFile(serverDir(work, n), database, databaseName(n))
     return await runPerl(options, await freePorts(), database)
   } finally {
