@@ -63,13 +63,12 @@ const RESIDENT_BYTES_KEPT = 150 * 1_024 * 1_024
 const REFUSED_MAX = 10_000
 const REFUSED_AGE_MS = 3_600_000
 
-/** One core is left to the server. */
+/** More only take memory, whatever machine and configuration say: the Go Dendrite's own configuration says 10. */
+const CHILDREN_MAX = 8
+
 export function createThumbnailer({ script, childrenMax, timers, limits }: ThumbnailerOptions): Thumbnailer {
-  const places = createPlaces(
-    Math.max(1, Math.min(childrenMax, availableParallelism() - 1)),
-    WAITING_MAX,
-    'Too many thumbnails at once.',
-  )
+  const children = childrenAtOnce(childrenMax, availableParallelism())
+  const places = createPlaces(children, WAITING_MAX, 'Too many thumbnails at once.')
   const one = () => 1
   const refused = new LRUCache<string, ThumbnailAnswer>({
     maxSize: REFUSED_MAX,
@@ -127,4 +126,9 @@ export function createThumbnailer({ script, childrenMax, timers, limits }: Thumb
       idle.clear()
     },
   }
+}
+
+/** One core is left to the server. */
+export function childrenAtOnce(wanted: number, cores: number): number {
+  return Math.max(1, Math.min(wanted, cores - 1, CHILDREN_MAX))
 }

@@ -145,7 +145,7 @@ export function mediaApi<D extends TSchema>(database: D) {
     dynamic_thumbnails: flag(false, 'Make thumbnails of any size that is asked for.'),
     max_thumbnail_generators: number(
       1,
-      'Thumbnails made at once, at most: each takes up to 140 MB meanwhile. One core is left to the server.',
+      'Thumbnails made at once, at most: each takes up to 140 MB meanwhile. Never more than 8, and one core is left.',
       { minimum: 1 },
     ),
     thumbnail_sizes: list(
