@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
-import { allPushers, PUSHER, type PusherRow, pushedIn, pushersOf } from '../store/pushers.ts'
+import { PUSHER, type PusherRow, pushedIn, pushersAtWork, pushersAtWorkOf } from '../store/pushers.ts'
 import type { Follower } from './follower.ts'
 import type { Lease } from './lease.ts'
 import { allIdle } from './pace.ts'
@@ -12,6 +12,8 @@ import type { Pusher, PushWorld } from './pusher.ts'
 const LOG_ROWS = 1_000
 /** What comes at the same time is looked at together. */
 const DELAY_MS = 50
+/** Kinds of log rows after which the pushers of a user may be others: an account that is locked has none at work. */
+const RELOADS = new Set([PUSHER, 'session', 'user'])
 /** So long whoever is being told something may still answer when the server stops: else they hear it twice. */
 const GRACE_MS = 3_000
 
@@ -34,7 +36,7 @@ export async function startPush(app: App, lease: Lease): Promise<Follower> {
     ['email', mailPushers(app, world)],
   ])
   const state: State = Object.assign(world, { makers, byUser: new Map(), seen: app.db.safePosition() })
-  for (const row of await allPushers(app.db)) add(state, row)
+  for (const row of await pushersAtWork(app.db)) add(state, row)
   const all = () => [...state.byUser.values()].flat()
   const paces = () => all().map(({ pace }) => pace)
   for (const pusher of all()) pusher.wake()
@@ -79,16 +81,17 @@ export async function startPush(app: App, lease: Lease): Promise<Follower> {
   }
 }
 
-function add(state: State, row: PusherRow): void {
+function add(state: State, row: PusherRow): Pusher | undefined {
   const pusher = state.makers.get(row.kind)?.(row)
   if (pusher !== undefined) state.byUser.set(row.user_id, [...(state.byUser.get(row.user_id) ?? []), pusher])
+  return pusher
 }
 
 /** Wakes the pushers of whoever is concerned by what the log tells. */
 async function readLog(app: App, state: State): Promise<void> {
   for (let to = app.db.safePosition(); state.seen < to && !state.stopped; to = app.db.safePosition()) {
     const rows = await app.live.logTail.rows(state.seen, to, LOG_ROWS)
-    const changed = rows.filter(({ kind }) => kind === PUSHER || kind === 'session').map((row) => row.user_id as UserId)
+    const changed = rows.filter(({ kind }) => RELOADS.has(kind)).map((row) => row.user_id as UserId)
     for (const userId of new Set(changed)) await reload(app, state, userId)
     const rooms = rows.flatMap((row) => (row.kind === 'event' ? (row.room ?? []) : []))
     const users = new Set(state.byUser.size === 0 ? [] : await pushedIn(app.db, [...new Set(rooms)]))
@@ -101,15 +104,15 @@ async function readLog(app: App, state: State): Promise<void> {
   }
 }
 
-/** Pushers that are there still go on where they are. */
+/** Pushers that are there still go on where they are; those of an account that is unlocked, where they have been. */
 async function reload(app: App, state: State, userId: UserId): Promise<void> {
   const before = state.byUser.get(userId) ?? []
   state.byUser.delete(userId)
-  for (const row of await pushersOf(app.db, userId)) {
+  for (const row of await pushersAtWorkOf(app.db, userId)) {
     const known = before.find(
       ({ row: { app_id, pushkey, kind } }) => app_id === row.app_id && pushkey === row.pushkey && kind === row.kind,
     )
-    if (known === undefined) add(state, row)
+    if (known === undefined) add(state, row)?.wake()
     else {
       known.row = row
       state.byUser.set(userId, [...(state.byUser.get(userId) ?? []), known])

@@ -32,8 +32,18 @@ export function pushersOf(db: Database, userId: string): Promise<PusherRow[]> {
   return db.read(sql`SELECT ${COLUMNS} FROM pushers WHERE user_id = ${userId} ORDER BY created_ts, app_id, pushkey`)
 }
 
-export function allPushers(db: Database): Promise<PusherRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM pushers ORDER BY user_id`)
+const OF_OPEN_ACCOUNTS = sql`FROM pushers p
+  WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = p.user_id AND u.locked = 1)`
+
+/** Those that may tell something: not of users who are locked out (Client-Server API, "Account locking"). */
+export function pushersAtWork(db: Database): Promise<PusherRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} ${OF_OPEN_ACCOUNTS} ORDER BY user_id`)
+}
+
+/** The same of one user. */
+export function pushersAtWorkOf(db: Database, userId: string): Promise<PusherRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} ${OF_OPEN_ACCOUNTS} AND user_id = ${userId}
+    ORDER BY created_ts, app_id, pushkey`)
 }
 
 /** Those with pushers among the joined and invited of the rooms. */

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, expect, test } from 'vitest'
+import { moderateAccount } from '../../src/actions/moderate-account.ts'
 import { removePusher } from '../../src/actions/set-pusher.ts'
 import { write } from '../../src/actions/write.ts'
 import type { App } from '../../src/app.ts'
@@ -131,6 +132,23 @@ eachServer({ email: mail.config }, (server) => {
       await pass(30 * MINUTE)
     })
     expect(mailsTo(other.address)).toEqual([])
+  })
+
+  test('who is locked out gets no mail', async () => {
+    const { reader, writer, address } = await two()
+    await reader.post('/pushers/set', pusher(address))
+    await followed(async ({ pass }) => {
+      const roomId = await sharedRoom(writer, reader, 'Tea')
+      await writer.send(roomId, 'anybody?')
+      await pass(MINUTE)
+      await moderateAccount(server.app, reader.userId, 'locked', true)
+      await pass(30 * MINUTE)
+      expect(mailsTo(address)).toEqual([])
+      await moderateAccount(server.app, reader.userId, 'locked', false)
+      await pass(MINUTE)
+      await pass(30 * MINUTE)
+    })
+    expect(mailsTo(address)).toHaveLength(1)
   })
 
   test('what stays unread comes in one mail, by room, with texts that are no markup; read things do not', async () => {

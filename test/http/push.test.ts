@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { moderateAccount } from '../../src/actions/moderate-account.ts'
 import { eachEngine } from '../helpers/databases.ts'
 import { startGateway, type TestGateway } from '../helpers/push-gateway.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'
@@ -161,6 +162,26 @@ eachEngine((engine, fresh) => {
       } finally {
         await back.stop()
       }
+    })
+  })
+
+  test('who is locked out is told nothing, and afterwards what is still unread', async () => {
+    await withServer(async (server, gateway, again) => {
+      const { alice, bob, roomId } = await twoInARoom(server)
+      await bob.post('/pushers/set', pusher(gateway))
+      await alice.send(roomId, 'before')
+      await gateway.next()
+      await moderateAccount(server.app, bob.userId, 'locked', true)
+      await server.followers.idle()
+      await alice.send(roomId, 'hidden')
+      await server.followers.idle()
+      const restarted = await again()
+      await (await logIn(restarted, 'alice')).send(roomId, 'hidden too')
+      await restarted.followers.idle()
+      expect(gateway.heard).toHaveLength(1)
+      await moderateAccount(restarted.app, bob.userId, 'locked', false)
+      const bodies = [(await gateway.next()).content.body, (await gateway.next()).content.body]
+      expect(bodies).toEqual(['hidden', 'hidden too'])
     })
   })
 
