@@ -33,7 +33,10 @@ function isWanted(wanted: StateWanted): Sql {
   return wanted.others ? sql`(type <> 'm.room.member' OR ${named})` : named
 }
 
-/** The state of the room as the snapshot has it: the event of every (type, state_key) that is wanted. */
+/**
+ * The state of the room as the snapshot has it: the event of every (type, state_key) that is wanted. SQLite takes
+ * CROSS JOIN by its word and begins with the chain: asked for members alone, it would read the changes of all rooms.
+ */
 export function stateAt(
   db: Database,
   snapshot: number,
@@ -45,7 +48,7 @@ export function stateAt(
     SELECT type, state_key, event FROM (
       SELECT c.type, c.state_key, c.event, ROW_NUMBER() OVER (PARTITION BY c.type,
         c.state_key ORDER BY n.number DESC) AS place
-      FROM chain n JOIN snapshot_changes c ON c.snapshot = n.snapshot WHERE ${isWanted(wanted)}) AS numbered
+      FROM chain n CROSS JOIN snapshot_changes c WHERE c.snapshot = n.snapshot AND ${isWanted(wanted)}) AS numbered
     WHERE place = 1 AND event IS NOT NULL`)
 }
 

@@ -7,6 +7,7 @@ import type { Database } from '../../src/db/database.ts'
 import { render } from '../../src/db/render.ts'
 import type { Sql } from '../../src/db/sql.ts'
 import { redactionsOf } from '../../src/store/redactions.ts'
+import { stateAt } from '../../src/store/state.ts'
 
 const FIXTURES = join(import.meta.dirname, '../fixtures')
 const newest = readdirSync(FIXTURES)
@@ -14,8 +15,18 @@ const newest = readdirSync(FIXTURES)
   .sort()
   .at(-1)!
 
-/** How SQLite would find the rows of the first query that `ask` makes. */
-async function planOf(ask: (db: Database) => Promise<unknown>): Promise<string> {
+/** How SQLite would find the rows of a statement. */
+function planOf(query: Sql): string {
+  const { statement, values } = render(query, 'sqlite', [1])
+  const db = new Sqlite(':memory:')
+  db.exec(readFileSync(join(FIXTURES, newest), 'utf8'))
+  const rows = db.prepare(`EXPLAIN QUERY PLAN ${statement.text}`).all(...values) as { detail: string }[]
+  db.close()
+  return rows.map(({ detail }) => detail).join('\n')
+}
+
+/** The same of the first query that `ask` makes. */
+async function planOfQuery(ask: (db: Database) => Promise<unknown>): Promise<string> {
   let asked: Sql | undefined
   const recorder = {
     read: async (query: Sql) => {
@@ -24,15 +35,18 @@ async function planOf(ask: (db: Database) => Promise<unknown>): Promise<string> 
     },
   }
   await ask(recorder as unknown as Database)
-  const { statement, values } = render(asked!, 'sqlite')
-  const db = new Sqlite(':memory:')
-  db.exec(readFileSync(join(FIXTURES, newest), 'utf8'))
-  const rows = db.prepare(`EXPLAIN QUERY PLAN ${statement.text}`).all(...values) as { detail: string }[]
-  db.close()
-  return rows.map(({ detail }) => detail).join('\n')
+  return planOf(asked!)
 }
 
 test('an event of another server is not compared with all of its room', async () => {
-  const plan = await planOf((db) => redactionsOf(db, 1, '$event' as EventId))
+  const plan = await planOfQuery((db) => redactionsOf(db, 1, '$event' as EventId))
   expect(plan).toContain('USING INDEX events_redacts')
+})
+
+test('the state at an event is read from its own snapshots, whatever of it is wanted', async () => {
+  for (const members of [undefined, ['@alice:test.example']])
+    for (const others of [true, false]) {
+      const plan = await planOfQuery((db) => stateAt(db, 1, { members, others }))
+      expect(plan).toContain('SEARCH c USING INDEX sqlite_autoindex_snapshot_changes_1 (snapshot=?')
+    }
 })
