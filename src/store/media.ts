@@ -160,7 +160,7 @@ export function unwantedPreviews(
 /** Names whose time to be used is over. */
 export function unusedNames(db: Database, nowMs: number, limit: number): Promise<ListedMedia[]> {
   return db.read(sql`SELECT ${LISTED} FROM media WHERE uploaded_ts IS NULL AND expires_ts <= ${nowMs}
-    AND last_access_ts <= ${nowMs} ORDER BY last_access_ts LIMIT ${limit}`)
+    ORDER BY expires_ts LIMIT ${limit}`)
 }
 
 /** What a user has uploaded, newest first. */

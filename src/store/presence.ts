@@ -26,16 +26,24 @@ export function storePresence(row: PresenceRow, position: LogPosition): Sql {
 }
 
 /**
- * The presence of the user, and of those with whom the user shares a room, as far as it changed after the position, or
- * as they share the room only since then.
+ * What changed after the position of the presence of the user, and of those with whom the user shares a room, the
+ * newest first. The rooms of the others are gone through: they are often few.
  */
 export function presenceSince(db: Database, userId: string, since: number): Promise<PresenceRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM presence p
-    WHERE (p.user_id = ${userId} AND p.position > ${since}) OR (p.user_id <> ${userId} AND EXISTS (
-      SELECT 1 FROM memberships mine JOIN memberships theirs ON theirs.room = mine.room
+  return db.read(sql`SELECT ${COLUMNS} FROM presence p WHERE p.position > ${since}
+      AND (p.user_id = ${userId} OR EXISTS (SELECT 1 FROM memberships theirs CROSS JOIN memberships mine
+        WHERE theirs.user_id = p.user_id AND theirs.membership = 'join'
+          AND mine.room = theirs.room AND mine.user_id = ${userId} AND mine.membership = 'join'))
+    ORDER BY p.position DESC LIMIT ${MAX_ROWS}`)
+}
+
+/** Of those with whom the user shares a room only since the position, what did not change after it. */
+export function presenceOfMet(db: Database, userId: string, since: number): Promise<PresenceRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM presence p WHERE p.position <= ${since} AND p.user_id IN (
+      SELECT theirs.user_id FROM memberships mine CROSS JOIN memberships theirs
       WHERE mine.user_id = ${userId} AND mine.membership = 'join'
-        AND theirs.user_id = p.user_id AND theirs.membership = 'join'
-        AND (p.position > ${since} OR mine.position > ${since} OR theirs.position > ${since})))
+        AND theirs.room = mine.room AND theirs.membership = 'join' AND theirs.user_id <> ${userId}
+        AND (mine.position > ${since} OR theirs.position > ${since}))
     ORDER BY p.position DESC LIMIT ${MAX_ROWS}`)
 }
 

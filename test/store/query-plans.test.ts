@@ -2,10 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { expect, test } from 'vitest'
-import type { EventId } from '../../src/core/ids.ts'
+import type { EventId, ServerName } from '../../src/core/ids.ts'
 import type { Database } from '../../src/db/database.ts'
 import { render } from '../../src/db/render.ts'
 import type { Sql } from '../../src/db/sql.ts'
+import { unusedNames, unwantedPreviews } from '../../src/store/media.ts'
+import { presenceOfMet, presenceSince } from '../../src/store/presence.ts'
 import { redactionsOf } from '../../src/store/redactions.ts'
 import { stateAt } from '../../src/store/state.ts'
 
@@ -49,4 +51,20 @@ test('the state at an event is read from its own snapshots, whatever of it is wa
       const plan = await planOfQuery((db) => stateAt(db, 1, { members, others }))
       expect(plan).toContain('SEARCH c USING INDEX sqlite_autoindex_snapshot_changes_1 (snapshot=?')
     }
+})
+
+test('a sync looks at the presence of those alone who changed, or whom its user has met', async () => {
+  const changed = await planOfQuery((db) => presenceSince(db, '@alice:test.example', 1))
+  expect(changed).toContain('SEARCH p USING INDEX presence_position (position>?)')
+  expect(changed).toContain('SEARCH theirs USING INDEX memberships_user (user_id=?')
+  const met = await planOfQuery((db) => presenceOfMet(db, '@alice:test.example', 1))
+  expect(met).toContain('SEARCH p USING INDEX sqlite_autoindex_presence_1 (user_id=?)')
+  expect(met).toContain('SEARCH theirs USING INDEX memberships_room (room=?')
+})
+
+test('what nobody wants is found among the files without going through all of them', async () => {
+  const names = await planOfQuery((db) => unusedNames(db, 1, 1))
+  expect(names).toContain('SEARCH media USING INDEX media_reserved (expires_ts<?)')
+  const previews = await planOfQuery((db) => unwantedPreviews(db, 'test.example' as ServerName, 1, 1))
+  expect(previews).toContain('SEARCH media USING INDEX media_unowned (origin=? AND last_access_ts<?)')
 })

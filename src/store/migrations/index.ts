@@ -12,6 +12,7 @@ import { appservices } from './0011-appservices.ts'
 import { networkRooms } from './0012-network-rooms.ts'
 import { mailPushers } from './0013-mail-pushers.ts'
 import { protectedMedia } from './0014-protected-media.ts'
+import { presencePositions } from './0015-presence-positions.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -29,4 +30,5 @@ export const MIGRATIONS = [
   networkRooms,
   mailPushers,
   protectedMedia,
+  presencePositions,
 ]

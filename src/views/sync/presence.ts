@@ -1,5 +1,5 @@
 import { eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
-import { presenceSince } from '../../store/presence.ts'
+import { presenceOfMet, presenceSince } from '../../store/presence.ts'
 import { shownPresence } from '../presence.ts'
 import { hasNews, type Scope } from './scope.ts'
 
@@ -14,7 +14,8 @@ export async function readPresence(scope: Scope, membersChanged: boolean): Promi
   if (!membersChanged && !hasNews(scope, null, 'presence')) return []
   const since = request.fullState ? 0 : scope.since
   const rows = await presenceSince(app.db, request.viewer.userId, since)
-  return rows
+  const met = membersChanged && since > 0 ? await presenceOfMet(app.db, request.viewer.userId, since) : []
+  return [...rows, ...met]
     .filter((row) => eventFilterMatches(filter, { type: 'm.presence', sender: row.user_id }))
     .map((row) => JSON.stringify({ type: 'm.presence', sender: row.user_id, content: shownPresence(app, row) }))
 }
