@@ -5,12 +5,12 @@ import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import type { Batch, Guard } from '../db/database.ts'
 import {
-  countReserved,
   type MediaContent,
   type MediaName,
   mediaIsOpen,
   mediaNamed,
   RESERVED_MS,
+  reservationFits,
   reserveMedia,
   storeMedia,
 } from '../store/media.ts'
@@ -48,11 +48,12 @@ export async function uploadMedia(app: App, upload: Upload): Promise<MediaName> 
 /** Reserves a name, to be filled later. Errors: M_LIMIT_EXCEEDED when too many are open. */
 export async function createMedia(app: App, uploader: UserId): Promise<MediaName & { readonly expiresMs: number }> {
   const nowMs = app.clock.now()
-  if ((await countReserved(app.db, uploader, nowMs)) >= RESERVED_MAX)
-    throw new MatrixError('M_LIMIT_EXCEEDED', `At most ${RESERVED_MAX} names may wait for their content.`)
   const name = newName(app)
   const expiresMs = nowMs + RESERVED_MS
-  await write(app, { guards: [], writes: [reserveMedia(name, uploader, nowMs, expiresMs)], log: [] })
+  const guards = [reservationFits(uploader, nowMs, RESERVED_MAX)]
+  const writes = [reserveMedia(name, uploader, nowMs, expiresMs)]
+  if ((await write(app, { guards, writes, log: [] })) === undefined)
+    throw new MatrixError('M_LIMIT_EXCEEDED', `At most ${RESERVED_MAX} names may wait for their content.`)
   return { ...name, expiresMs }
 }
 

@@ -42,11 +42,14 @@ export function reserveMedia(name: MediaName, uploader: UserId, nowMs: number, e
     VALUES (${name.origin}, ${name.media_id}, ${uploader}, ${nowMs}, ${expiresMs}, ${nowMs})`
 }
 
-/** How many names the user has reserved and not used, of those that may still be. */
-export async function countReserved(db: Database, uploader: UserId, nowMs: number): Promise<number> {
-  const rows = await db.read<{ reserved: number }>(sql`SELECT COUNT(*) AS reserved FROM media
-    WHERE uploader = ${uploader} AND uploaded_ts IS NULL AND expires_ts > ${nowMs}`)
-  return rows[0]?.reserved ?? 0
+/** Holds while fewer names of the user than that are reserved and not used, of those that may still be. */
+export function reservationFits(uploader: UserId, nowMs: number, max: number): Guard {
+  return {
+    about: `reserved:${uploader}`,
+    query: sql`SELECT COUNT(*) AS reserved FROM media
+      WHERE uploader = ${uploader} AND uploaded_ts IS NULL AND expires_ts > ${nowMs} HAVING COUNT(*) >= ${max}`,
+    expect: [],
+  }
 }
 
 /** How long a name may wait for its content. */

@@ -203,6 +203,19 @@ eachServer({}, (server) => {
     expect(await held()).not.toEqual(known)
   })
 
+  test('so many names may wait for their content, and not one more, however many are asked for at once', async () => {
+    const [alice, bob] = [await enter(server, 'media-reserves'), await enter(server, 'media-reserves-too')]
+    const tries = Array.from({ length: 103 }, () => alice.call('POST', '/_matrix/media/v1/create'))
+    const replies = await Promise.all(tries)
+    const refused = replies.filter(({ status }) => status !== 200)
+    expect(refused.map(({ status, body }) => [status, body.errcode])).toEqual(Array(3).fill([429, 'M_LIMIT_EXCEEDED']))
+    await bob.post('/_matrix/media/v1/create')
+    const { content_uri: uri } = replies.find(({ status }) => status === 200)!.body
+    const path = `${OLD}/upload/${String(uri).slice('mxc://'.length)}`
+    expect((await ask(server, alice, 'PUT', path, { body: 'x' })).status).toBe(200)
+    await alice.post('/_matrix/media/v1/create')
+  })
+
   test('who has uploaded as much as a user may is refused, however many uploads come at once', async () => {
     const { app } = server
     const [alice, root] = [await enter(server, 'media-quota'), await enterAsAdmin(server, 'media-quota-admin')]
