@@ -4,6 +4,7 @@ import { isHistoricalUserId, isRoomAlias, type RoomId, serverNameOf, type UserId
 import { type JsonObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type RoomVersion, roomVersion } from '../core/room-version.ts'
+import type { Guard } from '../db/database.ts'
 import type { Appservice } from '../live/appservices.ts'
 import { aliasIsFree, insertAlias, publishRoom } from '../store/rooms.ts'
 import { appendNewRoom } from './append.ts'
@@ -38,6 +39,8 @@ export interface RoomWish {
   readonly creationContent?: JsonObject | undefined
   readonly initialState?: readonly InitialEvent[] | undefined
   readonly powerLevelOverride?: JsonObject | undefined
+  /** Hold when the room is made, or there is none: M_ROOM_IN_USE. */
+  readonly guards?: readonly Guard[]
 }
 
 const PRESETS: Readonly<Record<Preset, { joinRule: string; historyVisibility: string; guestAccess: string }>> = {
@@ -169,6 +172,7 @@ async function addAll(
   if (wish.topic !== undefined)
     await add('m.room.topic', { topic: wish.topic, 'm.topic': { 'm.text': [{ body: wish.topic }] } })
   if (wish.visibility === 'public') writer.also({ writes: [publishRoom(room, true)] })
+  if (wish.guards !== undefined) writer.also({ guards: wish.guards })
   for (const target of wish.invite ?? []) {
     const profile = profiles.get(target)
     const { content } = inviteOf(wish, target)

@@ -1,8 +1,8 @@
 import type { App } from '../app.ts'
 import type { EventId, UserId } from '../core/ids.ts'
 import { isObject, type JsonObject, own, parseJson } from '../core/json.ts'
-import { MatrixError } from '../core/matrix-error.ts'
-import { noticesRoom } from '../store/server-notices.ts'
+import { type Errcode, MatrixError } from '../core/matrix-error.ts'
+import { noticesRoom, noticesRoomIsNew } from '../store/server-notices.ts'
 import type { ClientTransaction } from '../store/transactions.ts'
 import { userById } from '../store/users.ts'
 import { changeMembership } from './change-membership.ts'
@@ -36,7 +36,7 @@ export async function sendServerNotice(app: App, notice: ServerNotice): Promise<
   const sender = noticesSender(app)
   if (user === undefined || user.deactivated === 1 || userId === sender)
     throw new MatrixError('M_NOT_FOUND', `${userId} is nobody whom this server can tell something.`)
-  // Whoever comes meanwhile takes part, so that there is one sender and one room.
+  // Whoever comes meanwhile takes part; that there is one sender and one room is seen to by guards.
   await app.live.preparing.run(sender, () => ensureSender(app, sender))
   const roomId = await app.live.preparing.run(userId, () => roomFor(app, sender, userId))
   return sendEvent(app, { roomId, sender, type, stateKey, content, ...(transaction && { transaction }) })
@@ -44,27 +44,38 @@ export async function sendServerNotice(app: App, notice: ServerNotice): Promise<
 
 /** The account has no password and no session: nobody speaks in its name but the server. */
 async function ensureSender(app: App, sender: UserId): Promise<string> {
-  const { local_part: localpart, display_name: displayName, avatar_url: avatar } = app.config.global.server_notices
+  if ((await userById(app.db, sender)) === undefined) await unlessTaken('M_USER_IN_USE', makeSender(app, sender))
   const known = await userById(app.db, sender)
-  if (known === undefined) {
-    await createAccount(app, { localpart, displayName, password: undefined, admin: false })
-    if (avatar !== '') await setProfile(app, sender, 'avatar_url', avatar)
-  } else if (known.password_hash !== null) {
+  if (known?.password_hash !== null)
     throw new MatrixError('M_USER_IN_USE', `${sender} is the account of somebody who can log in.`)
-  }
   return sender
 }
 
+async function makeSender(app: App, sender: UserId): Promise<void> {
+  const { local_part: localpart, display_name: displayName, avatar_url: avatar } = app.config.global.server_notices
+  await createAccount(app, { localpart, displayName, password: undefined, admin: false })
+  if (avatar !== '') await setProfile(app, sender, 'avatar_url', avatar)
+}
+
+/** Another process may have been faster. */
+async function unlessTaken(errcode: Errcode, made: Promise<void>): Promise<void> {
+  await made.catch((error: unknown) => {
+    if (!(error instanceof MatrixError) || error.errcode !== errcode) throw error
+  })
+}
+
 async function roomFor(app: App, sender: UserId, userId: UserId): Promise<string> {
-  const known = await noticesRoom(app.db, sender, userId)
-  if (known === undefined) return makeRoom(app, sender, userId)
+  const before = await noticesRoom(app.db, sender, userId)
+  if (before === undefined) await unlessTaken('M_ROOM_IN_USE', makeRoom(app, sender, userId))
+  const known = before ?? (await noticesRoom(app.db, sender, userId))
+  if (known === undefined) throw new MatrixError('M_UNKNOWN', 'The room of notices could not be made.')
   if (known.membership !== 'join' && known.membership !== 'invite')
     await changeMembership(app, { roomId: known.room_id, sender, target: userId, membership: 'invite' })
   return known.room_id
 }
 
 /** Only the server speaks in it. */
-async function makeRoom(app: App, sender: UserId, userId: UserId): Promise<string> {
+async function makeRoom(app: App, sender: UserId, userId: UserId): Promise<void> {
   const roomId = await createRoom(app, {
     creator: sender,
     preset: 'private_chat',
@@ -72,11 +83,11 @@ async function makeRoom(app: App, sender: UserId, userId: UserId): Promise<strin
     powerLevelOverride: { users_default: -10, events_default: 0, state_default: 50 },
     creationContent: { 'm.federate': false },
     invite: [userId],
+    guards: [noticesRoomIsNew(sender, userId)],
   })
   await editAccountData(app, userId, { roomId, type: 'm.tag' }, (before) => {
     const content = before === undefined ? {} : parseJson(before)
     const tags = isObject(content) ? own(content, 'tags') : undefined
     return { tags: { ...(tags !== undefined && isObject(tags) ? tags : {}), [TAG]: {} } }
   })
-  return roomId
 }

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sendServerNotice } from '../../../src/actions/send-server-notice.ts'
+import type { UserId } from '../../../src/core/ids.ts'
+import { createUnderway } from '../../../src/live/underway.ts'
 import { startTestServer, type TestServer } from '../../helpers/server.ts'
 import { enter, enterAsAdmin, inRoom, type Session } from '../../helpers/session.ts'
 
@@ -45,6 +48,23 @@ test('the same transaction is one notice', async () => {
   const bob = await enter(server, 'bob')
   const send = () => admin.put(`${PATH}/t1`, { user_id: bob.userId, content })
   expect(await send()).toEqual(await send())
+})
+
+test('two processes that speak to somebody at once make one sender and one room', async () => {
+  const two = await startTestServer({}, undefined, { global: { server_notices: { enabled: true } } })
+  // What is under way is known to its process alone.
+  const processes = [1, 2].map(() => ({ ...two.app, live: { ...two.app.live, preparing: createUnderway<string>() } }))
+  // To the first of them the sender is made, too.
+  for (const user of [await enter(two, 'eve'), await enter(two, 'fay')]) {
+    const notice = { userId: user.userId as UserId, type: 'm.room.message', stateKey: null, content }
+    const sent = await Promise.all(processes.map((app) => sendServerNotice(app, notice)))
+    const [roomId, ...others] = await invitesOf(user)
+    expect(others).toEqual([])
+    await user.join(roomId!)
+    for (const id of sent)
+      expect((await user.get(`${inRoom(roomId!)}/event/${encodeURIComponent(id)}`)).content).toEqual(content)
+  }
+  await two.stop()
 })
 
 test('only administrators speak for the server, and nobody takes its name', async () => {
