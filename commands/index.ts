@@ -6,6 +6,7 @@ import AppserviceRemove from './appservice/remove.ts'
 import ConfigCheck from './config/check.ts'
 import ConfigInit from './config/init.ts'
 import ConfigShow from './config/show.ts'
+import CopyDatabase from './copy-database.ts'
 import CreateAccount from './create-account.ts'
 import EvacuateUser from './evacuate-user.ts'
 import FederationCheck from './federation/check.ts'
@@ -17,6 +18,7 @@ import Serve from './serve.ts'
 /** Every command by its name, as oclif wants them from a bundle. */
 export const COMMANDS = {
   serve: Serve,
+  'copy-database': CopyDatabase,
   'create-account': CreateAccount,
   'evacuate-user': EvacuateUser,
   'generate-keys': GenerateKeys,

@@ -54,6 +54,13 @@ const BY_NAME: Readonly<Record<string, { exit: number; code: string; suggestion?
     code: 'DATABASE_UNAVAILABLE',
     suggestion: 'check global.database.connection_string and whether the database runs',
   },
+  TargetInUse: {
+    exit: EXIT.conflict,
+    code: 'TARGET_IN_USE',
+    suggestion: 'name a file that does not exist, or an empty database',
+  },
+  UnstorableText: { exit: EXIT.failed, code: 'UNSTORABLE_TEXT' },
+  CopyIncomplete: { exit: EXIT.failed, code: 'COPY_INCOMPLETE' },
   WrongServerName: {
     exit: EXIT.config,
     code: 'WRONG_SERVER_NAME',

@@ -59,7 +59,8 @@ export async function postgresSchema(uri: string, time: Time): Promise<SchemaCon
   }
 }
 
-async function keepServersOut(client: pg.Client, { clock, timers }: Time): Promise<void> {
+/** Errors: DatabaseLocked. */
+export async function keepServersOut(client: pg.Client, { clock, timers }: Time): Promise<void> {
   const start = clock.monotonic()
   for (;;) {
     const { rows } = await client.query<{ taken: number }>('SELECT pg_try_advisory_lock($1::bigint) AS taken', [

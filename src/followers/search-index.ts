@@ -13,11 +13,11 @@ import {
   indexableById,
   indexEvents,
   lastEvent,
+  SEARCH_CURSOR,
 } from '../store/search-index.ts'
 import type { Follower } from './follower.ts'
 import type { Lease } from './lease.ts'
 
-const CURSOR = 'search'
 /** The number of the event below which history is not indexed yet; 0: all of it is. */
 const HISTORY = 'search_history'
 /** Rows of the log, and events, looked at for one batch. */
@@ -47,7 +47,7 @@ interface State {
  */
 export async function startSearchIndex(app: App, lease: Lease): Promise<Follower> {
   if (!app.config.sync_api.search.enabled) {
-    await write(app, { guards: lease.guards(), writes: [dropCursor(CURSOR)], log: [] })
+    await write(app, { guards: lease.guards(), writes: [dropCursor(SEARCH_CURSOR)], log: [] })
     return { idle: async () => undefined, stop: async () => undefined }
   }
   const state = await begin(app, lease)
@@ -88,14 +88,14 @@ export async function startSearchIndex(app: App, lease: Lease): Promise<Follower
 }
 
 async function begin(app: App, lease: Lease): Promise<State> {
-  const position = await cursorOf(app.db, CURSOR)
+  const position = await cursorOf(app.db, SEARCH_CURSOR)
   if (position !== undefined) {
     const history = Number((await noted(app.db, HISTORY)) ?? 0)
     return { lease, position, kept: position, history, stopped: false }
   }
   const start = app.db.safePosition()
   const history = (await lastEvent(app.db)) + 1
-  const writes = [moveCursor(CURSOR, start), note(HISTORY, String(history))]
+  const writes = [moveCursor(SEARCH_CURSOR, start), note(HISTORY, String(history))]
   await write(app, { guards: lease.guards(), writes, log: [] })
   return { lease, position: start, kept: start, history, stopped: false }
 }
@@ -146,7 +146,7 @@ async function entriesOf(app: App, events: readonly IndexableRow[]): Promise<Sql
 /** Writes the entries and how far they reach. A batch that falls was that of a process which lost the lease. */
 async function keep(app: App, state: State, position: number, writes: readonly Sql[]): Promise<void> {
   if (writes.length === 0 && state.kept === position) return
-  const batch = { guards: state.lease.guards(), writes: [...writes, moveCursor(CURSOR, position)], log: [] }
+  const batch = { guards: state.lease.guards(), writes: [...writes, moveCursor(SEARCH_CURSOR, position)], log: [] }
   if ((await write(app, batch)) === undefined) state.stopped = true
   state.kept = position
 }

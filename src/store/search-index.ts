@@ -1,8 +1,17 @@
 import type { WordSought } from '../core/words.ts'
 import type { Database } from '../db/database.ts'
 import type { Dialect } from '../db/sql.ts'
-import { intList, perDialect, type Sql, sql, textList } from '../db/sql.ts'
+import { intList, perDialect, type Row, type Sql, sql, textList } from '../db/sql.ts'
 import { EVENT_COLUMNS, type EventRow } from './events.ts'
+
+/** How far the index has come in the log. Without it the index is made anew. */
+export const SEARCH_CURSOR = 'search'
+
+/** The index is of one engine alone: a copy of the database makes its own. */
+export function stayBehind(table: string, row?: Row): boolean {
+  if (table === 'schema_migrations' || table.startsWith('search_index')) return true
+  return table === 'cursors' && row?.name === SEARCH_CURSOR
+}
 
 /** What the index takes of an event. */
 export interface IndexableRow {

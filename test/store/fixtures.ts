@@ -88,6 +88,22 @@ export async function openRaw(connectionString: string): Promise<Raw> {
   }
 }
 
+/** Fills an empty database with the fixture and answers with its rows. */
+export async function loadFixture(uri: string, dialect: Dialect, script: string): Promise<Tables> {
+  const raw = await openRaw(uri)
+  await raw.run(script)
+  const tables = await readTables(raw, dialect)
+  await raw.close()
+  return tables
+}
+
+export async function tablesOf(uri: string, dialect: Dialect): Promise<Tables> {
+  const raw = await openRaw(uri)
+  const tables = await readTables(raw, dialect)
+  await raw.close()
+  return tables
+}
+
 /** The index of messages cannot be written down; without its cursors the server makes it anew. */
 const KEPT: ReadonlyMap<string, string> = new Map([
   ['cursors', "WHERE name NOT LIKE 'search%'"],

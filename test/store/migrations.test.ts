@@ -1,12 +1,11 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Migration, migrate } from '../../src/db/migrate.ts'
-import type { Dialect } from '../../src/db/sql.ts'
 import { MIGRATIONS } from '../../src/store/migrations/index.ts'
 import { eachEngine, type TestDatabase, time } from '../helpers/databases.ts'
-import { startTestServer, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
-import { openRaw, readFixture, readTables, schemaOf, type Tables } from './fixtures.ts'
-import { askAs, type Known, must, sendPath } from './populate.ts'
+import { startTestServer } from '../helpers/server.ts'
+import { loadFixture, readFixture, schemaOf, type Tables, tablesOf } from './fixtures.ts'
+import { goOn } from './go-on.ts'
 
 /** Migrations that are meant to change or drop what was there name it here, as `table` or `table.column`. */
 const MEANT: ReadonlySet<string> = new Set([])
@@ -30,7 +29,7 @@ eachEngine((dialect, fresh) => {
     async (number) => {
       const { database, uri } = await place()
       const { known, script } = readFixture(number, dialect)
-      const before = await load(uri, dialect, script)
+      const before = await loadFixture(uri, dialect, script)
       expect([...before.values()].filter(({ rows }) => rows.length > 0).length).toBeGreaterThan(20)
       const done = await migrate({ connectionString: uri }, MIGRATIONS, database.dir, time)
       expect(done.map((one) => one.number)).toEqual(MIGRATIONS.slice(number).map((one) => one.number))
@@ -43,7 +42,7 @@ eachEngine((dialect, fresh) => {
   test('the comparison sees a row lost, a value changed and a table gone', async () => {
     const { database, uri } = await place()
     const { script } = readFixture(1, dialect)
-    const before = await load(uri, dialect, script)
+    const before = await loadFixture(uri, dialect, script)
     const harmful: Migration = {
       number: MIGRATIONS.length + 1,
       name: 'harmful',
@@ -68,22 +67,6 @@ function uriOf({ options, dir }: TestDatabase): string {
   return options.connectionString.startsWith('file:') ? `file:${join(dir, 'dendrite.db')}` : options.connectionString
 }
 
-/** Fills an empty database with the fixture and answers with its rows. */
-async function load(uri: string, dialect: Dialect, script: string): Promise<Tables> {
-  const raw = await openRaw(uri)
-  await raw.run(script)
-  const tables = await readTables(raw, dialect)
-  await raw.close()
-  return tables
-}
-
-async function tablesOf(uri: string, dialect: Dialect): Promise<Tables> {
-  const raw = await openRaw(uri)
-  const tables = await readTables(raw, dialect)
-  await raw.close()
-  return tables
-}
-
 /** The rows that are gone or differ in the columns that both schemas have, as `table: row`. */
 function lost(before: Tables, after: Tables): string[] {
   const faults: string[] = []
@@ -102,40 +85,4 @@ function lost(before: Tables, after: Tables): string[] {
       if (!there.has(row)) faults.push(`${table}: ${row}`)
   }
   return faults
-}
-
-/** The clients of the fixture find everything as it was, and can go on. */
-async function goOn(server: TestServer, known: Known): Promise<void> {
-  const [alice, bob] = known.accounts
-  for (const { account, path, body, answer } of known.asked) {
-    expect(await askAs(server, known.accounts[account]!, path, body), path).toMatchObject(answer as object)
-  }
-  for (const { roomId, messages } of known.rooms) {
-    const page = await must(server, alice!, 'GET', `/rooms/${encodeURIComponent(roomId)}/messages?dir=b&limit=500`)
-    expect(messageIds(page.chunk).reverse()).toEqual(messages)
-  }
-  const news = await must(server, alice!, 'GET', `/sync?since=${known.since.token}`)
-  const { join } = news.rooms as { join: Record<string, { timeline: { events: unknown } }> }
-  expect(Object.values(join).flatMap((room) => messageIds(room.timeline.events))).toEqual(known.since.messages)
-  expect((await must(server, alice!, 'PUT', known.sent.path, known.sent.body)).event_id).toBe(known.sent.eventId)
-  for (const user of [alice!, bob!]) {
-    const login = await logIn(server, user.userId)
-    expect(login.status).toBe(200)
-    const session = { ...user, token: String(login.body.access_token) }
-    for (const { roomId } of known.rooms) {
-      const body = { msgtype: 'm.text', body: 'after the migration' }
-      await must(server, session, 'PUT', sendPath(roomId, 'after'), body)
-    }
-  }
-  expect((await logIn(server, known.gone.localpart)).status).toBe(403)
-}
-
-function messageIds(events: unknown): string[] {
-  const messages = (events as { type: string; event_id: string }[]).filter(({ type }) => type === 'm.room.message')
-  return messages.map((event) => event.event_id)
-}
-
-function logIn(server: TestServer, user: string) {
-  const body = { type: 'm.login.password', identifier: { type: 'm.id.user', user }, password: TEST_PASSWORD }
-  return server.call('POST', '/_matrix/client/v3/login', { body })
 }
