@@ -12,6 +12,8 @@ export interface PresenceRow {
 const COLUMNS = sql`p.user_id, p.presence, p.status_msg, p.last_active_ts`
 /** Most users in one answer. */
 const MAX_ROWS = 1_000
+/** Members of the user's rooms whose presence is looked up, at most: beyond that some are left out. */
+const MAX_MEMBERS = 20_000
 
 export async function presenceOf(db: Database, userId: string): Promise<PresenceRow | undefined> {
   const rows = await db.read<PresenceRow>(sql`SELECT ${COLUMNS} FROM presence p WHERE p.user_id = ${userId}`)
@@ -27,7 +29,8 @@ export function storePresence(row: PresenceRow, position: LogPosition): Sql {
 
 /**
  * What changed after the position of the presence of the user, and of those with whom the user shares a room, the
- * newest first. The rooms of the others are gone through: they are often few.
+ * newest first. All changes since then are gone through, and the rooms of the others: from far back, `presenceAround`
+ * is for that.
  */
 export function presenceSince(db: Database, userId: string, since: number): Promise<PresenceRow[]> {
   return db.read(sql`SELECT ${COLUMNS} FROM presence p WHERE p.position > ${since}
@@ -39,12 +42,22 @@ export function presenceSince(db: Database, userId: string, since: number): Prom
 
 /** Of those with whom the user shares a room only since the position, what did not change after it. */
 export function presenceOfMet(db: Database, userId: string, since: number): Promise<PresenceRow[]> {
-  return db.read(sql`SELECT ${COLUMNS} FROM presence p WHERE p.position <= ${since} AND p.user_id IN (
-      SELECT theirs.user_id FROM memberships mine CROSS JOIN memberships theirs
-      WHERE mine.user_id = ${userId} AND mine.membership = 'join'
-        AND theirs.room = mine.room AND theirs.membership = 'join' AND theirs.user_id <> ${userId}
-        AND (mine.position > ${since} OR theirs.position > ${since}))
+  return db.read(sql`SELECT ${COLUMNS} FROM presence p WHERE p.position <= ${since} AND p.user_id <> ${userId}
+      AND p.user_id IN (${membersAround(userId, sql`AND (mine.position > ${since} OR theirs.position > ${since})`)})
     ORDER BY p.position DESC LIMIT ${MAX_ROWS}`)
+}
+
+/** Of the user, and of those with whom the user shares a room, whenever it changed. */
+export function presenceAround(db: Database, userId: string): Promise<PresenceRow[]> {
+  return db.read(sql`SELECT ${COLUMNS} FROM presence p WHERE p.user_id IN (
+      SELECT user_id FROM (${membersAround(userId, sql``)}) around UNION ALL SELECT ${userId})
+    ORDER BY p.position DESC LIMIT ${MAX_ROWS}`)
+}
+
+function membersAround(userId: string, more: Sql): Sql {
+  return sql`SELECT theirs.user_id FROM memberships mine CROSS JOIN memberships theirs
+    WHERE mine.user_id = ${userId} AND mine.membership = 'join'
+      AND theirs.room = mine.room AND theirs.membership = 'join' ${more} LIMIT ${MAX_MEMBERS}`
 }
 
 /** Of the members of the room that are of the server. */

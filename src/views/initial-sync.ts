@@ -3,7 +3,7 @@ import { parseEventFilter } from '../core/filter.ts'
 import { canonicalJson, type JsonObject, parseJson } from '../core/json.ts'
 import { globalAccountDataSince, roomAccountDataSince } from '../store/account-data.ts'
 import { membershipOf, roomsOfUser } from '../store/memberships.ts'
-import { presenceSince } from '../store/presence.ts'
+import { presenceAround } from '../store/presence.ts'
 import type { Viewer } from './client-events.ts'
 import { visibility } from './directory.ts'
 import { messages } from './messages.ts'
@@ -38,7 +38,7 @@ export async function initialSync(app: App, { viewer, limit, archived }: Initial
     // One room after the other, and others' requests in between.
     await new Promise(setImmediate)
   }
-  const presence = app.config.global.presence.enable_outbound ? await presenceSince(app.db, userId, 0) : []
+  const presence = app.config.global.presence.enable_outbound ? await presenceAround(app.db, userId) : []
   const presenceTexts = presence.map((row) =>
     JSON.stringify({ type: 'm.presence', sender: row.user_id, content: shownPresence(app, row) }),
   )

@@ -57,6 +57,11 @@ eachEngine((engine, fresh) => {
     await eve.post(`${inRoom(roomId)}/leave`)
     await eve.put(status(eve), { presence: 'unavailable' })
     expect(shown(await alice.sync(met, OFFLINE), eve)).toBeUndefined()
+    // The first sync goes by the rooms of its user.
+    const seenBy = async (who: Session) =>
+      (await who.sync(undefined, OFFLINE)).presence.events.map((event: Json) => event.sender).sort()
+    expect(await seenBy(bob)).toEqual([alice.userId, bob.userId])
+    expect(await seenBy(eve)).toEqual([eve.userId])
   })
 
   test('who syncs is online, and keeps the status message', async () => {

@@ -7,7 +7,7 @@ import type { Database } from '../../src/db/database.ts'
 import { render } from '../../src/db/render.ts'
 import type { Sql } from '../../src/db/sql.ts'
 import { unusedNames, unwantedPreviews } from '../../src/store/media.ts'
-import { presenceOfMet, presenceSince } from '../../src/store/presence.ts'
+import { presenceAround, presenceOfMet, presenceSince } from '../../src/store/presence.ts'
 import { redactionsOf } from '../../src/store/redactions.ts'
 import { stateAt } from '../../src/store/state.ts'
 
@@ -58,8 +58,11 @@ test('a sync looks at the presence of those alone who changed, or whom its user 
   expect(changed).toContain('SEARCH p USING INDEX presence_position (position>?)')
   expect(changed).toContain('SEARCH theirs USING INDEX memberships_user (user_id=?')
   const met = await planOfQuery((db) => presenceOfMet(db, '@alice:test.example', 1))
-  expect(met).toContain('SEARCH p USING INDEX sqlite_autoindex_presence_1 (user_id=?)')
-  expect(met).toContain('SEARCH theirs USING INDEX memberships_room (room=?')
+  const first = await planOfQuery((db) => presenceAround(db, '@alice:test.example'))
+  for (const plan of [met, first]) {
+    expect(plan).toContain('SEARCH p USING INDEX sqlite_autoindex_presence_1 (user_id=?)')
+    expect(plan).toContain('SEARCH theirs USING INDEX memberships_room (room=?')
+  }
 })
 
 test('what nobody wants is found among the files without going through all of them', async () => {

@@ -1,5 +1,5 @@
 import { eventFilterMatches, filterExcludesAll } from '../../core/filter.ts'
-import { presenceOfMet, presenceSince } from '../../store/presence.ts'
+import { type PresenceRow, presenceAround, presenceOfMet, presenceSince } from '../../store/presence.ts'
 import { shownPresence } from '../presence.ts'
 import { hasNews, type Scope } from './scope.ts'
 
@@ -12,10 +12,16 @@ export async function readPresence(scope: Scope, membersChanged: boolean): Promi
   const filter = request.filter.presence
   if (!app.config.global.presence.enable_outbound || filterExcludesAll(filter)) return []
   if (!membersChanged && !hasNews(scope, null, 'presence')) return []
-  const since = request.fullState ? 0 : scope.since
-  const rows = await presenceSince(app.db, request.viewer.userId, since)
-  const met = membersChanged && since > 0 ? await presenceOfMet(app.db, request.viewer.userId, since) : []
-  return [...rows, ...met]
+  const rows = await presenceRows(scope, membersChanged)
+  return rows
     .filter((row) => eventFilterMatches(filter, { type: 'm.presence', sender: row.user_id }))
     .map((row) => JSON.stringify({ type: 'm.presence', sender: row.user_id, content: shownPresence(app, row) }))
+}
+
+async function presenceRows(scope: Scope, membersChanged: boolean): Promise<readonly PresenceRow[]> {
+  const { app, request, since, initial, news } = scope
+  const { userId } = request.viewer
+  if (request.fullState || initial || news === undefined) return presenceAround(app.db, userId)
+  const rows = await presenceSince(app.db, userId, since)
+  return membersChanged ? [...rows, ...(await presenceOfMet(app.db, userId, since))] : rows
 }
