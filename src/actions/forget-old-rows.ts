@@ -7,6 +7,8 @@ import { write } from './write.ts'
 const CLIENT_TRANSACTIONS_KEPT_MS = 7 * 24 * 3_600_000
 /** Other servers repeat a transaction until they are answered, and may have been away. */
 const SERVER_TRANSACTIONS_KEPT_MS = 30 * 24 * 3_600_000
+/** Who logs in does so right after it registered; it registers again each time. */
+const OAUTH_CLIENTS_KEPT_MS = 24 * 3_600_000
 const STRANGERS_PRESENCE_KEPT_MS = 24 * 3_600_000
 /** Of each kind; what is left goes the next time. */
 const ROWS_AT_ONCE = 5_000
@@ -15,8 +17,9 @@ const ROWS_AT_ONCE = 5_000
 const MESSAGES_KEPT = 10_000
 
 /**
- * Forgets what is kept for a while only: transaction ids, originals of redacted events, sessions that expired, the
- * presence of strangers, and the oldest messages to devices that do not fetch them.
+ * Forgets what is kept for a while only: transaction ids, originals of redacted events, sessions that expired,
+ * clients of OAuth 2.0 that have none, the presence of strangers, and the oldest messages to devices that do not fetch
+ * them.
  */
 export async function forgetOldRows(app: App, messagesKept = MESSAGES_KEPT): Promise<void> {
   const nowMs = app.clock.now()
@@ -25,6 +28,7 @@ export async function forgetOldRows(app: App, messagesKept = MESSAGES_KEPT): Pro
     clientTransactionsMs: nowMs - CLIENT_TRANSACTIONS_KEPT_MS,
     serverTransactionsMs: nowMs - SERVER_TRANSACTIONS_KEPT_MS,
     redactedMs: nowMs - app.config.global.database.redacted_max_age,
+    oauthClientsMs: nowMs - OAUTH_CLIENTS_KEPT_MS,
     presenceMs: nowMs - STRANGERS_PRESENCE_KEPT_MS,
   }
   for (const step of forgetOld(ages, ROWS_AT_ONCE)) await write(app, { guards: [], writes: [step], log: [] })

@@ -2,7 +2,8 @@ import type { App } from '../app.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError, userLocked } from '../core/matrix-error.ts'
 import { deviceIdsOf, deviceOf, forgetAllDevices, forgetDevices } from '../store/devices.ts'
-import { insertLogin, insertSession } from '../store/sessions.ts'
+import { codeIsUnspent, spendCode } from '../store/oauth.ts'
+import { type Grant, insertLogin, insertSession } from '../store/sessions.ts'
 import { endsSessions, type UserRow, userById, userIsAsSeen } from '../store/users.ts'
 import { deviceListChanges, devicesChanged } from './device-list-changes.ts'
 import { makeTokens, type Tokens, tokenColumns } from './session-tokens.ts'
@@ -33,25 +34,33 @@ export interface LoggingInDevice {
   readonly displayName?: string | undefined
   /** The client can refresh its tokens, so that they may expire. */
   readonly refreshable?: boolean | undefined
+  /** Of a client of OAuth 2.0, which can refresh. `code` is the hash of what the session is given for, once. */
+  readonly grant?: (Grant & { readonly code: Uint8Array }) | undefined
 }
 
 /**
  * Opens a session for a device, new or known, of an account, or of one as it was when its password was checked. The
- * tokens are in the answer alone. Errors: M_USER_DEACTIVATED, M_USER_LOCKED, M_FORBIDDEN where that is past.
+ * tokens are in the answer alone. Errors: M_USER_DEACTIVATED, M_USER_LOCKED, M_FORBIDDEN where that is past, or the
+ * code is spent.
  */
 export async function openSession(app: App, account: UserId | UserRow, device: LoggingInDevice): Promise<Login> {
+  const { refreshable = false, grant } = device
   const user = await openAccount(app, account)
   const { user_id: userId } = user
   const deviceId = device.deviceId ?? app.random.bytes(DEVICE_ID_BYTES).toString('hex').toUpperCase()
-  const tokens = makeTokens(app, device.refreshable === true)
+  const tokens = makeTokens(app, refreshable)
   const session = await app.db.nextId('session')
-  const family = device.refreshable === true ? app.random.bytes(FAMILY_BYTES).toString('hex') : null
-  const row = { session, userId, deviceId, family, ...tokenColumns(tokens, app.clock.now()) }
+  const family = refreshable ? app.random.bytes(FAMILY_BYTES).toString('hex') : null
+  const row = { session, userId, deviceId, family, grant: grant ?? null, ...tokenColumns(tokens, app.clock.now()) }
   const isNew = (await deviceOf(app.db, userId, deviceId)) === undefined
   const list = deviceListChanges(devicesChanged(userId, isNew ? [deviceId] : []), 1)
   const written = await write(app, {
-    guards: [userIsAsSeen(user)],
-    writes: [...insertLogin(row, device.displayName ?? null), ...list.writes],
+    guards: [userIsAsSeen(user), ...(grant === undefined ? [] : [codeIsUnspent(grant.code)])],
+    writes: [
+      ...insertLogin(row, device.displayName ?? null),
+      ...(grant === undefined ? [] : [spendCode(grant.code, family ?? '')]),
+      ...list.writes,
+    ],
     log: [{ kind: 'session', user: userId, device: deviceId }, ...list.log],
   })
   if (written === undefined) throw changedMeanwhile()
@@ -79,7 +88,8 @@ export async function openUnseenSession(app: App, userId: UserId, expiresMs: num
   const user = await openAccount(app, userId)
   const tokens = makeTokens(app, false)
   const session = await app.db.nextId('session')
-  const row = { session, userId, deviceId: '', family: null, ...tokenColumns(tokens, app.clock.now()), expiresMs }
+  const columns = { ...tokenColumns(tokens, app.clock.now()), expiresMs }
+  const row = { session, userId, deviceId: '', family: null, grant: null, ...columns }
   const written = await write(app, { guards: [userIsAsSeen(user)], writes: [insertSession(row)], log: [] })
   if (written === undefined) throw changedMeanwhile()
   return tokens.accessToken

@@ -9,8 +9,24 @@ import { write } from './write.ts'
 const ID_BYTES = 24
 const LIFETIME_MS = 15 * 60_000
 
-/** What a login by single sign-on leads to: back to a client, or a stage of User-Interactive Authentication. */
-export type Purpose = { readonly redirectUrl: string } | { readonly uia: string }
+/** Where a login by single sign-on leads to: back to a client, or on with one that asks by OAuth 2.0. */
+export type Destination = { readonly redirectUrl: string } | { readonly authorization: string }
+
+/** What it is for: that, or a stage of User-Interactive Authentication. */
+export type Purpose = Destination | { readonly uia: string }
+
+/** What a client asks a user for at the authorization endpoint of OAuth 2.0. */
+export interface AuthorizationRequest {
+  readonly clientId: string
+  readonly redirectUri: string
+  readonly responseMode: 'query' | 'fragment'
+  /** null: the client gave none. */
+  readonly state: string | null
+  readonly scope: string
+  readonly deviceId: string
+  /** RFC 7636: the hash of what the client keeps. */
+  readonly challenge: string
+}
 
 /** The steps of a login, each with what the next one needs. `browser` is the secret that the browser keeps. */
 interface Steps {
@@ -23,9 +39,13 @@ interface Steps {
     readonly registers: boolean
   }
   /** Known at the provider alone: chooses a user name. */
-  readonly name: { readonly redirectUrl: string; readonly subject: string; readonly displayName: string }
+  readonly name: { readonly destination: Destination; readonly subject: string; readonly displayName: string }
   /** Asked whether to go to the client. */
   readonly confirm: { readonly redirectUrl: string; readonly userId: string }
+  /** Logs in, because a client asks for it by OAuth 2.0. */
+  readonly authorize: AuthorizationRequest
+  /** Logged in, and asked whether the client may. `passwordHash` is as it was then. */
+  readonly consent: AuthorizationRequest & { readonly userId: string; readonly passwordHash: string | null }
 }
 
 export interface SsoStep<S extends keyof Steps> {

@@ -1,5 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import { getLoginToken, jwt, sso } from './schema-login.ts'
+import { getLoginToken, jwt, oauth, sso } from './schema-login.ts'
 import { choice, duration, flag, ignored, list, number, secret, section, size, text } from './schema-types.ts'
 
 const PRIVATE_NETWORKS = [
@@ -31,6 +31,7 @@ export function clientApi() {
     terms: list(terms(), [], 'Documents that who registers has to agree to.'),
     get_login_token: getLoginToken(),
     jwt: jwt(),
+    oauth: oauth(),
     sso: sso(),
     email: email(),
     msisdn: section(

@@ -27,6 +27,12 @@ export function jwt() {
   })
 }
 
+export function oauth() {
+  return section('OAuth 2.0: clients send users to pages of this server, on which they log in and register.', {
+    enabled: flag(false, 'Switch it on. Clients have to reach this server by https.'),
+  })
+}
+
 export function sso() {
   return section('Single sign-on: login with accounts of other services, in the browser.', {
     providers: list(provider(), [], 'The services. Each sends users back to `/_dendrite/client/sso/callback/ID`.'),

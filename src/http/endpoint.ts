@@ -1,6 +1,7 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app.ts'
+import type { Config } from '../config/schema.ts'
 import type { ServerName, UserId } from '../core/ids.ts'
 import type { JsonValue } from '../core/json.ts'
 import type { Appservice } from '../live/appservices.ts'
@@ -53,6 +54,8 @@ export interface Endpoint<
   /** Older paths that answer the same: version segments as in `r0`. */
   readonly aliases?: readonly string[]
   readonly auth: A
+  /** Whether the configuration has it; where not, the path is unknown. */
+  readonly when?: (config: Config) => boolean
   /** The budget that a call is counted against; none: not limited. */
   readonly rateLimit?: RateLimitClass
   /** Guests may call it. */

@@ -89,6 +89,12 @@ import { getUserDevices } from './federation/user-devices.ts'
 import * as userKeys from './federation/user-keys.ts'
 import * as contentRepo from './media/content-repo.ts'
 import * as urlPreviews from './media/url-previews.ts'
+import * as authorization from './oauth/authorization.ts'
+import { registerOAuthClient } from './oauth/clients.ts'
+import { answerForConsent } from './oauth/consent.ts'
+import { getAuthMetadata } from './oauth/metadata.ts'
+import { getOAuthSignUp, submitOAuthSignUp } from './oauth/sign-up.ts'
+import { getOAuthTokens, revokeOAuthToken } from './oauth/token.ts'
 
 const ALL_BUT_VERSIONS = [
   register,
@@ -126,6 +132,14 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(admin),
   requestOpenIdToken,
   exchangeOpenIdToken,
+  getAuthMetadata,
+  registerOAuthClient,
+  ...Object.values(authorization),
+  getOAuthSignUp,
+  submitOAuthSignUp,
+  answerForConsent,
+  getOAuthTokens,
+  revokeOAuthToken,
   ...Object.values(wellKnown),
   getTurnServer,
   pingAppservice,

@@ -37,6 +37,10 @@ export const OLDER_PATHS: ReadonlyMap<string, readonly string[]> = new Map([
   [`GET ${V1}/admin/suspend/{userId}`, [`${ADMIN}/suspend/{userId}`]],
   [`PUT ${V1}/admin/suspend/{userId}`, [`${ADMIN}/suspend/{userId}`]],
   ['POST /_synapse/admin/v1/room/{roomId}/media/quarantine', ['/_synapse/admin/v1/quarantine_media/{roomId}']],
+  [
+    `GET ${V1}/auth_metadata`,
+    [`${UNSTABLE}/org.matrix.msc2965/auth_metadata`, '/.well-known/oauth-authorization-server'],
+  ],
   [`GET ${V1}/media/config`, [`${AUTHENTICATED_MEDIA}/config`]],
   [`GET ${V1}/media/download/{serverName}/{mediaId}`, [`${AUTHENTICATED_MEDIA}/download/{serverName}/{mediaId}`]],
   [

@@ -165,7 +165,7 @@ function plainJson(_request: FastifyRequest, reply: FastifyReply, payload: unkno
 /** The paths that are served now. */
 function route(app: App, server: FastifyInstance, stopping: AbortSignal): Set<string> {
   const urls = new Set<string>()
-  for (const spec of ENDPOINTS) {
+  for (const spec of ENDPOINTS.filter(({ when }) => when?.(app.config) ?? true)) {
     for (const url of urlsOf(spec)) {
       const handler = needEnd(url, handlerOf(app, spec as unknown as Endpoint, stopping))
       const route = { method: spec.method, url, bodyLimit: bodyLimitOf(spec), handler }

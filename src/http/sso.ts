@@ -7,6 +7,12 @@ const COOKIE = 'dendrite_sso'
 const SECRET_BYTES = 32
 const SECRET = /^[A-Za-z0-9_-]{43}$/
 
+/** A request that comes from a browser, and is answered with a page. */
+export interface Visitor {
+  readonly raw: FastifyRequest
+  readonly reply: FastifyReply
+}
+
 /** The secret of the browser, if it has brought one. */
 export function browserOf(request: FastifyRequest): string | undefined {
   for (const pair of (request.headers.cookie ?? '').split(';')) {

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import { type Sql, sql, textList } from '../db/sql.ts'
 import { deleteLoginTokensOf } from './login-tokens.ts'
+import { deleteCodesOf } from './oauth.ts'
 
 export interface DeviceRow {
   readonly device_id: string
@@ -67,13 +68,17 @@ export function forgetDevices(userId: string, deviceIds: readonly string[]): Sql
   return forget(sql`user_id = ${userId} AND device_id IN ${textList(deviceIds)}`)
 }
 
-/** The same for all devices of the user but one, and for those that would come by a login token. */
+/** The same for all devices of the user but one, and for those that would come by a login token or a code. */
 export function forgetOtherDevices(userId: string, keptDeviceId: string): Sql[] {
-  return [...forget(sql`user_id = ${userId} AND device_id <> ${keptDeviceId}`), deleteLoginTokensOf(userId)]
+  return [...forget(sql`user_id = ${userId} AND device_id <> ${keptDeviceId}`), ...forgetArrivals(userId)]
 }
 
 export function forgetAllDevices(userId: string): Sql[] {
-  return [...forget(sql`user_id = ${userId}`), deleteLoginTokensOf(userId)]
+  return [...forget(sql`user_id = ${userId}`), ...forgetArrivals(userId)]
+}
+
+function forgetArrivals(userId: string): Sql[] {
+  return [deleteLoginTokensOf(userId), deleteCodesOf(userId)]
 }
 
 function forget(which: Sql): Sql[] {

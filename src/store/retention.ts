@@ -9,13 +9,15 @@ export interface Ages {
   readonly serverTransactionsMs: number
   /** The originals of redacted events. */
   readonly redactedMs: number
+  /** Clients of OAuth 2.0 that registered and have no session. */
+  readonly oauthClientsMs: number
   /** The presence of users of other servers with whom no room is shared. */
   readonly presenceMs: number
 }
 
 /** Forgets what has expired or is too old to matter, of each kind up to `limit` rows. */
 export function forgetOld(ages: Ages, limit: number): readonly Sql[] {
-  const { nowMs, clientTransactionsMs, serverTransactionsMs, redactedMs, presenceMs } = ages
+  const { nowMs, clientTransactionsMs, serverTransactionsMs, redactedMs, oauthClientsMs, presenceMs } = ages
   return [
     sql`DELETE FROM transactions WHERE (user_id, device_id, endpoint, room_id, txn_id) IN (
       SELECT user_id, device_id, endpoint, room_id, txn_id FROM transactions
@@ -34,6 +36,11 @@ export function forgetOld(ages: Ages, limit: number): readonly Sql[] {
       SELECT token_hash FROM login_tokens WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
     sql`DELETE FROM sso_sessions WHERE session IN (
       SELECT session FROM sso_sessions WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    sql`DELETE FROM oauth_codes WHERE code_hash IN (
+      SELECT code_hash FROM oauth_codes WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    sql`DELETE FROM oauth_clients WHERE client_id IN (
+      SELECT c.client_id FROM oauth_clients c WHERE c.asked_ts < ${oauthClientsMs}
+        AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.client_id = c.client_id) LIMIT ${limit})`,
     sql`DELETE FROM registration_nonces WHERE nonce IN (
       SELECT nonce FROM registration_nonces WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
     // Another server may tell of anybody, also before it is known that they are in a room.

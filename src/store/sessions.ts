@@ -51,7 +51,14 @@ export interface NewSession {
   readonly refreshHash: Uint8Array | null
   readonly family: string | null
   readonly expiresMs: number | null
+  /** What an OAuth 2.0 client was granted; null: the legacy API. */
+  readonly grant: Grant | null
   readonly nowMs: number
+}
+
+export interface Grant {
+  readonly clientId: string
+  readonly scope: string
 }
 
 /** A session and its device; a login to a known device ends the device's earlier sessions. */
@@ -69,9 +76,9 @@ export function insertLogin(login: NewSession, displayName: string | null): Sql[
 
 export function insertSession(row: NewSession): Sql {
   return sql`INSERT INTO sessions (session, user_id, device_id, token_hash, refresh_hash, family, created_ts,
-      expires_ts)
+      expires_ts, client_id, scope)
     VALUES (${row.session}, ${row.userId}, ${row.deviceId}, ${row.tokenHash}, ${row.refreshHash}, ${row.family},
-      ${row.nowMs}, ${row.expiresMs})`
+      ${row.nowMs}, ${row.expiresMs}, ${row.grant?.clientId ?? null}, ${row.grant?.scope ?? null})`
 }
 
 export interface RefreshableRow {
@@ -82,15 +89,28 @@ export interface RefreshableRow {
   /** The session that replaced this one, and whether its tokens have been used. */
   readonly refreshed_by: number | null
   readonly successor_used: number | null
+  readonly client_id: string | null
+  readonly scope: string | null
   readonly deactivated: number
   readonly locked: number
 }
 
 export async function sessionByRefreshToken(db: Database, hash: Uint8Array): Promise<RefreshableRow | undefined> {
   const rows = await db.read<RefreshableRow>(sql`SELECT s.session, s.user_id, s.device_id, s.family, s.refreshed_by,
-      n.used AS successor_used, u.deactivated, u.locked
+      n.used AS successor_used, s.client_id, s.scope, u.deactivated, u.locked
     FROM sessions s JOIN users u ON u.user_id = s.user_id LEFT JOIN sessions n ON n.session = s.refreshed_by
     WHERE s.refresh_hash = ${hash}`)
+  return rows[0]
+}
+
+/** The device that an OAuth 2.0 client has a token for, of either kind. */
+export async function deviceOfGrant(
+  db: Database,
+  hash: Uint8Array,
+): Promise<{ readonly user_id: UserId; readonly device_id: string } | undefined> {
+  const rows = await db.read<{ user_id: UserId; device_id: string }>(sql`SELECT user_id, device_id FROM sessions
+    WHERE token_hash = ${hash} AND client_id IS NOT NULL
+    UNION ALL SELECT user_id, device_id FROM sessions WHERE refresh_hash = ${hash} AND client_id IS NOT NULL`)
   return rows[0]
 }
 
@@ -127,8 +147,14 @@ export function markSessionUsed(
   ]
 }
 
+export interface Family {
+  readonly user_id: string
+  readonly device_id: string
+  readonly family: string
+}
+
 /** Ends all tokens of a family; they count as expired, so that the device may log in anew and keep its keys. */
-export function expireFamily({ user_id: userId, device_id: deviceId, family }: RefreshableRow, nowMs: number): Sql {
+export function expireFamily({ user_id: userId, device_id: deviceId, family }: Family, nowMs: number): Sql {
   return sql`UPDATE sessions SET expires_ts = ${nowMs}, refresh_hash = NULL
     WHERE user_id = ${userId} AND device_id = ${deviceId} AND family = ${family}`
 }

@@ -54,7 +54,7 @@ describe.each(ENGINES)('from %s', (from) => {
     await copy(there, back)
     const after = sorted(await tablesOf(back, from))
     expect({ ...after, schema_migrations: [] }).toEqual({ ...sorted(tables), schema_migrations: [] })
-    const server = await startTestServer({}, there)
+    const server = await startTestServer({ oauth: { enabled: true } }, there)
     await goOn(server, known).finally(() => server.stop())
   })
 

@@ -67,7 +67,7 @@ export async function logIn(server: TestServer, user: string): Promise<Session> 
 
 export function sessionOf(server: Pick<TestServer, 'call'>, account: Account): Session {
   const call = (method: string, path: string, body?: unknown) =>
-    server.call(method, path.startsWith('/_') ? path : `${V3}${path}`, {
+    server.call(method, /^\/[_.]/.test(path) ? path : `${V3}${path}`, {
       token: account.token,
       ...(body === undefined ? {} : { body }),
     })

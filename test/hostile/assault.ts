@@ -55,7 +55,9 @@ export async function assault(wish: Assault): Promise<string[]> {
 /** Whether the answer must not be. */
 function faultIn({ route }: HostileRequest, status: number, text: string): boolean {
   if (status >= 500) return LIMITS.get(route)?.gateway.includes(status) !== true
-  return status >= 400 && text.startsWith('{') && !text.includes('"errcode"')
+  // Clients of OAuth 2.0 read errors of its own.
+  const error = route.includes('/client/oauth/') ? '"error_description"' : '"errcode"'
+  return status >= 400 && text.startsWith('{') && !text.includes(error) && !text.includes('"errcode"')
 }
 
 /** All that is needed to look into it. */

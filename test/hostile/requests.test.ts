@@ -11,7 +11,7 @@ const REQUESTS = 900
 const TIMEOUT_MS = 300_000
 
 const routes = ROUTES.map(({ method, path }) => `${method} ${path}`)
-const clientApi = { guests_disabled: false }
+const clientApi = { guests_disabled: false, oauth: { enabled: true } }
 const undo: (() => Promise<void>)[] = []
 afterAll(async () => {
   for (const step of undo.reverse()) await step()

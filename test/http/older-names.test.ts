@@ -14,7 +14,7 @@ test('older names stand for endpoints of the specification, or such as are serve
   expect(names.filter((key) => !served.has(key) && !SPEC.some((row) => row.key === key))).toEqual([])
 })
 
-eachServer({}, (server) => {
+eachServer({ oauth: { enabled: true } }, (server) => {
   test('every older path answers as the endpoint does', async () => {
     const user = await enter(server, 'anyone')
     const older = [...OLDER_PATHS].filter(([key]) => served.has(key))

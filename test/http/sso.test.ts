@@ -3,6 +3,7 @@ import { exportJWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { configFrom } from '../../src/config/load.ts'
 import { sql } from '../../src/db/sql.ts'
+import { openBrowser, type Page } from '../helpers/browser.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import * as idp from '../helpers/identity-providers.ts'
 import type { TestServer } from '../helpers/server.ts'
@@ -38,7 +39,7 @@ function entrance(server: TestServer, provider: string, redirectUrl = CLIENT_URL
 }
 
 /** Logs in with the token that the client was given. */
-async function enterWith(server: TestServer, { url, status }: idp.Page): Promise<Session> {
+async function enterWith(server: TestServer, { url, status }: Page): Promise<Session> {
   expect([url, status]).toEqual([url, 0])
   const token = new URL(url).searchParams.getAll('loginToken')
   expect(token).toHaveLength(1)
@@ -72,7 +73,7 @@ function config() {
 
 eachServer(config, (server) => {
   /** Goes through the provider as one of its people. */
-  async function visit(provider: string, subject: number | string, redirectUrl?: string, browser = idp.openBrowser()) {
+  async function visit(provider: string, subject: number | string, redirectUrl?: string, browser = openBrowser()) {
     started.company.user = String(subject)
     started.university.user = String(subject)
     return browser.open(entrance(server, provider, redirectUrl))
@@ -89,7 +90,7 @@ eachServer(config, (server) => {
         { id: 'university' },
       ],
     })
-    const browser = idp.openBrowser()
+    const browser = openBrowser()
     const page = await browser.open(entrance(server, ''))
     expect(page.html).toContain('The &lt;university&gt;')
     started.company.user = '1'
@@ -100,7 +101,7 @@ eachServer(config, (server) => {
   })
 
   test('a user comes through OpenID Connect, sees the client, and goes to it with a token, once', async () => {
-    const browser = idp.openBrowser()
+    const browser = openBrowser()
     const page = await visit('company', 1, CLIENT_URL, browser)
     expect(page.status).toBe(200)
     expect(page.html).toContain('client.example')
@@ -108,7 +109,7 @@ eachServer(config, (server) => {
     const waiting = await server.app.db.read(sql`SELECT data FROM sso_sessions`)
     expect(JSON.stringify(waiting)).not.toContain('client.example')
 
-    const other = await idp.openBrowser().open(page.links[0]!)
+    const other = await openBrowser().open(page.links[0]!)
     expect(other.status).toBe(403)
     const ann = await enterWith(server, await browser.open(page.links[0]!))
     expect(ann.userId).toBe('@ann=20=c3=81:test.example')
@@ -140,14 +141,14 @@ eachServer(config, (server) => {
   test('who cannot have the name of elsewhere chooses one', async () => {
     await enter(server, 'taken')
     for (const subject of [2, 3]) {
-      const browser = idp.openBrowser()
+      const browser = openBrowser()
       const form = await visit('company', subject, TRUSTED_URL, browser)
       const session = /name="session" value="([^"]+)"/.exec(form.html)![1]!
       const choose = (username: string, who = browser) =>
         who.open(`${server.url}/_dendrite/client/sso/name`, { form: { session, username } })
       expect((await choose('taken')).html).toContain('already exists')
       expect((await choose('not a name')).status).toBe(400)
-      expect((await choose(`free${subject}`, idp.openBrowser())).status).toBe(403)
+      expect((await choose(`free${subject}`, openBrowser())).status).toBe(403)
       const entered = await enterWith(server, await choose(`Free${subject}`))
       expect(entered.userId).toBe(`@free${subject}:test.example`)
       expect((await choose('one-more')).status).toBe(403)
@@ -157,10 +158,10 @@ eachServer(config, (server) => {
 
   test('a login comes back to the browser that began it, and once', async () => {
     started.company.user = '1'
-    const browser = idp.openBrowser()
+    const browser = openBrowser()
     const { url } = await browser.open(entrance(server, 'company', TRUSTED_URL), { stopAt: '/sso/callback/' })
     expect(new URL(url).searchParams.has('code')).toBe(true)
-    expect((await idp.openBrowser().open(url)).status).toBe(403)
+    expect((await openBrowser().open(url)).status).toBe(403)
     const changed = new URL(url)
     changed.searchParams.set('state', 'invented')
     expect((await browser.open(changed.href)).status).toBe(403)
@@ -198,7 +199,7 @@ eachServer(config, (server) => {
     const prof = await enterWith(server, page)
     expect(prof.userId).toBe('@prof:test.example')
     expect((await prof.get(`/profile/${prof.userId}/displayname`)).displayname).toBe('A & B')
-    const browser = idp.openBrowser()
+    const browser = openBrowser()
     const { url } = await browser.open(entrance(server, 'university', TRUSTED_URL), { stopAt: '/sso/callback/' })
     const forged = new URL(url)
     forged.searchParams.set('ticket', 'ST-0')
@@ -210,7 +211,7 @@ eachServer(config, (server) => {
     const asked = await user.call('DELETE', `/devices/${user.deviceId}`, {})
     expect([asked.status, asked.body.flows]).toEqual([401, [{ stages: ['m.login.sso'] }]])
     const auth = { session: asked.body.session }
-    const browser = idp.openBrowser()
+    const browser = openBrowser()
     const fallback = `${server.url}${V3}/auth/m.login.sso/fallback/web?session=${auth.session}`
     const page = await browser.open(fallback)
     for (const [subject, status] of [
@@ -220,7 +221,7 @@ eachServer(config, (server) => {
       expect(await user.refusal('DELETE', `/devices/${user.deviceId}`, { auth })).toBe('401 M_UNAUTHORIZED')
       started.company.user = subject
       // The provider remembers whom it has logged in, each browser apart.
-      const there = idp.openBrowser()
+      const there = openBrowser()
       expect((await there.open(page.links[0]!)).status).toBe(status)
     }
     await user.call('DELETE', `/devices/${user.deviceId}`, { auth: { ...auth, type: 'm.login.sso' } })
@@ -319,7 +320,7 @@ describe('a provider', () => {
   eachServer(bad, (server) => {
     test('that is slow or gone is told of as such', async () => {
       for (const id of ['slow', 'gone']) {
-        const page = await idp.openBrowser().open(entrance(server, id))
+        const page = await openBrowser().open(entrance(server, id))
         expect([id, page.status]).toEqual([id, 502])
         expect(page.html).toContain(`The ${id} cannot be reached`)
       }
@@ -328,14 +329,14 @@ describe('a provider', () => {
     test('that lies brings nobody in', async () => {
       for (const lie of ['issuer', 'audience', 'nonce', 'age', 'key', 'no token', 'huge']) {
         liar.lie = lie
-        const page = await idp.openBrowser().open(entrance(server, 'liar', TRUSTED_URL))
+        const page = await openBrowser().open(entrance(server, 'liar', TRUSTED_URL))
         expect([lie, page.status]).toEqual([lie, lie === 'huge' ? 502 : 403])
       }
       liar.lie = 'issuer of discovery'
-      expect((await idp.openBrowser().open(entrance(server, 'deceiver', TRUSTED_URL))).status).toBe(502)
+      expect((await openBrowser().open(entrance(server, 'deceiver', TRUSTED_URL))).status).toBe(502)
       liar.lie = ''
-      expect((await idp.openBrowser().open(entrance(server, 'deceiver', TRUSTED_URL))).status).toBe(0)
-      expect((await idp.openBrowser().open(entrance(server, 'liar', TRUSTED_URL))).status).toBe(200)
+      expect((await openBrowser().open(entrance(server, 'deceiver', TRUSTED_URL))).status).toBe(0)
+      expect((await openBrowser().open(entrance(server, 'liar', TRUSTED_URL))).status).toBe(200)
     })
   })
 })

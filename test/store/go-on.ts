@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { oauthClient } from '../helpers/oauth.ts'
 import { TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 import { askAs, type Known, must, sendPath } from './populate.ts'
 
@@ -26,6 +27,9 @@ export async function goOn(server: TestServer, known: Known): Promise<void> {
     }
   }
   expect((await logIn(server, known.gone.localpart)).status).toBe(403)
+  if (known.oauth === undefined) return
+  const refreshed = await oauthClient(server).post('/token', { grant_type: 'refresh_token', ...known.oauth })
+  expect([refreshed.status, refreshed.body.error]).toEqual([200, undefined])
 }
 
 function messageIds(events: unknown): string[] {

@@ -26,7 +26,7 @@ async function make(dialect: Dialect, connectionString: string): Promise<void> {
   // It is never there, so that what it is told stays to be seen.
   const registrations = [registrationText('http://127.0.0.1:9', { namespaces: { rooms: [{ regex: '.*' }] } })]
   const email = { smtp_host: '127.0.0.1', smtp_port: 9, from: 'Dendrite <matrix@test.example>' }
-  const server = await startTestServer({ email }, connectionString, { registrations })
+  const server = await startTestServer({ email, oauth: { enabled: true } }, connectionString, { registrations })
   const known = await populate(server).finally(() => server.stop())
   const raw = await openRaw(connectionString)
   const tables = await readTables(raw, dialect)

@@ -34,7 +34,7 @@ eachEngine((dialect, fresh) => {
       const done = await migrate({ connectionString: uri }, MIGRATIONS, database.dir, time)
       expect(done.map((one) => one.number)).toEqual(MIGRATIONS.slice(number).map((one) => one.number))
       expect(lost(before, await tablesOf(uri, dialect))).toEqual([])
-      const server = await startTestServer({}, uri)
+      const server = await startTestServer({ oauth: { enabled: true } }, uri)
       await goOn(server, known).finally(() => server.stop())
     },
   )

@@ -5,6 +5,7 @@ import { keepDigest } from '../../src/store/pushers.ts'
 import { insertThreepid } from '../../src/store/threepids.ts'
 import { AS_TOKEN } from '../helpers/appservice.ts'
 import { crossSigningOf, deviceKeysOf, oneTimeKeys } from '../helpers/device-keys.ts'
+import { enterByOAuth } from '../helpers/oauth.ts'
 import { picture } from '../helpers/pictures.ts'
 import { type Account, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
@@ -28,6 +29,8 @@ export interface Known {
   }[]
   /** A sync token of the first account, and the messages that came after it. */
   readonly since: { readonly token: string; readonly messages: readonly string[] }
+  /** What a client of OAuth 2.0 refreshes its tokens with; older schemas know none. */
+  readonly oauth?: { readonly client_id: string; readonly refresh_token: string }
 }
 
 /**
@@ -67,6 +70,7 @@ export async function populate(server: TestServer): Promise<Known> {
   const eventId = (await must(server, alice, 'PUT', path, body)).event_id as string
   const token = (await must(server, alice, 'GET', '/sync')).next_batch as string
   const later = await talk(server, [bob], newer, 3)
+  const { clientId, refresh_token } = await enterByOAuth(server, 'carol')
   await must(server, dave, 'POST', '/account/deactivate', { auth: password(dave) })
   return {
     accounts: accounts.slice(0, 3),
@@ -78,6 +82,7 @@ export async function populate(server: TestServer): Promise<Known> {
     sent: { path, body, eventId },
     asked: await ask(server, accounts, tea, newer, taken),
     since: { token, messages: later },
+    oauth: { client_id: clientId, refresh_token },
   }
 }
 

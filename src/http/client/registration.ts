@@ -18,7 +18,8 @@ import { addressStages } from '../uia-stages.ts'
 import { APPSERVICE, DeviceWish, logIn } from './login.ts'
 
 const NAME_BYTES = 8
-const ENDPOINT = 'POST /register'
+/** What a session of a registration is good for. */
+export const REGISTRATION = 'POST /register'
 
 const Registration = Type.Object({
   auth: Type.Optional(Auth),
@@ -50,14 +51,14 @@ export const register = endpoint({
     const localpart = guest ? randomName(app) : foldAscii(body.username ?? randomName(app))
     const upgraded = guest ? undefined : await guestToUpgrade(app, body)
     if (!guest && upgraded === undefined) await checkUserNameFree(app, localpart)
-    const call = { endpoint: ENDPOINT, body, ip }
+    const call = { endpoint: REGISTRATION, body, ip }
     const proofs = guest ? {} : await authenticateInteractively(app, flowsOf(app), call)
     const password = guest ? undefined : body.password
     if (upgraded !== undefined) await upgradeGuest(app, upgraded, password, proofs)
     const wish = { localpart, password, admin: false, guest, proofs }
     const userId = upgraded ?? (await createAccount(app, wish)).userId
     const { auth, ...rest } = body
-    const request = { endpoint: ENDPOINT, body: rest as JsonObject, user: undefined }
+    const request = { endpoint: REGISTRATION, body: rest as JsonObject, user: undefined }
     if (!guest && auth?.session !== undefined) await rememberAccount(app, auth.session, request, userId)
     return answer(app, userId, body)
   },
@@ -78,7 +79,7 @@ async function registerGhost(app: App, appservice: Appservice, body: Registratio
 async function recalled(app: App, sent: Registration): Promise<{ body: Registration; userId?: UserId }> {
   const { auth, ...rest } = sent
   if (auth?.session === undefined) return { body: sent }
-  const memory = await recallRegistration(app, auth.session, ENDPOINT)
+  const memory = await recallRegistration(app, auth.session, REGISTRATION)
   if (memory === undefined) return { body: sent }
   if (memory.userId === undefined) {
     // The schema has read it when it came.
@@ -134,7 +135,7 @@ export const registrationTokenValidity = endpoint({
 })
 
 /** The ways to register: what every one asks for, and then an address, or nothing more. */
-function flowsOf(app: App): readonly (readonly Stage[])[] {
+export function flowsOf(app: App): readonly (readonly Stage[])[] {
   const config = app.config.client_api
   const always: Stage[] = [
     ...(config.registration_requires_token ? (['m.login.registration_token'] as const) : []),
@@ -149,7 +150,8 @@ function flowsOf(app: App): readonly (readonly Stage[])[] {
   return [without, ...byAddress]
 }
 
-function checkOpen(app: App, guest: boolean): void {
+/** Errors: M_FORBIDDEN. */
+export function checkOpen(app: App, guest: boolean): void {
   const { registration_disabled: disabled, guests_disabled: guestsDisabled } = app.config.client_api
   if (guest ? guestsDisabled : disabled) throw new MatrixError('M_FORBIDDEN', 'Registration is closed on this server.')
 }

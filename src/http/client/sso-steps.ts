@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { passUiaStage, uiaOfPage } from '../../actions/continue-uia.ts'
 import { issueLoginToken } from '../../actions/issue-login-token.ts'
-import { rememberStep, stepOf } from '../../actions/sso-session.ts'
+import { type Destination, rememberStep, stepOf } from '../../actions/sso-session.ts'
 import { type Newcomer, registerNewcomer, userOfIdentity } from '../../actions/user-of-identity.ts'
 import { departTo, returnFrom } from '../../actions/visit-provider.ts'
 import type { App } from '../../app.ts'
@@ -13,19 +13,15 @@ import type { Identity } from '../../remote/identity-provider.ts'
 import { userOfExternalId } from '../../store/sso.ts'
 import { endpoint } from '../endpoint.ts'
 import { foldAscii } from '../identifiers.ts'
+import { askForConsent } from '../oauth/consent.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'
-import { browserOf, callbackOf, goTo, markBrowser, providerNamed, publicUrl } from '../sso.ts'
+import { browserOf, callbackOf, goTo, markBrowser, providerNamed, publicUrl, type Visitor } from '../sso.ts'
 import { UserName } from '../texts.ts'
 
 /** The specification says five seconds or so; a phone on a slow line takes longer to come back with it. */
 const LOGIN_TOKEN_LIFETIME_MS = 20_000
 const Session = Type.Object({ session: Type.String({ maxLength: 255 }) })
 const Provider = Type.Object({ idpId: Type.String() })
-
-interface Visitor {
-  readonly raw: FastifyRequest
-  readonly reply: FastifyReply
-}
 
 /** Client-Server API, "Handling the callback from the Authentication server". */
 export const ssoCallback = endpoint({
@@ -41,8 +37,8 @@ export const ssoCallback = endpoint({
       const { purpose, identity } = await returnFrom(app, provider, { browser: browserOf(visitor.raw), answer })
       if ('uia' in purpose) return confirmUser(app, visitor, { uia: purpose.uia, provider: params.idpId, identity })
       const user = await userOfIdentity(app, provider.config, identity)
-      if (typeof user === 'string') return toClient(app, visitor, { userId: user, ...purpose })
-      await askForName(app, visitor, user, purpose.redirectUrl)
+      if (typeof user === 'string') return goOn(app, visitor, user, purpose)
+      await askForName(app, visitor, user, purpose)
     }),
 })
 
@@ -59,12 +55,12 @@ export const ssoChooseName = endpoint({
         visitor.raw.body,
       )
       const step = await stepOf(app, 'name', { id: form.session, browser: browserOf(visitor.raw) })
-      const { redirectUrl, subject, displayName } = step.data
+      const { destination, subject, displayName } = step.data
       const newcomer = { external: { provider: step.provider, subject }, displayName }
       const userId = await registered(app, newcomer, form.username)
       if (userId instanceof MatrixError) return showNameForm(app, visitor.reply, form.session, userId.message)
       await step.take()
-      await toClient(app, visitor, { userId, redirectUrl })
+      await goOn(app, visitor, userId, destination)
     }),
 })
 
@@ -121,13 +117,18 @@ async function confirmUser(app: App, { reply }: Visitor, { uia: id, provider, id
   await sendPage(app, reply, 'stage-done', { title: 'Thank you' }, { script: true })
 }
 
-interface Destination {
+async function goOn(app: App, visitor: Visitor, userId: UserId, destination: Destination): Promise<void> {
+  if ('redirectUrl' in destination) return toClient(app, visitor, { userId, ...destination })
+  await askForConsent(app, visitor, destination.authorization, userId)
+}
+
+interface Arrival {
   readonly userId: string
   readonly redirectUrl: string
 }
 
 /** A client that is not on the list gets nothing before the user has seen who it is. */
-async function toClient(app: App, { raw, reply }: Visitor, destination: Destination): Promise<void> {
+async function toClient(app: App, { raw, reply }: Visitor, destination: Arrival): Promise<void> {
   const url = new URL(destination.redirectUrl)
   const ownPage = `${publicUrl(app, raw)}/_matrix/static/client/login`
   if (isListed(url, [ownPage, ...app.config.client_api.sso.client_whitelist])) {
@@ -145,16 +146,21 @@ async function toClient(app: App, { raw, reply }: Visitor, destination: Destinat
   await sendPage(app, reply, 'sso-confirm', data)
 }
 
-async function handOver(app: App, reply: FastifyReply, { userId, redirectUrl: text }: Destination): Promise<void> {
+async function handOver(app: App, reply: FastifyReply, { userId, redirectUrl: text }: Arrival): Promise<void> {
   const url = redirectUrl(text)
   if (url === undefined) throw new MatrixError('M_INVALID_PARAM', 'redirectUrl is not the URL of a client.')
   goTo(reply, withLoginToken(url, await issueLoginToken(app, userId, LOGIN_TOKEN_LIFETIME_MS)))
 }
 
-async function askForName(app: App, { raw, reply }: Visitor, newcomer: Newcomer, redirectUrl: string): Promise<void> {
+async function askForName(
+  app: App,
+  { raw, reply }: Visitor,
+  newcomer: Newcomer,
+  destination: Destination,
+): Promise<void> {
   const { external, displayName } = newcomer
   const browser = markBrowser(app, raw, reply)
-  const data = { redirectUrl, subject: external.subject, displayName }
+  const data = { destination, subject: external.subject, displayName }
   const session = await rememberStep(app, 'name', { provider: external.provider, browser, data })
   await showNameForm(app, reply, session, undefined)
 }

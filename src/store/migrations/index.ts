@@ -13,6 +13,7 @@ import { networkRooms } from './0012-network-rooms.ts'
 import { mailPushers } from './0013-mail-pushers.ts'
 import { protectedMedia } from './0014-protected-media.ts'
 import { presencePositions } from './0015-presence-positions.ts'
+import { oauth } from './0016-oauth.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -31,4 +32,5 @@ export const MIGRATIONS = [
   mailPushers,
   protectedMedia,
   presencePositions,
+  oauth,
 ]
