@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { JsonObject } from '../core/json.ts'
+import { type JsonObject, parseJson } from '../core/json.ts'
 import type { Clock } from './time.ts'
 
 /** Previews of pages that were fetched lately. */
@@ -11,10 +11,12 @@ export interface Previews {
 
 interface Fetched {
   readonly fetchedMs: number
-  readonly answer: JsonObject
+  /** The answer as JSON: a text that was cut out of a page would keep all of the page in memory. */
+  readonly text: string
 }
 
-const PREVIEWS_MAX = 2_000
+/** Of all answers together. */
+const LENGTH_MAX = 4 * 1_024 * 1_024
 const VERSIONS_MAX = 4
 const AGE_MS = 3_600_000
 /** Nothing is shown that was fetched earlier: its image may be forgotten. */
@@ -22,7 +24,10 @@ export const PREVIEW_AGE_MAX_MS = 24 * 3_600_000
 
 export function createPreviews(clock: Clock): Previews {
   /** By address, the newest first. */
-  const pages = new LRUCache<string, readonly Fetched[]>({ maxSize: PREVIEWS_MAX, sizeCalculation: () => 1 })
+  const pages = new LRUCache<string, readonly Fetched[]>({
+    maxSize: LENGTH_MAX,
+    sizeCalculation: (versions, url) => versions.reduce((length, { text }) => length + text.length, url.length),
+  })
   return {
     at(url, ts) {
       const oldest = clock.now() - PREVIEW_AGE_MAX_MS
@@ -30,11 +35,12 @@ export function createPreviews(clock: Clock): Previews {
       const then = versions.find(({ fetchedMs }) => fetchedMs <= ts && ts < fetchedMs + AGE_MS)
       const [newest] = versions
       const isFresh = newest !== undefined && clock.now() < newest.fetchedMs + AGE_MS
-      return (then ?? (isFresh ? newest : undefined))?.answer
+      const found = then ?? (isFresh ? newest : undefined)
+      return found && (parseJson(found.text) as JsonObject)
     },
     keep(url, answer) {
       const before = (pages.get(url) ?? []).slice(0, VERSIONS_MAX - 1)
-      pages.set(url, [{ fetchedMs: clock.now(), answer }, ...before])
+      pages.set(url, [{ fetchedMs: clock.now(), text: JSON.stringify(answer) }, ...before])
     },
   }
 }
