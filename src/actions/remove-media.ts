@@ -15,10 +15,16 @@ const ID_BYTES = 12
 export async function removeMedia(app: App, files: readonly ListedMedia[]): Promise<void> {
   if (files.length === 0) return
   const sources = [...new Set(files.flatMap((file) => file.hash ?? []))]
-  const hashes = [...new Set([...sources, ...(await thumbnailHashes(app.db, sources))])]
   const writes = [...files.map(deleteMedia), forgetThumbnails(sources)]
-  const task = hashes.length === 0 ? undefined : removalOf(app, hashes)
-  await write(app, { guards: [], writes: [...writes, ...(task?.writes ?? [])], log: task?.log ?? [] })
+  // Another thumbnail may be made meanwhile: then its bytes are to go, too.
+  for (let done = false; !done; ) {
+    const thumbnails = await Promise.all(sources.map((source) => thumbnailHashes(app.db, source)))
+    const hashes = new Set([...sources, ...thumbnails.flatMap((found) => found.hashes)])
+    const task = hashes.size === 0 ? undefined : removalOf(app, [...hashes])
+    const guards = thumbnails.map(({ guard }) => guard)
+    done =
+      (await write(app, { guards, writes: [...writes, ...(task?.writes ?? [])], log: task?.log ?? [] })) !== undefined
+  }
 }
 
 function removalOf(app: App, hashes: readonly string[]) {

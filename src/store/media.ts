@@ -184,8 +184,10 @@ export function noteAccess({ origin, media_id }: MediaName, nowMs: number): Sql 
     AND last_access_ts < ${nowMs}`
 }
 
-export function deleteMedia({ origin, media_id }: MediaName): Sql {
-  return sql`DELETE FROM media WHERE origin = ${origin} AND media_id = ${media_id}`
+/** Deletes the file if it still has the content that was seen, or still none: a name may be filled meanwhile. */
+export function deleteMedia({ origin, media_id, hash }: Pick<ListedMedia, 'origin' | 'media_id' | 'hash'>): Sql {
+  return sql`DELETE FROM media WHERE origin = ${origin} AND media_id = ${media_id}
+    AND hash IS NOT DISTINCT FROM ${hash}`
 }
 
 /** Keeps a file from everybody, with all others of its content that are not protected; null: gives it back. */

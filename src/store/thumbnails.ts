@@ -29,7 +29,7 @@ export async function countThumbnails(db: Database, source: string): Promise<num
 export function thumbnailIsOpen({ source, variant }: ThumbnailName): Guard[] {
   return [
     {
-      about: `content:${source}`,
+      about: aboutContent(source),
       query: sql`SELECT 1 AS known WHERE EXISTS (SELECT 1 FROM media WHERE hash = ${source})`,
       expect: [{ known: 1 }],
     },
@@ -46,12 +46,18 @@ export function storeThumbnail(name: ThumbnailName, content: ThumbnailContent, n
     VALUES (${name.source}, ${name.variant}, ${content.content_type}, ${content.bytes}, ${content.hash}, ${nowMs})`
 }
 
-/** Where thumbnails of the contents lie. */
-export async function thumbnailHashes(db: Database, sources: readonly string[]): Promise<string[]> {
-  const rows = await db.read<{ hash: string }>(
-    sql`SELECT DISTINCT hash FROM thumbnails WHERE source IN ${textList(sources)}`,
-  )
-  return rows.map((row) => row.hash)
+/** Where thumbnails of the content lie, and the guard that there are no others. */
+export async function thumbnailHashes(
+  db: Database,
+  source: string,
+): Promise<{ readonly hashes: readonly string[]; readonly guard: Guard }> {
+  const query = sql`SELECT hash FROM thumbnails WHERE source = ${source} ORDER BY variant`
+  const rows = await db.read<{ hash: string }>(query)
+  return { hashes: rows.map(({ hash }) => hash), guard: { about: aboutContent(source), query, expect: rows } }
+}
+
+function aboutContent(source: string): string {
+  return `content:${source}`
 }
 
 /** Forgets the thumbnails of those contents that no file has. */

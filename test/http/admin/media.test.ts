@@ -1,8 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { removeMedia } from '../../../src/actions/remove-media.ts'
 import { write } from '../../../src/actions/write.ts'
+import type { UserId } from '../../../src/core/ids.ts'
+import type { Database } from '../../../src/db/database.ts'
 import { sql } from '../../../src/db/sql.ts'
+import { mediaOf, unusedNames } from '../../../src/store/media.ts'
 import { expireMediaTask } from '../../../src/tasks/expire-media.ts'
 import { removeContentsTask } from '../../../src/tasks/remove-contents.ts'
 import { eachServer } from '../../helpers/each-server.ts'
@@ -217,6 +221,37 @@ eachServer({}, (server) => {
     expect(await left()).toEqual([true, true, true])
     await expire({ local: 0, remote: 0 }, 7 * DAY_MS)
     expect(await left()).toEqual([false, true, true])
+  })
+
+  test('a file that is uploaded as its name runs out stays', async () => {
+    const user = await someone()
+    const { content_uri: uri } = await user.post('/_matrix/media/v1/create')
+    const name = String(uri).slice('mxc://'.length)
+    const unused = await unusedNames(server.app.db, server.app.clock.now() + 2 * DAY_MS, 100)
+    expect(unused.map((file) => file.media_id)).toContain(idOf(name))
+    const headers = { authorization: `Bearer ${user.token}` }
+    const url = `${server.url}/_matrix/media/v3/upload/${name}`
+    expect((await fetch(url, { method: 'PUT', headers, body: 'in time' })).status).toBe(200)
+    await removeMedia(server.app, unused)
+    expect(await statusOf(user, name)).toBe(200)
+  })
+
+  test('a thumbnail that is made as its file goes leaves nothing behind', async () => {
+    const user = await someone()
+    await takeAway()
+    const before = await filesOnDisk()
+    const name = await upload(user, await picture(240, 140).png().toBuffer())
+    const [file] = await mediaOf(server.app.db, user.userId as UserId, 0, 1)
+    let reads = 0
+    const read: Database['read'] = async (query) => {
+      const rows = await server.app.db.read<never>(query)
+      if (reads++ === 0) expect(await statusOf(user, name, 'thumbnail', '?width=16&height=16&method=crop')).toBe(200)
+      return rows
+    }
+    const db = { ...server.app.db, commit: server.app.db.commit, read }
+    await removeMedia({ ...server.app, db }, [file!])
+    await takeAway()
+    expect([await statusOf(user, name), await filesOnDisk()]).toEqual([404, before])
   })
 
   async function accessOf(name: string): Promise<number> {
