@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts'
 import { type Sql, sql, textList } from '../db/sql.ts'
 import { deleteLoginTokensOf } from './login-tokens.ts'
 import { deleteCodesOf } from './oauth.ts'
+import { deletePushersOfSessions } from './pushers.ts'
 
 export interface DeviceRow {
   readonly device_id: string
@@ -65,27 +66,27 @@ export function updateDeviceSeen(userId: string, deviceId: string, { ip, userAge
 
 /** Ends the sessions of the named devices and forgets the devices, their keys and the messages that wait for them. */
 export function forgetDevices(userId: string, deviceIds: readonly string[]): Sql[] {
-  return forget(sql`user_id = ${userId} AND device_id IN ${textList(deviceIds)}`)
+  return forget(userId, sql`user_id = ${userId} AND device_id IN ${textList(deviceIds)}`)
 }
 
 /** The same for all devices of the user but one, and for those that would come by a login token or a code. */
 export function forgetOtherDevices(userId: string, keptDeviceId: string): Sql[] {
-  return [...forget(sql`user_id = ${userId} AND device_id <> ${keptDeviceId}`), ...forgetArrivals(userId)]
+  return [...forget(userId, sql`user_id = ${userId} AND device_id <> ${keptDeviceId}`), ...forgetArrivals(userId)]
 }
 
 export function forgetAllDevices(userId: string): Sql[] {
-  return [...forget(sql`user_id = ${userId}`), ...forgetArrivals(userId)]
+  return [...forget(userId, sql`user_id = ${userId}`), ...forgetArrivals(userId)]
 }
 
 function forgetArrivals(userId: string): Sql[] {
   return [deleteLoginTokensOf(userId), deleteCodesOf(userId)]
 }
 
-function forget(which: Sql): Sql[] {
+function forget(userId: string, which: Sql): Sql[] {
   return [
     sql`DELETE FROM key_signatures WHERE (target_user, target_key) IN (
       SELECT user_id, device_id FROM devices WHERE ${which})`,
-    sql`DELETE FROM pushers WHERE session IN (SELECT session FROM sessions WHERE ${which})`,
+    deletePushersOfSessions(userId, which),
     sql`DELETE FROM sessions WHERE ${which}`,
     sql`DELETE FROM devices WHERE ${which}`,
     sql`DELETE FROM dehydrated_devices WHERE ${which}`,

@@ -80,6 +80,12 @@ export function deletePushersOf(userId: string): Sql {
   return sql`DELETE FROM pushers WHERE user_id = ${userId}`
 }
 
+/** Those of the user that came by these of the user's sessions. */
+export function deletePushersOfSessions(userId: string, sessions: Sql): Sql {
+  return sql`DELETE FROM pushers WHERE user_id = ${userId}
+    AND session IN (SELECT session FROM sessions WHERE ${sessions})`
+}
+
 /** Whose pushers lead to the same place. */
 export async function othersWith(db: Database, { user_id, app_id, pushkey }: PusherName): Promise<readonly UserId[]> {
   const rows = await db.read<{ user_id: UserId }>(sql`SELECT user_id FROM pushers

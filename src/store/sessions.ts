@@ -1,6 +1,7 @@
 import type { UserId } from '../core/ids.ts'
 import type { Database, Guard } from '../db/database.ts'
 import { type Sql, sql } from '../db/sql.ts'
+import { deletePushersOfSessions } from './pushers.ts'
 import type { UserKind } from './users.ts'
 
 export interface SessionRow {
@@ -63,13 +64,13 @@ export interface Grant {
 
 /** A session and its device; a login to a known device ends the device's earlier sessions. */
 export function insertLogin(login: NewSession, displayName: string | null): Sql[] {
+  const device = sql`user_id = ${login.userId} AND device_id = ${login.deviceId}`
   return [
     sql`INSERT INTO devices (user_id, device_id, display_name, created_ts, last_seen_ts)
       VALUES (${login.userId}, ${login.deviceId}, ${displayName}, ${login.nowMs}, ${login.nowMs})
       ON CONFLICT (user_id, device_id) DO UPDATE SET last_seen_ts = excluded.last_seen_ts, dehydrated = 0`,
-    sql`DELETE FROM pushers WHERE session IN (SELECT session FROM sessions
-      WHERE user_id = ${login.userId} AND device_id = ${login.deviceId})`,
-    sql`DELETE FROM sessions WHERE user_id = ${login.userId} AND device_id = ${login.deviceId}`,
+    deletePushersOfSessions(login.userId, device),
+    sql`DELETE FROM sessions WHERE ${device}`,
     insertSession(login),
   ]
 }

@@ -6,9 +6,11 @@ import type { EventId, ServerName } from '../../src/core/ids.ts'
 import type { Database } from '../../src/db/database.ts'
 import { render } from '../../src/db/render.ts'
 import type { Sql } from '../../src/db/sql.ts'
+import { forgetAllDevices, forgetDevices } from '../../src/store/devices.ts'
 import { unusedNames, unwantedPreviews } from '../../src/store/media.ts'
 import { presenceAround, presenceOfMet, presenceSince } from '../../src/store/presence.ts'
 import { redactionsOf } from '../../src/store/redactions.ts'
+import { insertLogin } from '../../src/store/sessions.ts'
 import { stateAt } from '../../src/store/state.ts'
 
 const FIXTURES = join(import.meta.dirname, '../fixtures')
@@ -70,4 +72,18 @@ test('what nobody wants is found among the files without going through all of th
   expect(names).toContain('SEARCH media USING INDEX media_reserved (expires_ts<?)')
   const previews = await planOfQuery((db) => unwantedPreviews(db, 'test.example' as ServerName, 1, 1))
   expect(previews).toContain('SEARCH media USING INDEX media_unowned (origin=? AND last_access_ts<?)')
+})
+
+test('who logs in or out is not looked for among all pushers', () => {
+  const hash = new Uint8Array(1)
+  const login = { session: 1, userId: '@alice:test.example', deviceId: 'A', tokenHash: hash, refreshHash: null }
+  const more = { family: null, grant: null, expiresMs: null, nowMs: 1 }
+  const writes = [
+    ...insertLogin({ ...login, ...more }, null),
+    ...forgetDevices('@alice:test.example', ['A']),
+    ...forgetAllDevices('@alice:test.example'),
+  ]
+  const plans = writes.map(planOf)
+  expect(plans.filter((plan) => plan.includes('SEARCH pushers USING INDEX'))).toHaveLength(3)
+  expect(plans.filter((plan) => plan.includes('SCAN pushers'))).toEqual([])
 })
