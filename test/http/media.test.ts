@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { resolve } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { write } from '../../src/actions/write.ts'
+import { StorageAway } from '../../src/blobs/blobs.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { sql } from '../../src/db/sql.ts'
 import { DISK_STEPS, withDiskFault } from '../helpers/disk-faults.ts'
@@ -72,12 +73,39 @@ eachServer({}, (server) => {
     const tail = await ask(server, alice, 'GET', `${NEW}/download/${name}`, { headers: { range: 'bytes=-5' } })
     expect(tail.bytes.equals(body.subarray(-5))).toBe(true)
     const beyond = await ask(server, alice, 'GET', `${NEW}/download/${name}`, { headers: { range: 'bytes=300000-' } })
-    expect(beyond.status).toBe(416)
+    expect([beyond.status, beyond.headers.get('cache-control')]).toEqual([416, null])
     const etag = whole.headers.get('etag') ?? ''
+    for (const [of, status] of [
+      [etag, 206],
+      ['"of another file"', 200],
+    ] as const) {
+      const headers = { range: 'bytes=10-19', 'if-range': of }
+      expect((await ask(server, alice, 'GET', `${NEW}/download/${name}`, { headers })).status).toBe(status)
+    }
     const known = await ask(server, alice, 'GET', `${NEW}/download/${name}`, { headers: { 'if-none-match': etag } })
     expect([known.status, known.bytes.length]).toEqual([304, 0])
     const named = await ask(server, alice, 'GET', `${NEW}/download/${name}/${encodeURIComponent('Kätzchen "1".png')}`)
     expect(named.headers.get('content-disposition')).toBe("inline; filename*=utf-8''K%C3%A4tzchen%20%221%22.png")
+  })
+
+  test('a browser keeps a file for long, and no answer that there is none now', async () => {
+    const alice = await enter(server, 'media-keeps')
+    const name = await upload(server, alice, 'kept')
+    const { blobs } = server.app
+    const { open } = blobs
+    const keeps = async () => {
+      const { status, headers } = await ask(server, alice, 'GET', `${NEW}/download/${name}`)
+      return [status, headers.get('cache-control'), headers.get('etag') === null]
+    }
+    expect(await keeps()).toEqual([200, 'private, max-age=31536000, immutable', false])
+    try {
+      Object.assign(blobs, { open: () => Promise.reject(new StorageAway('away')) })
+      expect(await keeps()).toEqual([503, null, true])
+      Object.assign(blobs, { open: () => Promise.resolve(undefined) })
+      expect(await keeps()).toEqual([404, null, true])
+    } finally {
+      Object.assign(blobs, { open })
+    }
   })
 
   test('what could hold a script is never shown on our address, whatever it calls itself', async () => {

@@ -16,7 +16,10 @@ const CONTENT_SECURITY_POLICY = [
   "object-src 'self'",
 ].join('; ')
 
-/** Answers with a file, or with the part that was asked for (RFC 9110, "Range Requests"). */
+/**
+ * Answers with a file, or with the part that was asked for (RFC 9110, "Range Requests"). What says how long it may be
+ * kept comes last: a refusal is not kept.
+ */
 export async function sendMedia(
   app: App,
   { raw: request, reply }: { readonly raw: FastifyRequest; readonly reply: FastifyReply },
@@ -24,18 +27,20 @@ export async function sendMedia(
   fileName: string | null = media.file_name,
 ): Promise<void> {
   const etag = `"${media.hash}"`
-  reply
-    .header('Content-Type', media.content_type)
-    .header('Content-Disposition', contentDisposition(media.content_type, fileName))
-    .header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
-    .header('Cross-Origin-Resource-Policy', 'cross-origin')
-    .header('X-Content-Type-Options', 'nosniff')
-    .header('Referrer-Policy', 'no-referrer')
-    .header('Cache-Control', CACHE)
-    .header('Accept-Ranges', 'bytes')
-    .header('ETag', etag)
-  if (request.headers['if-none-match'] === etag) return void (await reply.code(304).send())
-  const range = rangeOf(request.headers.range, media.bytes)
+  const { 'if-none-match': known, 'if-range': partOf = etag, range: wanted } = request.headers
+  const headers = {
+    'Content-Type': media.content_type,
+    'Content-Disposition': contentDisposition(media.content_type, fileName),
+    'Content-Security-Policy': CONTENT_SECURITY_POLICY,
+    'Cross-Origin-Resource-Policy': 'cross-origin',
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+    'Cache-Control': CACHE,
+    'Accept-Ranges': 'bytes',
+    ETag: etag,
+  }
+  if (known === etag) return void (await reply.headers(headers).code(304).send())
+  const range = partOf === etag ? rangeIn(wanted, media.bytes) : undefined
   if (range === 'unsatisfiable') {
     reply.header('Content-Range', `bytes */${media.bytes}`)
     throw new MatrixError('M_UNKNOWN', 'The file has no such part.', {}, 416)
@@ -43,13 +48,13 @@ export async function sendMedia(
   const { start, end } = range ?? { start: 0, end: media.bytes - 1 }
   const stream = await openContent(app, media, range)
   if (range !== undefined) reply.code(206).header('Content-Range', `bytes ${start}-${end}/${media.bytes}`)
-  await reply.header('Content-Length', end - start + 1).send(stream)
+  await reply.headers({ ...headers, 'Content-Length': end - start + 1 }).send(stream)
 }
 
 type Range = { readonly start: number; readonly end: number }
 
 /** One range of bytes; several, or other units, are answered with the whole. */
-function rangeOf(header: string | undefined, bytes: number): Range | 'unsatisfiable' | undefined {
+function rangeIn(header: string | undefined, bytes: number): Range | 'unsatisfiable' | undefined {
   const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? '') ?? []
   if (from === '' && to === '') return undefined
   const start = from === '' ? Math.max(bytes - Number(to), 0) : Number(from)
