@@ -10,8 +10,8 @@ const FIRST_AFTER_MS = 10 * 60_000
 const BREATH_MS = 50
 /** Beyond what a sync reads, for those that run while rows go. */
 const KEPT_ROWS = 2 * NEWS_ROWS
-/** Marks kept, whatever the configured age: the oldest are thinned out. */
-const MAX_MARKS = 500
+/** About as many marks are kept, whatever the configured age: they stand further apart. */
+const MARKS = 400
 
 /** Where the log ended at a time: its rows themselves say nothing of when they were written. */
 interface Mark {
@@ -28,12 +28,17 @@ export const pruneLogTask: TaskKind = {
 
 export async function pruneOnce(app: App, { payload }: Pick<Task, 'payload'>, keptRows: number): Promise<Again> {
   const nowMs = app.clock.now()
+  const { log_max_age: maxAgeMs } = app.config.global.database
   const marks = readMarks(payload)
-  const old = marks.filter(({ ts }) => ts <= nowMs - app.config.global.database.log_max_age)
+  const old = marks.filter(({ ts }) => ts <= nowMs - maxAgeMs)
   const upTo = old.at(-1)?.position
   if (upTo !== undefined && (await pruneLog(app, upTo, keptRows))) return { afterMs: BREATH_MS }
-  const kept = [...old.slice(-1), ...marks.slice(old.length), { position: app.db.safePosition(), ts: nowMs }]
-  return { afterMs: EVERY_MS, payload: { marks: kept.slice(-MAX_MARKS).map((mark) => ({ ...mark })) } }
+  const kept = [...old.slice(-1), ...marks.slice(old.length)]
+  const passedMs = nowMs - (kept.at(-1)?.ts ?? nowMs)
+  // Of a clock that was set back the last mark tells nothing.
+  if (kept.length === 0 || passedMs < 0 || passedMs >= maxAgeMs / MARKS)
+    kept.push({ position: app.db.safePosition(), ts: nowMs })
+  return { afterMs: EVERY_MS, payload: { marks: kept.map((mark) => ({ ...mark })) } }
 }
 
 function readMarks(payload: JsonObject): readonly Mark[] {

@@ -47,6 +47,22 @@ eachServer({}, (server) => {
     expect(await oldestLogRow(server.app.db)).toBe(marked + 1)
   })
 
+  test('rows of the log go at any age that is configured, and marks do not grow without end', async () => {
+    const { config } = server.app
+    const database = { ...config.global.database, log_max_age: 400 * DAY_MS }
+    const time = handTime(0)
+    const app = { ...server.app, ...time, config: { ...config, global: { ...config.global, database } } }
+    const last = server.app.db.safePosition()
+    let payload: JsonObject = {}
+    for (let run = 0; run < 4 * 410; run++) {
+      const next = await pruneOnce(app, { payload }, 0)
+      payload = next.payload ?? payload
+      time.pass(6 * HOUR_MS)
+    }
+    expect((payload.marks as unknown[]).length).toBeLessThan(500)
+    expect((await oldestLogRow(server.app.db)) ?? last + 1).toBeGreaterThan(last)
+  })
+
   test('transactions, originals of redacted events and what has expired are forgotten in time', async () => {
     const alice = sessionOf(server, await server.register('forget'))
     const room = await alice.createRoom({})
