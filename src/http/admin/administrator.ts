@@ -10,12 +10,18 @@ export function checkAdministrator(user: Requester): void {
   if (!user.admin) throw new MatrixError('M_FORBIDDEN', 'This is for administrators.')
 }
 
-/** An endpoint for administrators alone. What they change is noted in the log, with who, whence and what. */
+/**
+ * An endpoint for administrators alone. What they change is noted in the log, with who, whence and what; and what they
+ * read, where it is `confidential`: what people said, or keep for themselves.
+ */
 export function adminEndpoint<
   P extends TSchema | undefined = undefined,
   Q extends TSchema | undefined = undefined,
   B extends TSchema | undefined = undefined,
->(spec: Omit<Endpoint<'access-token', P, Q, B>, 'auth'>) {
+>({
+  confidential = false,
+  ...spec
+}: Omit<Endpoint<'access-token', P, Q, B>, 'auth'> & { readonly confidential?: boolean }) {
   return endpoint<'access-token', P, Q, B>({
     ...spec,
     auth: 'access-token',
@@ -23,7 +29,7 @@ export function adminEndpoint<
       const { user, ip, params } = request
       checkAdministrator(user)
       const done = (outcome: string) => {
-        if (spec.method === 'GET') return
+        if (spec.method === 'GET' && !confidential) return
         app.log.info(
           { admin: user.userId, ip, what: `${spec.method} ${spec.path}`, of: params, outcome },
           'administration',

@@ -16,6 +16,7 @@ const Params = Type.Object({ roomId: Type.String() })
 export const getMessagesOf = adminEndpoint({
   method: 'GET',
   path: `${PATH}/rooms/{roomId}/messages`,
+  confidential: true,
   params: Params,
   query: Type.Object({
     from: Type.Optional(Type.String()),
@@ -42,6 +43,7 @@ export const getMessagesOf = adminEndpoint({
 export const getEventByTimestampOf = adminEndpoint({
   method: 'GET',
   path: `${PATH}/rooms/{roomId}/timestamp_to_event`,
+  confidential: true,
   params: Params,
   query: Type.Object({
     ts: Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER }),
@@ -64,6 +66,7 @@ export const getForwardExtremitiesOf = adminEndpoint({
 export const fetchEvent = adminEndpoint({
   method: 'GET',
   path: `${PATH}/fetch_event/{eventId}`,
+  confidential: true,
   params: Type.Object({ eventId: Type.String() }),
   handle: async (app, { user, params }) => `{"event":${await anyEvent(app, user, params.eventId)}}`,
 })

@@ -85,6 +85,7 @@ export const getMembersOf = adminEndpoint({
 export const getStateOf = adminEndpoint({
   method: 'GET',
   path: `${PATH}/{roomId}/state`,
+  confidential: true,
   params: Params,
   handle: async (app, { user, params }) => `{"state":[${(await wholeState(app, user, params.roomId)).join(',')}]}`,
 })

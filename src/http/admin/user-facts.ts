@@ -21,6 +21,7 @@ const Params = Type.Object({ userId: Type.String() })
 export const getAccountDataOf = adminEndpoint({
   method: 'GET',
   path: `${PATH}/users/{userId}/accountdata`,
+  confidential: true,
   params: Params,
   async handle(app, { params }) {
     const rows = await allAccountData(app.db, (await localUser(app, params.userId)).user_id)
