@@ -1,15 +1,13 @@
 import { Type } from '@sinclair/typebox'
-import { parseEventFilter, parseEventFilterText } from '../../core/filter.ts'
 import { listHeads } from '../../store/admin-rooms.ts'
 import { anyEvent, anyEventNearTime } from '../../views/any-event.ts'
 import { messages } from '../../views/messages.ts'
 import { anyRoom } from '../../views/readable-room.ts'
+import { MessageQuery, pageOfMessages } from '../message-query.ts'
 import { adminEndpoint } from './administrator.ts'
 import { Direction } from './paging.ts'
 
 const PATH = '/_synapse/admin/v1'
-const DEFAULT_LIMIT = 10
-const MAX_LIMIT = 1_000
 const Params = Type.Object({ roomId: Type.String() })
 
 /** What was said in a room, whoever may see it, as the administration API of Synapse has it. */
@@ -18,22 +16,13 @@ export const getMessagesOf = adminEndpoint({
   path: `${PATH}/rooms/{roomId}/messages`,
   confidential: true,
   params: Params,
-  query: Type.Object({
-    from: Type.Optional(Type.String()),
-    to: Type.Optional(Type.String()),
-    limit: Type.Optional(Type.Integer()),
-    filter: Type.Optional(Type.String()),
-    dir: Direction,
-  }),
+  query: Type.Object({ ...MessageQuery, dir: Direction }),
   async handle(app, { user, params, query }) {
     const { json } = await messages(app, {
       viewer: user,
       roomId: params.roomId,
       dir: query.dir ?? 'f',
-      from: query.from === '' ? undefined : query.from,
-      to: query.to,
-      limit: Math.min(Math.max(query.limit ?? DEFAULT_LIMIT, 1), MAX_LIMIT),
-      filter: query.filter === undefined ? parseEventFilter(undefined) : parseEventFilterText(query.filter),
+      ...pageOfMessages(query),
       everything: true,
     })
     return json
