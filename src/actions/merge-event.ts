@@ -12,7 +12,7 @@ import { childrenOf, type PduRow, pdusById, stateEventOf } from '../store/pdus.t
 import { insertSnapshot, type SnapshotLink, snapshotChain } from '../store/state.ts'
 import { isRecommended } from './policy-server.ts'
 import { applyEarlierRedactions, applyRedaction } from './redact-event.ts'
-import { changeRoomState, type Draft, entryOf, extendRoom, logRowOf } from './room-draft.ts'
+import { changeRoomState, type Draft, draftExpiry, entryOf, extendRoom, logRowOf } from './room-draft.ts'
 import {
   changedState,
   differences,
@@ -194,6 +194,7 @@ async function setAside(
     aside,
   }
   draft.writes.push(...insertEvent(event, place, authority.numbers))
+  draftExpiry(app, draft, event, place.event)
   // Others who have it in their history may ask us for it.
   await applyEarlierRedactions(app, draft, event, place.event)
   const reason = verdict.allowed ? '' : `${verdict.reason} (rule ${verdict.rule})`
@@ -222,6 +223,7 @@ async function accept(app: App, draft: Draft, placing: Placing, before: StateMap
   }
   draft.log.push(logRowOf(tip.room, event))
   draft.writes.push(...insertEvent(event, place, authority.numbers))
+  draftExpiry(app, draft, event, place.event)
   if (event.type === 'm.room.redaction') await applyRedaction(app, draft, event, place.event)
   draft.events.push(event)
   const { type, stateKey, eventId } = event

@@ -5,9 +5,17 @@ import { canonicalJson, type JsonObject, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { type PowerLevels, powerLevelsOf } from '../core/power-levels.ts'
 import { redactPdu } from '../core/redact.ts'
+import type { RoomVersion } from '../core/room-version.ts'
 import { stateMapKey } from '../core/state/map.ts'
 import { pdusById, pdusByNumber, stateEventOf } from '../store/pdus.ts'
-import { forgetProfileIn, type RedactableRow, redactableEvent, redactEvent, redactionsOf } from '../store/redactions.ts'
+import {
+  forgetProfileIn,
+  type Left,
+  type RedactableRow,
+  redactableEvent,
+  redactEvent,
+  redactionsOf,
+} from '../store/redactions.ts'
 import { updateSummary } from '../store/rooms.ts'
 import { type Draft, entryOf } from './room-draft.ts'
 import { summaryOf } from './state-consequences.ts'
@@ -56,11 +64,16 @@ export async function applyEarlierRedactions(app: App, draft: Draft, event: Even
 async function applyTo(app: App, draft: Draft, redaction: AuthEvent, by: number, target: RedactableRow): Promise<void> {
   if (target.room !== draft.tip.room || NEVER_REDACTED.has(target.type)) return
   if (!(await takesEffect(app, draft, redaction, target))) return
-  const pdu = { ...(parseJson(target.envelope) as JsonObject), content: parseJson(target.content) }
-  const { content, ...envelope } = redactPdu(draft.tip.version, pdu) as Record<string, JsonObject>
-  const left = { content: canonicalJson(content!), envelope: canonicalJson(envelope) }
+  const left = leftOf(draft.tip.version, target)
   draft.writes.push(...redactEvent(target.event, by, left, app.clock.now()))
-  if (target.state_key !== null) await redactState(app, draft, target, content!)
+  if (target.state_key !== null) await redactState(app, draft, target, parseJson(left.content) as JsonObject)
+}
+
+/** What redaction leaves of an event in a room of this version. */
+export function leftOf(version: RoomVersion, row: Left): Left {
+  const pdu = { ...(parseJson(row.envelope) as JsonObject), content: parseJson(row.content) }
+  const { content, ...envelope } = redactPdu(version, pdu) as Record<string, JsonObject>
+  return { content: canonicalJson(content!), envelope: canonicalJson(envelope) }
 }
 
 /**

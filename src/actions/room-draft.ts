@@ -10,6 +10,7 @@ import type { RoomTip, StateEntry } from '../live/room-tip.ts'
 import { authEventOf, insertEvent } from '../store/events.ts'
 import { roomByNumber } from '../store/rooms.ts'
 import { changeState, currentAuthRows, insertSnapshot } from '../store/state.ts'
+import { noteExpiry } from './note-expiry.ts'
 import { applyRedaction } from './redact-event.ts'
 import { consequences, type KeyChange, textOf } from './state-consequences.ts'
 
@@ -69,6 +70,7 @@ export async function extendRoom(app: App, draft: Draft, following: Following): 
   }
   draft.log.push(logRowOf(tip.room, event))
   draft.writes.push(...insertEvent(event, place, following.authEvents))
+  draftExpiry(app, draft, event, place.event)
   draft.tip = {
     ...tip,
     heads: [{ event: place.event, eventId: event.eventId }],
@@ -83,6 +85,13 @@ export async function extendRoom(app: App, draft: Draft, following: Following): 
   }
   if (event.type === 'm.room.redaction') await applyRedaction(app, draft, event, place.event)
   draft.events.push(event)
+}
+
+/** When the content of an event goes, if it says so itself. */
+export function draftExpiry(app: App, draft: Draft, event: Event, number: number): void {
+  const { writes, log } = noteExpiry(app, event, number)
+  draft.writes.push(...writes)
+  draft.log.push(...log)
 }
 
 /** What somebody outside is shown of the room with an invite or a knock, as the JSON text of an array. */

@@ -3,12 +3,13 @@ import { authoriseByAuthEvents } from '../core/auth/by-auth-events.ts'
 import type { EventId } from '../core/ids.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import type { StateEvent } from '../core/state/resolve.ts'
-import type { Guard } from '../db/database.ts'
+import type { Guard, LogRow } from '../db/database.ts'
 import type { Sql } from '../db/sql.ts'
 import type { StateEntry } from '../live/room-tip.ts'
 import { eventIsStill, insertEvent } from '../store/events.ts'
 import { pdusById, stateEventOf } from '../store/pdus.ts'
 import { inOrder } from './in-order.ts'
+import { noteExpiry } from './note-expiry.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 import { write } from './write.ts'
 
@@ -31,10 +32,12 @@ export async function storeOutliers(
   const numbers = new Map<EventId, number>()
   let writes: Sql[] = []
   let guards: Guard[] = []
+  let log: LogRow[] = []
   const flush = async () => {
     // When another process was faster, the events are there all the same.
-    if (writes.length > 0) await write(app, { guards, writes, log: [] })
+    if (writes.length > 0) await write(app, { guards, writes, log })
     writes = []
+    log = []
     guards = []
   }
   for (const event of inAuthOrder(given)) {
@@ -45,7 +48,9 @@ export async function storeOutliers(
       const entry = { event: await app.db.nextId('event'), value: judged(version, event, named as Entry[], known) }
       known.set(event.eventId, entry)
       guards.push(eventIsStill(event.eventId, undefined))
-      writes.push(...insertOutlier(room, event, entry, named as Entry[]))
+      const expiry = noteExpiry(app, event, entry.event)
+      writes.push(...insertOutlier(room, event, entry, named as Entry[]), ...expiry.writes)
+      log.push(...expiry.log)
       if (guards.length >= BATCH_EVENTS) await flush()
     }
     numbers.set(event.eventId, known.get(event.eventId)!.event)

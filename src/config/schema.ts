@@ -28,6 +28,10 @@ export const ConfigSchema = Type.Object(
     relay_api: ignored('Relays are not implemented.'),
     room_server: section('Rooms.', {
       default_room_version: text('12', 'Room version of new rooms when the client names none.', { minLength: 1 }),
+      enable_ephemeral_messages: flag(
+        false,
+        'Messages may name a time (MSC2228) at which their content is gone from this server for good.',
+      ),
       database: componentDatabase(),
     }),
     sync_api: section('Synchronisation and search.', {

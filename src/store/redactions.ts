@@ -52,25 +52,39 @@ export function redactionsOf(
     AND rejected = 0 AND soft_failed = 0 AND outlier = 0 ORDER BY event LIMIT ${REDACTIONS_MAX}`)
 }
 
+/** What redaction leaves of an event. */
+export interface Left {
+  readonly content: string
+  readonly envelope: string
+}
+
+/** `redacted_by` of an event that nobody redacted, and of which no more is left: its time has come. */
+export const BY_TIME = 0
+
 /**
  * Puts what is left of the event in its place and keeps the original apart. Its relation is gone with its content, and
  * so are its words from the index.
- * An event redacted before stays as the first redaction left it.
+ * An event redacted before stays as the first redaction left it; of one that time has taken no original is there.
  */
-export function redactEvent(
-  event: number,
-  by: number,
-  left: { readonly content: string; readonly envelope: string },
-  nowMs: number,
-): Sql[] {
+export function redactEvent(event: number, by: number, left: Left, nowMs: number): Sql[] {
   return [
     sql`INSERT INTO redacted_originals (event, content, envelope, redacted_ts)
       SELECT event, content, envelope, CAST(${nowMs} AS BIGINT) FROM events
       WHERE event = ${event} AND redacted_by IS NULL`,
-    sql`UPDATE events SET content = ${left.content}, envelope = ${left.envelope}, redacted_by = ${by},
-      relates_to = NULL, rel_type = NULL, thread_root = NULL WHERE event = ${event} AND redacted_by IS NULL`,
+    leave(event, by, left),
     unindexEvent(event),
   ]
+}
+
+/** Puts what is left of the event in its place, and keeps the original nowhere. */
+export function expireContent(event: number, left: Left): Sql[] {
+  return [sql`DELETE FROM redacted_originals WHERE event = ${event}`, leave(event, BY_TIME, left), unindexEvent(event)]
+}
+
+function leave(event: number, by: number, left: Left): Sql {
+  return sql`UPDATE events SET content = ${left.content}, envelope = ${left.envelope}, redacted_by = ${by},
+    relates_to = NULL, rel_type = NULL, thread_root = NULL
+    WHERE event = ${event} AND COALESCE(redacted_by, ${BY_TIME}) = ${BY_TIME}`
 }
 
 /** The member's row repeats names of the member event, which is redacted. */

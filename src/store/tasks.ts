@@ -43,6 +43,23 @@ export function newTask(task: NewTask): Pick<Batch, 'writes' | 'log'> {
   }
 }
 
+/**
+ * A task that is due then, or earlier where it is there already. Whoever is at work on it may have looked before this:
+ * its claim ends, and the task is due again at once.
+ */
+export function taskDueBy(task: NewTask, nowMs: number): Pick<Batch, 'writes' | 'log'> {
+  const { id, kind, runAt, payload } = task
+  return {
+    writes: [
+      sql`INSERT INTO tasks (id, kind, run_at, payload) VALUES (${id}, ${kind}, ${runAt}, ${payload})
+        ON CONFLICT (id) DO UPDATE SET holder = NULL,
+          run_at = CASE WHEN tasks.holder IS NULL THEN excluded.run_at ELSE CAST(${nowMs} AS BIGINT) END
+        WHERE tasks.holder IS NOT NULL OR tasks.run_at > excluded.run_at`,
+    ],
+    log: [{ kind: TASK, subject: kind }],
+  }
+}
+
 /** When the nearest task of the kinds is due; undefined: there is none. */
 export async function nearestTask(db: Database, kinds: readonly string[]): Promise<number | undefined> {
   const rows = await db.read<{ run_at: number }>(

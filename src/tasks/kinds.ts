@@ -1,4 +1,5 @@
 import { endRoomTask } from './end-room.ts'
+import { expireEventsTask } from './expire-events.ts'
 import { expireMediaTask } from './expire-media.ts'
 import { forgetOldRowsTask } from './forget-old-rows.ts'
 import { leaveRoomsTask } from './leave-rooms.ts'
@@ -12,6 +13,7 @@ export const TASK_KINDS: readonly TaskKind[] = [
   pruneLogTask,
   forgetOldRowsTask,
   endRoomTask,
+  expireEventsTask,
   leaveRoomsTask,
   sweepMediaTask,
   expireMediaTask,

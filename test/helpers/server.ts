@@ -53,6 +53,7 @@ export interface TestFederation {
   readonly syncApi?: Record<string, unknown>
   readonly mediaApi?: Record<string, unknown>
   readonly userApi?: Record<string, unknown>
+  readonly roomServer?: Record<string, unknown>
   /** Registrations of application services, in YAML or JSON. */
   readonly registrations?: readonly string[]
 }
@@ -73,6 +74,7 @@ export async function startTestServer(
     syncApi = {},
     mediaApi = {},
     userApi = {},
+    roomServer = {},
     global = {},
     http = {},
     registrations = [],
@@ -94,6 +96,7 @@ export async function startTestServer(
     federation_api: federationApi,
     sync_api: syncApi,
     media_api: mediaApi,
+    room_server: roomServer,
     app_service_api: { config_files: configFiles },
     http,
     user_api: { password_hashing: 'cheap', ...userApi },

@@ -7,7 +7,7 @@ import { registrationText } from '../helpers/appservice.ts'
 import { startPostgres } from '../helpers/postgres.ts'
 import { startTestServer } from '../helpers/server.ts'
 import { fixturePath, openRaw, readTables, renderFixture } from './fixtures.ts'
-import { populate } from './populate.ts'
+import { POPULATED_ROOMS, populate } from './populate.ts'
 
 /** Makes the fixtures of the newest schema, one an engine: `npm run fixture`. */
 async function main(): Promise<void> {
@@ -26,7 +26,8 @@ async function make(dialect: Dialect, connectionString: string): Promise<void> {
   // It is never there, so that what it is told stays to be seen.
   const registrations = [registrationText('http://127.0.0.1:9', { namespaces: { rooms: [{ regex: '.*' }] } })]
   const email = { smtp_host: '127.0.0.1', smtp_port: 9, from: 'Dendrite <matrix@test.example>' }
-  const server = await startTestServer({ email, oauth: { enabled: true } }, connectionString, { registrations })
+  const features = { registrations, roomServer: POPULATED_ROOMS }
+  const server = await startTestServer({ email, oauth: { enabled: true } }, connectionString, features)
   const known = await populate(server).finally(() => server.stop())
   const raw = await openRaw(connectionString)
   const tables = await readTables(raw, dialect)

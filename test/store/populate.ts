@@ -169,7 +169,11 @@ async function shareKeys(server: TestServer, alice: Account, bob: Account): Prom
   await must(server, bob, 'POST', '/keys/claim', { one_time_keys: wanted })
 }
 
-/** A reaction that is redacted, with its id, a reply in a thread, and a report. */
+/** What the section `room_server` of a server has to say that is populated. */
+export const POPULATED_ROOMS = { enable_ephemeral_messages: true }
+const IN_2100 = 4_102_444_800_000
+
+/** A reaction that is redacted, with its id, a reply in a thread, a report, and what goes by itself one day. */
 async function takeBack(server: TestServer, user: Account, roomId: string, messages: readonly string[]) {
   const room = `/rooms/${encodeURIComponent(roomId)}`
   const [root, other] = messages as [string, string]
@@ -177,7 +181,9 @@ async function takeBack(server: TestServer, user: Account, roomId: string, messa
   const { event_id: taken } = await must(server, user, 'PUT', `${room}/send/m.reaction/tea`, reaction)
   await must(server, user, 'PUT', `${room}/redact/${encodeURIComponent(taken as string)}/tea`, { reason: 'coffee' })
   const reply = { body: 'more', 'm.relates_to': { rel_type: 'm.thread', event_id: root } }
-  await must(server, user, 'PUT', `${room}/send/org.example.reply/tea`, reply)
+  await must(server, user, 'PUT', `${room}/send/org.example.reply/more`, reply)
+  const passing = { body: 'steam', 'org.matrix.self_destruct_after': IN_2100 }
+  await must(server, user, 'PUT', `${room}/send/org.example.steam/steam`, passing)
   await must(server, user, 'POST', `${room}/report/${encodeURIComponent(other)}`, { reason: 'cold' })
   return taken as string
 }

@@ -23,6 +23,7 @@ export function writePrograms(dir: string, cli: string, authority: string, datab
       // The suite is older than `m.mentions`.
       'export DENDRITE_USER_API__LEGACY_MENTIONS=true',
       `export DENDRITE_CLIENT_API__SSO__PROVIDERS="[{id: cas, name: CAS, type: cas, issuer: $web/cas}]"`,
+      'export DENDRITE_ROOM_SERVER__ENABLE_EPHEMERAL_MESSAGES=true',
       `${dendrite} serve "$@"`,
     ],
     'generate-keys': [`${dendrite} generate-keys "$@"`],

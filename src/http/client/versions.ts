@@ -107,6 +107,11 @@ export function getVersions(served: ReadonlySet<string>) {
     path: '/_matrix/client/versions',
     auth: 'access-token-optional',
     guest: true,
-    handle: async () => ({ versions, unstable_features }),
+    handle: async (app) => ({
+      versions,
+      unstable_features: app.config.room_server.enable_ephemeral_messages
+        ? { ...unstable_features, 'org.matrix.msc2228': true }
+        : unstable_features,
+    }),
   })
 }

@@ -14,6 +14,7 @@ import { mailPushers } from './0013-mail-pushers.ts'
 import { protectedMedia } from './0014-protected-media.ts'
 import { presencePositions } from './0015-presence-positions.ts'
 import { oauth } from './0016-oauth.ts'
+import { expiry } from './0017-expiry.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -33,4 +34,5 @@ export const MIGRATIONS = [
   protectedMedia,
   presencePositions,
   oauth,
+  expiry,
 ]
