@@ -10,6 +10,7 @@ export interface OpenUia {
   readonly session: string
   /** null: nobody is logged in yet. */
   readonly userId: string | null
+  readonly endpoint: string
   readonly completed: string
   readonly proofs: Proofs
   readonly purpose: ThreepidPurpose | undefined
@@ -54,6 +55,7 @@ function opened(row: UiaSessionRow): OpenUia | undefined {
   return {
     session: row.session,
     userId: row.user_id,
+    endpoint: row.endpoint,
     completed: row.completed,
     proofs,
     purpose: purposeOf(row.endpoint),

@@ -9,8 +9,11 @@ import { write } from './write.ts'
 const ID_BYTES = 24
 const LIFETIME_MS = 15 * 60_000
 
-/** Where a login by single sign-on leads to: back to a client, or on with one that asks by OAuth 2.0. */
-export type Destination = { readonly redirectUrl: string } | { readonly authorization: string }
+/** Where a login by single sign-on leads to: to a client, on with one that asks by OAuth 2.0, or to the account. */
+export type Destination =
+  | { readonly redirectUrl: string }
+  | { readonly authorization: string }
+  | { readonly account: string }
 
 /** What it is for: that, or a stage of User-Interactive Authentication. */
 export type Purpose = Destination | { readonly uia: string }
@@ -26,6 +29,14 @@ export interface AuthorizationRequest {
   readonly deviceId: string
   /** RFC 7636: the hash of what the client keeps. */
   readonly challenge: string
+}
+
+/** What a user wants in the account management. */
+export interface AccountWish {
+  readonly action: string
+  readonly deviceId: string
+  /** The session of User-Interactive Authentication that is to be approved; '': none. */
+  readonly uia: string
 }
 
 /** The steps of a login, each with what the next one needs. `browser` is the secret that the browser keeps. */
@@ -45,6 +56,10 @@ interface Steps {
   /** Logs in, because a client asks for it by OAuth 2.0. */
   readonly authorize: AuthorizationRequest
   /** Logged in, and asked whether the client may. `passwordHash` is as it was then. */
+  /** Logs in to the account management. */
+  readonly enter: AccountWish
+  /** In the account management. `passwordHash` is as it was at the login. */
+  readonly account: AccountWish & { readonly userId: string; readonly passwordHash: string | null }
   readonly consent: AuthorizationRequest & { readonly userId: string; readonly passwordHash: string | null }
 }
 

@@ -54,6 +54,7 @@ export async function authenticate(
     admin: session.kind === 'admin',
     guest: session.kind === 'guest',
     suspended: session.suspended === 1,
+    oauth: session.client_id !== null,
   }
 }
 

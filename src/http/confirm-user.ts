@@ -1,4 +1,5 @@
 import type { App } from '../app.ts'
+import { MatrixError } from '../core/matrix-error.ts'
 import { externalIdsOf } from '../store/sso.ts'
 import { userById } from '../store/users.ts'
 import type { Requester } from './endpoint.ts'
@@ -7,13 +8,16 @@ import type { Stage } from './uia-stages.ts'
 
 /**
  * Makes sure, before something grave, that the user is there and not only their access token: by the password, or by
- * one of the providers through which they log in. Errors: those of `authenticateInteractively`.
+ * one of the providers through which they log in. Client-Server API, "OAuth 2.0 API": a client that has no part in
+ * either cannot. Errors: those of `authenticateInteractively`, M_FORBIDDEN.
  */
 export async function confirmUser(
   app: App,
   user: Requester,
   call: { readonly endpoint: string; readonly body: { readonly auth?: AuthData } },
 ): Promise<void> {
+  if (user.oauth === true)
+    throw new MatrixError('M_FORBIDDEN', 'This client cannot do that: the user does it in the account management.')
   const bySso = (await providersOf(app, user.userId)).length > 0
   const byPassword = !bySso || (await userById(app.db, user.userId))?.password_hash !== null
   const flows: (readonly Stage[])[] = [

@@ -16,6 +16,8 @@ export interface Requester {
   readonly admin: boolean
   readonly guest: boolean
   readonly suspended: boolean
+  /** A client of OAuth 2.0 has the session. */
+  readonly oauth?: boolean
   /** The application service that speaks in the name of the user. */
   readonly appservice?: Appservice
 }

@@ -89,6 +89,7 @@ import { getUserDevices } from './federation/user-devices.ts'
 import * as userKeys from './federation/user-keys.ts'
 import * as contentRepo from './media/content-repo.ts'
 import * as urlPreviews from './media/url-previews.ts'
+import * as oauthAccount from './oauth/account.ts'
 import * as authorization from './oauth/authorization.ts'
 import { registerOAuthClient } from './oauth/clients.ts'
 import { answerForConsent } from './oauth/consent.ts'
@@ -135,6 +136,7 @@ const ALL_BUT_VERSIONS = [
   getAuthMetadata,
   registerOAuthClient,
   ...Object.values(authorization),
+  ...Object.values(oauthAccount),
   getOAuthSignUp,
   submitOAuthSignUp,
   answerForConsent,

@@ -20,6 +20,10 @@ export type Stage =
   | 'm.login.registration_token'
   | 'm.login.sso'
   | 'm.login.terms'
+  | PageStage
+
+/** Passed in the account management alone; and its name from before the specification had it (MSC4312). */
+export type PageStage = 'm.oauth' | 'org.matrix.cross_signing_reset'
 
 export interface Caller {
   readonly user: Pick<Requester, 'userId'> | undefined
@@ -47,6 +51,8 @@ export async function tryStage(app: App, stage: Stage, auth: AuthData, caller: C
     case 'm.login.registration_token':
       return tryToken(app, auth.token)
     case 'm.login.sso':
+    case 'm.oauth':
+    case 'org.matrix.cross_signing_reset':
       return { fault: 'This is done on a page, in the browser.' }
     case 'm.login.terms':
       return { proof: termsVersion(app.config) }
@@ -73,9 +79,11 @@ export function freeStages({ config: { client_api: config } }: App, ip: string |
   ]
 }
 
-/** What the client has to know to pass the stages. */
-export function paramsOf(app: App, stages: ReadonlySet<Stage>): object {
+/** What the client has to know to pass the stages. `approval` is where the user may approve, for those of pages. */
+export function paramsOf(app: App, stages: ReadonlySet<Stage>, approval: string | undefined): object {
   return {
+    ...(stages.has('m.oauth') && { 'm.oauth': { url: approval } }),
+    ...(stages.has('org.matrix.cross_signing_reset') && { 'org.matrix.cross_signing_reset': { url: approval } }),
     ...(stages.has('m.login.recaptcha') && {
       'm.login.recaptcha': { public_key: app.config.client_api.recaptcha_public_key },
     }),

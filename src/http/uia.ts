@@ -31,6 +31,8 @@ interface UiaCall {
   readonly user?: Requester | undefined
   /** The client's address, where a stage tells it to others. */
   readonly ip?: string
+  /** Where the user approves in the account management, for the session of this id. */
+  readonly approvalOf?: (session: string) => string
 }
 
 /**
@@ -50,7 +52,8 @@ export async function authenticateInteractively(
   const { auth = {}, ...body } = call.body
   const request: UiaRequest = { endpoint: call.endpoint, body: body as JsonObject, user: call.user }
   const uia = auth.session === undefined ? undefined : await continueUia(app, auth.session, request)
-  const attempt: Attempt = { flows, request, id: auth.session, proofs: uia?.proofs ?? {} }
+  const { approvalOf } = call
+  const attempt: Attempt = { flows, request, id: auth.session, proofs: uia?.proofs ?? {}, approvalOf }
   const proofs = auth.type === undefined ? attempt.proofs : await passStage(app, attempt, { ...call, auth })
   const passed = flows.some((flow) => flow.every((stage) => Object.hasOwn(proofs, stage)))
   if (passed && uia !== undefined) await finishUia(app, uia)
@@ -64,6 +67,7 @@ interface Attempt {
   /** The session of this request, if there is one. */
   readonly id: string | undefined
   readonly proofs: Proofs
+  readonly approvalOf: UiaCall['approvalOf']
 }
 
 async function passStage(app: App, attempt: Attempt, call: UiaCall & { auth: AuthData }): Promise<Proofs> {
@@ -90,12 +94,12 @@ interface Refusal {
 }
 
 async function challenge(app: App, attempt: Attempt, refusal?: Refusal): Promise<MatrixError> {
-  const { flows, request, proofs } = attempt
+  const { flows, request, proofs, approvalOf } = attempt
   const session = attempt.id ?? (await beginUia(app, request, proofs))
   const extra = {
     session,
     flows: flows.map((stages) => ({ stages })),
-    params: paramsOf(app, new Set(flows.flat())),
+    params: paramsOf(app, new Set(flows.flat()), approvalOf?.(session)),
     completed: Object.keys(proofs),
   }
   if (refusal !== undefined) return new MatrixError(refusal.errcode ?? 'M_FORBIDDEN', refusal.fault, extra, 401)

@@ -12,6 +12,8 @@ export interface SessionRow {
   /** Set where the token can be refreshed. */
   readonly family: string | null
   readonly used: number
+  /** The client of OAuth 2.0 that has it; null: the legacy API. */
+  readonly client_id: string | null
   readonly kind: UserKind
   readonly deactivated: number
   readonly locked: number
@@ -21,8 +23,8 @@ export interface SessionRow {
 /** The session behind an access token, with what decides whether its user may act. */
 export async function sessionByToken(db: Database, tokenHash: Uint8Array): Promise<SessionRow | undefined> {
   const rows =
-    await db.read<SessionRow>(sql`SELECT s.session, s.user_id, s.device_id, s.expires_ts, s.family, s.used, u.kind,
-      u.deactivated, u.locked, u.suspended
+    await db.read<SessionRow>(sql`SELECT s.session, s.user_id, s.device_id, s.expires_ts, s.family, s.used, s.client_id,
+      u.kind, u.deactivated, u.locked, u.suspended
     FROM sessions s JOIN users u ON u.user_id = s.user_id WHERE s.token_hash = ${tokenHash}`)
   return rows[0]
 }

@@ -1,14 +1,11 @@
 import { Type } from '@sinclair/typebox'
-import { unbindAll } from '../../actions/bind-threepid.ts'
+import { closeAccount } from '../../actions/close-account.ts'
 import { checkPassword } from '../../actions/create-account.ts'
-import { deactivate } from '../../actions/deactivate.ts'
-import { evacuateUser } from '../../actions/evacuate-user.ts'
 import { provedBySession } from '../../actions/proved-threepid.ts'
 import { resetPassword } from '../../actions/reset-password.ts'
 import { setPassword } from '../../actions/set-password.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
-import { threepidsOf } from '../../store/threepids.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { IdServer } from '../texts.ts'
@@ -80,10 +77,7 @@ export const deactivateAccount = endpoint({
   async handle(app, { user, body }) {
     const ghost = user.appservice !== undefined && user.appservice === app.appservices.ownerOfUser(user.userId)
     if (!ghost) await confirmUser(app, user, { endpoint: 'POST /account/deactivate', body })
-    const addresses = await threepidsOf(app.db, user.userId)
-    await deactivate(app, user.userId, body.erase === true)
-    await evacuateUser(app, { userId: user.userId }, () => undefined)
-    const unbound = await unbindAll(app, user.userId, addresses, body.id_server)
+    const unbound = await closeAccount(app, user.userId, body.erase === true, body.id_server)
     return { id_server_unbind_result: unbound ? 'success' : 'no-support' }
   },
 })

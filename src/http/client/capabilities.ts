@@ -14,9 +14,10 @@ export const getCapabilities = endpoint({
         default: app.config.room_server.default_room_version,
         available: Object.fromEntries([...ROOM_VERSIONS.keys()].map((id) => [id, 'stable'])),
       },
-      'm.change_password': { enabled: true },
-      'm.3pid_changes': { enabled: addressStages(app).length > 0 },
-      'm.get_login_token': { enabled: app.config.client_api.get_login_token.enabled },
+      // Who is in by OAuth 2.0 cannot confirm that it is them in the client, which these take.
+      'm.change_password': { enabled: user.oauth !== true },
+      'm.3pid_changes': { enabled: user.oauth !== true && addressStages(app).length > 0 },
+      'm.get_login_token': { enabled: user.oauth !== true && app.config.client_api.get_login_token.enabled },
       'm.profile_fields': { enabled: true },
       'm.set_displayname': { enabled: true },
       'm.set_avatar_url': { enabled: true },

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { CROSS_SIGNING_RESET } from '../../actions/approve-reset.ts'
 import { planCrossSigning, uploadCrossSigning } from '../../actions/upload-cross-signing.ts'
 import { type SignedKey, uploadSignatures } from '../../actions/upload-signatures.ts'
 import type { KeyUsage } from '../../core/cross-signing.ts'
@@ -8,6 +9,7 @@ import { MatrixError } from '../../core/matrix-error.ts'
 import { confirmUser } from '../confirm-user.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
 import { mapOf } from '../map-of.ts'
+import { approveReset } from '../oauth/account-url.ts'
 import { Auth } from '../uia.ts'
 
 /** Keys signed in one upload. */
@@ -26,7 +28,7 @@ export const uploadCrossSigningKeys = endpoint({
     self_signing_key: Type.Optional(Type.Object({})),
     user_signing_key: Type.Optional(Type.Object({})),
   }),
-  async handle(app, { user, body }) {
+  async handle(app, { user, body, raw }) {
     const keys = [
       ['master', body.master_key],
       ['self_signing', body.self_signing_key],
@@ -36,7 +38,9 @@ export const uploadCrossSigningKeys = endpoint({
     for (const [usage, key] of keys) if (key !== undefined) upload.set(usage, key as JsonObject)
     const plan = await planCrossSigning(app, user.userId, upload)
     if (plan.replaces && user.appservice === undefined) {
-      await confirmUser(app, user, { endpoint: 'POST /keys/device_signing/upload', body })
+      const call = { endpoint: CROSS_SIGNING_RESET, body }
+      if (user.oauth === true) await approveReset(app, user, raw, call)
+      else await confirmUser(app, user, call)
     }
     await uploadCrossSigning(app, plan)
     return {}

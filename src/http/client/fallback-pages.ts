@@ -9,7 +9,7 @@ import { providersOf } from '../confirm-user.ts'
 import { endpoint } from '../endpoint.ts'
 import { formFields, type PageNeeds, readForm, sendPage, withPages } from '../pages.ts'
 import { RegistrationToken } from '../texts.ts'
-import { type Stage, tryStage } from '../uia-stages.ts'
+import { type PageStage, type Stage, tryStage } from '../uia-stages.ts'
 
 const GOOGLE_SCRIPT = 'https://www.google.com/recaptcha/api.js'
 const CAPTCHA_FIELD = 'g-recaptcha-response'
@@ -67,7 +67,9 @@ export const submitFallbackPage = endpoint({
 
 const DONE = { title: 'Thank you' }
 
-const TITLES: Readonly<Record<Stage, string>> = {
+type FallbackStage = Exclude<Stage, PageStage>
+
+const TITLES: Readonly<Record<FallbackStage, string>> = {
   'm.login.dummy': 'Go on',
   'm.login.email.identity': 'Confirm your address',
   'm.login.msisdn': 'Confirm your number',
@@ -78,9 +80,9 @@ const TITLES: Readonly<Record<Stage, string>> = {
   'm.login.terms': 'Terms',
 }
 
-function stageNamed(name: string): Stage {
+function stageNamed(name: string): FallbackStage {
   if (!Object.hasOwn(TITLES, name)) throw new MatrixError('M_NOT_FOUND', 'There is no page for this step.')
-  return name as Stage
+  return name as FallbackStage
 }
 
 async function openSession(app: App, id: string): Promise<OpenUia> {
@@ -95,7 +97,12 @@ interface Shown {
   readonly sent?: SentMessage | undefined
 }
 
-async function showStage(app: App, reply: FastifyReply, stage: Stage, { fault, sent }: Shown = {}): Promise<void> {
+async function showStage(
+  app: App,
+  reply: FastifyReply,
+  stage: FallbackStage,
+  { fault, sent }: Shown = {},
+): Promise<void> {
   const { client_api: config } = app.config
   const script = config.recaptcha_api_js_url || GOOGLE_SCRIPT
   const data = {
@@ -127,7 +134,7 @@ function captchaSources(script: string): string[] {
   return script === GOOGLE_SCRIPT ? [origin, 'https://www.gstatic.com'] : [origin]
 }
 
-function readAuth(app: App, stage: Stage, bytes: unknown): Static<typeof Form> & { response?: string } {
+function readAuth(app: App, stage: FallbackStage, bytes: unknown): Static<typeof Form> & { response?: string } {
   const { recaptcha_form_field: captcha, terms } = app.config.client_api
   const fields = formFields(bytes)
   if (stage === 'm.login.recaptcha') return { response: fields.get(captcha || CAPTCHA_FIELD) ?? '' }

@@ -13,6 +13,7 @@ import type { Identity } from '../../remote/identity-provider.ts'
 import { userOfExternalId } from '../../store/sso.ts'
 import { endpoint } from '../endpoint.ts'
 import { foldAscii } from '../identifiers.ts'
+import { openAccount } from '../oauth/account-pages.ts'
 import { askForConsent } from '../oauth/consent.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'
 import { browserOf, callbackOf, goTo, markBrowser, providerNamed, publicUrl, type Visitor } from '../sso.ts'
@@ -119,6 +120,7 @@ async function confirmUser(app: App, { reply }: Visitor, { uia: id, provider, id
 
 async function goOn(app: App, visitor: Visitor, userId: UserId, destination: Destination): Promise<void> {
   if ('redirectUrl' in destination) return toClient(app, visitor, { userId, ...destination })
+  if ('account' in destination) return openAccount(app, visitor, destination.account, userId)
   await askForConsent(app, visitor, destination.authorization, userId)
 }
 

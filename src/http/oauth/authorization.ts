@@ -1,5 +1,4 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { checkCredentials } from '../../actions/log-in.ts'
 import { type AuthorizationRequest, rememberStep, stepOf } from '../../actions/sso-session.ts'
 import { departTo } from '../../actions/visit-provider.ts'
 import type { App } from '../../app.ts'
@@ -7,14 +6,11 @@ import { MatrixError } from '../../core/matrix-error.ts'
 import { OAuthError } from '../../core/oauth/error.ts'
 import { isRegistered, placeOf } from '../../core/oauth/redirect-uri.ts'
 import { readScope } from '../../core/oauth/scope.ts'
-import type { UserRow } from '../../store/users.ts'
 import { endpoint } from '../endpoint.ts'
-import { accountIn } from '../identifiers.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'
 import { browserOf, callbackOf, goTo, markBrowser, providerNamed, type Visitor } from '../sso.ts'
-import { UserName } from '../texts.ts'
 import { answerTo, askForConsent } from './consent.ts'
-import { clientOf, LOGIN_PATH, Session, showLogin, showSignUp } from './pages.ts'
+import { clientOf, LOGIN_PATH, LoginForm, Session, showLogin, showSignUp, userByPassword } from './pages.ts'
 import { hasOAuth, OAUTH_PATH } from './reply.ts'
 import { ClientId, Redirect } from './token.ts'
 
@@ -35,12 +31,6 @@ const Request = Type.Object({
   prompt: word,
 })
 type Request = Static<typeof Request>
-
-const LoginForm = Type.Object({
-  session: Type.String({ maxLength: 255 }),
-  user: UserName,
-  password: Type.String({ maxLength: 512 }),
-})
 
 const shared = { auth: 'none', when: hasOAuth, rateLimit: 'login' } as const
 
@@ -144,20 +134,4 @@ async function refuse(app: App, { raw, reply }: Visitor, query: Request, error: 
   const url = answerTo(app, raw, { redirectUri, responseMode, state }, answer)
   const link = { url, label: `Back to ${placeOf(redirectUri)}` }
   await sendPage(app, reply, 'message', { title: 'This did not work', text: error.message, link }, { status: 400 })
-}
-
-async function userByPassword(app: App, name: string, password: string): Promise<UserRow | MatrixError> {
-  const address = !name.startsWith('@') && name.includes('@')
-  const user = { type: 'm.id.user', user: name }
-  const identifier = address ? { type: 'm.id.thirdparty', medium: 'email', address: name } : user
-  try {
-    const userId = await accountIn(app, { identifier })
-    // By account too: who guesses has many addresses.
-    app.live.rateLimiter.check(userId, 'login')
-    return await checkCredentials(app, userId, password)
-  } catch (error) {
-    const wrong = ['M_FORBIDDEN', 'M_INVALID_PARAM', 'M_USER_DEACTIVATED']
-    if (error instanceof MatrixError && wrong.includes(error.errcode)) return error
-    throw error
-  }
 }

@@ -2,6 +2,7 @@ import type { App } from '../../app.ts'
 import { GRANT_TYPES } from '../../core/oauth/client.ts'
 import { endpoint } from '../endpoint.ts'
 import { publicUrl } from '../sso.ts'
+import { ACCOUNT_PATH, ACTIONS } from './account-url.ts'
 import { hasOAuth, OAUTH_PATH } from './reply.ts'
 
 /** Client-Server API, "Server metadata discovery"; RFC 8414. It names what works, and nothing else. */
@@ -32,6 +33,8 @@ function metadataAt(app: App, url: string): object {
     token_endpoint_auth_methods_supported: ['none'],
     revocation_endpoint_auth_methods_supported: ['none'],
     authorization_response_iss_parameter_supported: true,
+    account_management_uri: `${url}${ACCOUNT_PATH}`,
+    account_management_actions_supported: ACTIONS,
     ...(app.config.client_api.registration_disabled ? {} : { prompt_values_supported: ['create'] }),
   }
 }
