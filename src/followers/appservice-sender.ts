@@ -1,7 +1,7 @@
 import { write } from '../actions/write.ts'
 import type { App } from '../app.ts'
 import type { Sql } from '../db/sql.ts'
-import type { SignOfLife } from '../live/appservice-signs.ts'
+import { type SignOfLife, signIn } from '../live/appservice-signs.ts'
 import type { Appservice } from '../live/appservices.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import {
@@ -73,11 +73,16 @@ export async function startAppserviceSender(app: App, lease: Lease): Promise<Fol
   const startAll = () => {
     for (const { pace } of listeners) pace.start()
   }
+  const reviveAll = (id: string, sign: SignOfLife) => {
+    for (const listener of listeners) if (listener.appservice.id === id) revive(listener, sign)
+  }
   const stopListening = [
     app.db.onGrown(startAll),
     app.live.typing.onChange(startAll),
-    app.live.appserviceSigns.onSign((id, sign) => {
-      for (const listener of listeners) if (listener.appservice.id === id) revive(listener, sign)
+    app.live.appserviceSigns.onSign(reviveAll),
+    app.db.onTold((text) => {
+      const sign = signIn(text)
+      if (sign !== undefined) reviveAll(sign.appserviceId, sign.sign)
     }),
   ]
   startAll()

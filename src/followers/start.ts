@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { startAppserviceSender } from './appservice-sender.ts'
 import { startFederationSender } from './federation-sender.ts'
 import type { Follower } from './follower.ts'
+import { forwardSigns } from './forward-signs.ts'
 import { forwardToSender } from './forward-to-sender.ts'
 import { inOneProcess } from './lease.ts'
 import { startPartialRooms } from './partial-rooms.ts'
@@ -16,7 +17,8 @@ export async function startFollowers(app: App): Promise<Follower> {
   const search = await inOneProcess(app, 'search-index', (lease) => startSearchIndex(app, lease))
   const push = await inOneProcess(app, 'push', (lease) => startPush(app, lease))
   const appservices = await inOneProcess(app, 'appservices', (lease) => startAppserviceSender(app, lease))
-  const followers = [fillUserDirectory(app), search, push, appservices, ...(await startFederation(app))]
+  const signs = stoppedBy(forwardSigns(app, appservices.held))
+  const followers = [fillUserDirectory(app), search, push, signs, appservices, ...(await startFederation(app))]
   return {
     async idle() {
       for (const follower of followers) await follower.idle()
@@ -33,6 +35,9 @@ async function startFederation(app: App): Promise<readonly Follower[]> {
   const members = await inOneProcess(app, 'partial-rooms', () => startPartialRooms(app))
   const inbox = await inOneProcess(app, 'staged-inbox', () => startStagedInbox(app))
   const lists = await inOneProcess(app, 'stale-device-lists', () => startStaleDeviceLists(app))
-  const stopForwarding = forwardToSender(app, sender.held)
-  return [{ idle: async () => undefined, stop: async () => stopForwarding() }, members, inbox, sender, lists]
+  return [stoppedBy(forwardToSender(app, sender.held)), members, inbox, sender, lists]
+}
+
+function stoppedBy(stop: () => void): Follower {
+  return { idle: async () => undefined, stop: async () => stop() }
 }

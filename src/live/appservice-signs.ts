@@ -20,3 +20,14 @@ export function createAppserviceSigns(): AppserviceSigns {
     },
   }
 }
+
+/** A sign, as a process tells it the one that sends transactions. */
+export function signText(appserviceId: string, sign: SignOfLife): string {
+  return `appservice ${sign} ${appserviceId}`
+}
+
+/** The sign that a process told; undefined for a text about something else. */
+export function signIn(text: string): { readonly appserviceId: string; readonly sign: SignOfLife } | undefined {
+  const [, sign, appserviceId] = /^appservice (heard|reached) (.+)$/s.exec(text) ?? []
+  return appserviceId === undefined ? undefined : { appserviceId, sign: sign as SignOfLife }
+}

@@ -210,6 +210,38 @@ eachEngine((engine, fresh) => {
       expect(server.app.clock.now()).toBeLessThan(before.retryAt)
     }))
 
+  test.runIf(engine === 'postgres')('one that another process reaches, or hears of, is told at once', () =>
+    running(async () => {
+      const appservice = await bridge()
+      const uri = uriOf(await fresh())
+      const [sending, other] = [await start(uri, appservice.url), await start(uri, appservice.url)]
+      const ghost = await ghostOf(sending, '_bridge_ann')
+      appservice.answer(undefined)
+      await ghost.createRoom()
+      appservice.onQuery(async () => 200)
+      const ask = (method: string, path: string, body?: object) =>
+        other.call(method, `/_matrix/client/${path}`, { token: AS_TOKEN, ...(body && { body }) })
+      await appservice.until(() => appservice.tries.length > 0)
+      // Each failure doubles the pause: soon no try falls into this test but those that it asks for.
+      for (let n = 0; n < 6; n++) {
+        await sending.followers.idle()
+        const tries = appservice.tries.length
+        other.app.live.appserviceSigns.note('bridge', 'reached')
+        await appservice.until(() => appservice.tries.length > tries)
+      }
+      await sending.followers.idle()
+      const tries = appservice.tries.length
+      await ask('GET', 'v3/account/whoami')
+      await appservice.until(() => appservice.tries.length === tries + 1)
+      await sending.followers.idle()
+      const rows = await other.app.db.read<{ retry_at: number }>(sql`SELECT retry_at FROM appservice_transactions`)
+      appservice.answer(200)
+      expect((await ask('POST', 'v1/appservice/bridge/ping', {})).status).toBe(200)
+      await appservice.until(() => appservice.taken().length > 0)
+      expect(other.app.clock.now()).toBeLessThan(rows[0]!.retry_at)
+    }),
+  )
+
   test('who types, what is read, presence, messages to devices and keys come if the registration asks', () =>
     running(async () => {
       const appservice = await bridge()
