@@ -58,7 +58,7 @@ export async function followEvent(app: App, draft: Draft, event: VerifiedEvent):
   const ends = new Set(tip.heads.map((head) => head.eventId))
   if (ends.size !== new Set(event.prevEvents).size || !event.prevEvents.every((id) => ends.has(id))) return undefined
   const authority = await authorityOf(app, draft, event)
-  if (authority.known !== undefined && authority.known.outlier === 0) return { outcome: 'known' }
+  if (authority.known !== undefined && authority.known.outlier === 0) return asBefore(authority.known)
   if (authority.missing.length > 0) return undefined
   const verdict = judge(authority, event)
   const now = verdict.allowed ? authorise(tip.version, event, await currentState(app, draft, event)) : verdict
@@ -85,7 +85,7 @@ export async function mergeEvent(
 ): Promise<Merged> {
   const { tip } = draft
   const authority = await authorityOf(app, draft, event)
-  if (authority.known !== undefined && authority.known.outlier === 0) return { outcome: 'known' }
+  if (authority.known !== undefined && authority.known.outlier === 0) return asBefore(authority.known)
   const parents = (await pdusById(app.db, event.prevEvents)).filter((row) => row.outlier === 0 && row.room === tip.room)
   const prevMissing = event.prevEvents.filter((id) => !parents.some((row) => row.event_id === id))
   if (authority.missing.length > 0 || prevMissing.length > statesBefore.length)
@@ -109,6 +109,12 @@ export async function mergeEvent(
   if (!(await isRecommended(app, draft, event))) return softFail(app, draft, place, current)
   await accept(app, draft, place, before)
   return { outcome: 'accepted' }
+}
+
+/** An event that is in the room, or was refused: it stays so, however often it comes. */
+function asBefore({ rejected, soft_failed: softFailed }: PduRow): Merged {
+  if (rejected === 1) return { outcome: 'rejected', reason: 'it was refused before' }
+  return softFailed === 1 ? { outcome: 'soft_failed', reason: 'it was refused before' } : { outcome: 'known' }
 }
 
 interface Authority {

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { buildEvent } from '../../../src/core/event.ts'
+import type { RoomId, UserId } from '../../../src/core/ids.ts'
+import { roomVersion } from '../../../src/core/room-version.ts'
 import { federationPath } from '../../../src/remote/ask-server.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
@@ -208,3 +211,31 @@ describe('members of other servers', () => {
     },
   )
 })
+
+test.each(['knock', 'join'] as const)(
+  'a %s that was refused stays refused, and shows nothing of the room',
+  async (membership) => {
+    const roomId = await alice.createRoom({ name: 'Secret', room_version: '11' })
+    const event = buildEvent(
+      roomVersion('11')!,
+      {
+        roomId: roomId as RoomId,
+        type: 'm.room.member',
+        stateKey: bob.userId,
+        sender: bob.userId as UserId,
+        content: { membership },
+        originServerTs: b.app.clock.now(),
+        depth: 1,
+        prevEvents: [],
+        authEvents: [],
+      },
+      b.app.serverName,
+      b.app.key,
+    )
+    const version = membership === 'join' ? 'v2' : 'v1'
+    const uri = `/_matrix/federation/${version}/send_${membership}/${encodeURIComponent(roomId)}/${event.eventId}`
+    const send = () => network.ask(b, 'a.example', { method: 'PUT', uri, content: event.pdu })
+    for (let time = 0; time < 2; time++)
+      await expect(send()).rejects.toMatchObject({ status: 403, errcode: 'M_FORBIDDEN' })
+  },
+)
