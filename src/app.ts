@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Blobs } from './blobs/blobs.ts'
 import type { Thumbnailer } from './blobs/thumbnailer.ts'
 import type { Config } from './config/schema.ts'
-import type { EventId, RoomId, ServerName } from './core/ids.ts'
+import type { EventId, ServerName } from './core/ids.ts'
 import type { JsonObject } from './core/json.ts'
 import type { SignatureCheck, SigningKey } from './core/keys.ts'
 import type { LongText } from './core/long-text.ts'
@@ -117,7 +117,6 @@ export interface App {
     /** PDUs on their way into rooms, by room id. */
     readonly inbox: Turns
     /** Who let us into a room whose members are still on their way, and when, in monotonic milliseconds. */
-    readonly residents: Map<RoomId, { readonly server: ServerName; readonly since: number }>
     /** Members of rooms that were joined without them, on their way, by room id. */
     readonly completing: Turns
     readonly destinations: Destinations

@@ -193,7 +193,6 @@ function besideOf(
 function remembered() {
   return {
     sentMembers: createSentMembers(),
-    residents: new Map(),
     sightings: createSightings(),
     uploads: createUploads(),
     appserviceSigns: createAppserviceSigns(),

@@ -12,8 +12,11 @@ import { serverIsIn, serversIn } from '../store/room-servers.ts'
 import {
   addToWholeState,
   countMembers,
+  forgetResident,
   joinedServers,
+  membersAreComing,
   membersAreKnown,
+  residentOf,
   serversGone,
   type WholeState,
   wholeStateOf,
@@ -31,7 +34,7 @@ const BATCH_MEMBERS = 100
 
 /**
  * Who let us in tells the members, as it has told the rest of the state; another server may tell what it likes. Only
- * when it has been silent for so long, or this process does not know it, the others are asked.
+ * when it has been silent for so long, the others are asked.
  */
 const RESIDENT_ALONE_MS = 600_000
 
@@ -53,7 +56,7 @@ export async function completeRoom(app: App, roomId: RoomId): Promise<void> {
   // Whoever left again needs no members, and nobody would tell us.
   const away = state === undefined || !(await serverIsIn(app.db, room.room, app.serverName))
   if (away || (await fetchMembers(app, room, { room: room.room, roomId, version, server: app.serverName }, state))) {
-    await finish(app, room)
+    await finish(app, room, state)
     startInbox(app, roomId)
   }
 }
@@ -63,13 +66,12 @@ async function fetchMembers(app: App, room: RoomRow, source: Source, state: Whol
     if (app.live.completing.closed) return false
     try {
       const told = await storeWholeState(app, { ...source, server }, state.join)
-      await addMembers(
+      return await addMembers(
         app,
         room,
         state,
         told.state.map((id) => told.stored.get(id)!),
       )
-      return !app.live.completing.closed
     } catch (error) {
       if (!(error instanceof Unreachable || error instanceof Refused || error instanceof MatrixError)) throw error
       app.log.info(
@@ -81,17 +83,19 @@ async function fetchMembers(app: App, room: RoomRow, source: Source, state: Whol
   return false
 }
 
-async function serversToAsk(app: App, { room, room_id: roomId }: RoomRow): Promise<ServerName[]> {
-  const resident = app.live.residents.get(roomId)
-  if (resident !== undefined && app.clock.monotonic() - resident.since < RESIDENT_ALONE_MS) return [resident.server]
+async function serversToAsk(app: App, { room }: RoomRow): Promise<ServerName[]> {
+  const resident = await residentOf(app.db, room)
+  if (resident !== undefined && app.clock.now() - resident.since < RESIDENT_ALONE_MS) return [resident.server]
   const others = (await serversIn(app.db, room)).filter((server) => server !== app.serverName)
   // Others each time: the first ones may all be gone for good.
   const first = others.length > SERVERS_MAX ? app.random.bytes(4).readUInt32BE() % others.length : 0
   return [...others.slice(first), ...others.slice(0, first)].slice(0, SERVERS_MAX)
 }
 
-async function addMembers(app: App, room: RoomRow, state: WholeState, events: readonly number[]): Promise<void> {
-  for (let start = 0; start < events.length && !app.live.completing.closed; start += BATCH_MEMBERS) {
+/** False when it was cut off, or another process had them all: from then on they come and go. */
+async function addMembers(app: App, room: RoomRow, state: WholeState, events: readonly number[]): Promise<boolean> {
+  for (let start = 0; start < events.length; start += BATCH_MEMBERS) {
+    if (app.live.completing.closed) return false
     const rows = await pdusByNumber(app.db, events.slice(start, start + BATCH_MEMBERS))
     const lacking = rows.filter(
       ({ type, state_key: member, rejected }) =>
@@ -103,8 +107,10 @@ async function addMembers(app: App, room: RoomRow, state: WholeState, events: re
       lacking.map((row) => row.event),
     )
     writes.push(...memberRows(room.room, lacking.map(entryOfRow), logPosition(0)))
-    await write(app, { guards: [], writes, log: [LOG_ROW] })
+    const batch = { guards: [membersAreComing(room.room, state)], writes, log: [LOG_ROW] }
+    if ((await write(app, batch)) === undefined) return false
   }
+  return !app.live.completing.closed
 }
 
 /** Gives the batch a position, and concerns nobody: clients hear of the members when all are there. */
@@ -115,11 +121,16 @@ function entryOfRow(row: PduRow): StateEntry {
 }
 
 /** The room is whole: servers that have no members are not in it, whatever the answer to the join said. */
-async function finish(app: App, { room, room_id: roomId }: RoomRow): Promise<void> {
+async function finish(app: App, { room, room_id: roomId }: RoomRow, state: WholeState | undefined): Promise<void> {
   const servers = new Set<ServerName>(await joinedServers(app.db, room))
-  const writes = [serversGone(room, [...servers], logPosition(0)), countMembers(room), membersAreKnown(room)]
-  await write(app, { guards: [], writes, log: [{ kind: MEMBERS_KNOWN, room }] })
+  const writes = [
+    serversGone(room, [...servers], logPosition(0)),
+    countMembers(room),
+    membersAreKnown(room),
+    forgetResident(room),
+  ]
+  const guards = [membersAreComing(room, state)]
+  if ((await write(app, { guards, writes, log: [{ kind: MEMBERS_KNOWN, room }] })) === undefined) return
   app.live.states.clear()
-  app.live.residents.delete(roomId)
   app.log.info({ room: roomId, servers: servers.size }, 'all members of the room are known')
 }

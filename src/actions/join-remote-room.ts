@@ -87,7 +87,6 @@ async function enter(app: App, entrance: Entrance): Promise<void> {
   const servers = own(answer, 'members_omitted') === true ? serversIn(answer, server) : undefined
   await takeOverRoom(app, { room, roomId: join.roomId, version, join: event, state: numbers, servers })
   if (servers === undefined) return
-  app.live.residents.set(join.roomId, { server, since: app.clock.monotonic() })
   const late = new Promise<void>((resolve) => void app.timers.after(MEMBERS_WAIT_MS, resolve))
   await Promise.race([startCompleting(app, join.roomId), late])
 }

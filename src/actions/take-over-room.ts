@@ -11,8 +11,10 @@ import { type PduRow, pdusByNumber, stateEventOf } from '../store/pdus.ts'
 import { serverJoins } from '../store/room-servers.ts'
 import {
   countMembers,
+  forgetResident,
   knowRoom,
   membersGone,
+  noteResident,
   serversGone,
   takeOverState,
   WHOLE_STATE_NUMBER,
@@ -32,7 +34,7 @@ export interface Takeover {
   readonly join: VerifiedEvent
   /** Numbers of the stored state events before it. */
   readonly state: readonly number[]
-  /** The servers in the room, where the state lacks most members. */
+  /** The servers in the room, where the state lacks most members; first the one that told it. */
   readonly servers?: readonly ServerName[] | undefined
 }
 
@@ -91,7 +93,9 @@ async function drafted(
   const guards = [headsAreStill(room, replaced)]
   const draft: Draft = { isNew: true, tip, writes: [], guards, log: [], events: [] }
   const create = state.get(stateMapKey('m.room.create', ''))
-  const partial = takeover.servers !== undefined
+  const [resident] = takeover.servers ?? []
+  const partial = resident !== undefined
+  draft.writes.push(partial ? noteResident(room, { server: resident, since: app.clock.now() }) : forgetResident(room))
   draft.writes.push(knowRoom({ room, roomId, version: version.id, partial }, create?.event ?? 0, app.clock.now()))
   draft.writes.push(
     ...takeOverState(

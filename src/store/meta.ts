@@ -39,3 +39,7 @@ export function note(key: string, value: string): Sql {
   return sql`INSERT INTO meta (key, value) VALUES (${key}, ${value})
     ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 }
+
+export function dropNote(key: string): Sql {
+  return sql`DELETE FROM meta WHERE key = ${key}`
+}

@@ -1,7 +1,8 @@
 import type { EventId, RoomId, ServerName } from '../core/ids.ts'
-import type { Database } from '../db/database.ts'
+import type { Database, Guard } from '../db/database.ts'
 import type { LogPosition } from '../db/sql.ts'
 import { intList, type Sql, sql, textList } from '../db/sql.ts'
+import { dropNote, note, noted } from './meta.ts'
 import { serverOf } from './server-of.ts'
 
 /**
@@ -63,15 +64,55 @@ export interface WholeState {
 
 /** The last state of the room that came from another server; undefined: there is none. */
 export async function wholeStateOf(db: Database, room: number): Promise<WholeState | undefined> {
-  const [found] = await db.read<{ snapshot: number; event_id: EventId }>(sql`SELECT s.snapshot, e.event_id
-    FROM snapshots s JOIN events e ON e.snapshot = s.snapshot AND e.room = s.room AND e.type = 'm.room.member'
-    WHERE s.room = ${room} AND s.number = ${WHOLE_STATE_NUMBER} AND e.position IS NOT NULL
-    ORDER BY e.position DESC LIMIT 1`)
+  const [found] = await db.read<LastTold>(lastTold(room))
   if (found === undefined) return undefined
   const rows = await db.read<{ state_key: string }>(
     sql`SELECT state_key FROM current_state WHERE room = ${room} AND type = 'm.room.member'`,
   )
   return { snapshot: found.snapshot, join: found.event_id, members: new Set(rows.map((row) => row.state_key)) }
+}
+
+type LastTold = Pick<WholeState, 'snapshot'> & { readonly event_id: EventId }
+
+/** `and`: a further condition. */
+function lastTold(room: number, and = sql`1 = 1`): Sql {
+  return sql`SELECT s.snapshot, e.event_id
+    FROM snapshots s JOIN events e ON e.snapshot = s.snapshot AND e.room = s.room AND e.type = 'm.room.member'
+    WHERE s.room = ${room} AND s.number = ${WHOLE_STATE_NUMBER} AND e.position IS NOT NULL AND ${and}
+    ORDER BY e.position DESC LIMIT 1`
+}
+
+/** Holds while this is the state that the room's members are to come into, and they have not all come. */
+export function membersAreComing(room: number, state: WholeState | undefined): Guard {
+  const partial = sql`EXISTS (SELECT 1 FROM rooms WHERE room = ${room} AND partial_state = 1)`
+  return state === undefined
+    ? { about: `members:${room}`, query: sql`SELECT 1 AS lacking WHERE ${partial}`, expect: [{ lacking: 1 }] }
+    : {
+        about: `members:${room}`,
+        query: lastTold(room, partial),
+        expect: [{ snapshot: state.snapshot, event_id: state.join }],
+      }
+}
+
+/** Who let this server into a room without its members, and when: milliseconds since 1970. */
+export interface Resident {
+  readonly server: ServerName
+  readonly since: number
+}
+
+const residentKey = (room: number) => `resident:${room}`
+
+export async function residentOf(db: Database, room: number): Promise<Resident | undefined> {
+  const text = await noted(db, residentKey(room))
+  return text === undefined ? undefined : (JSON.parse(text) as Resident)
+}
+
+export function noteResident(room: number, resident: Resident): Sql {
+  return note(residentKey(room), JSON.stringify(resident))
+}
+
+export function forgetResident(room: number): Sql {
+  return dropNote(residentKey(room))
 }
 
 /** Adds stored state events to a state that lacked them, below all that changed since. */

@@ -1,13 +1,16 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { startCompleting } from '../../../src/actions/complete-room.ts'
+import { completeRoom, startCompleting } from '../../../src/actions/complete-room.ts'
+import { write } from '../../../src/actions/write.ts'
 import type { RoomId, ServerName } from '../../../src/core/ids.ts'
 import { generateSigningKey, writeKeyPem } from '../../../src/core/keys.ts'
 import { systemRandom } from '../../../src/live/time.ts'
+import { noteResident, residentOf } from '../../../src/store/room-takeover.ts'
+import { roomById } from '../../../src/store/rooms.ts'
 import { eachEngine } from '../../helpers/databases.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
-import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
+import { type Json, logIn, type Session, sessionOf } from '../../helpers/session.ts'
 
 const OTHERS = ['carol', 'dave', 'erin']
 const LAZY = { filter: { room: { state: { lazy_load_members: true } } } }
@@ -86,20 +89,23 @@ eachEngine((engine, fresh) => {
       expect(list.chunk).toHaveLength(OTHERS.length + 2)
     }))
 
-  test('who let us in tells the members; others are asked when it has been silent for long', () =>
+  test('who let us in tells the members, after a restart too; others are asked when it has been silent for long', () =>
     joinedWithoutMembers(
-      async ({ network, b, roomId }) => {
+      async ({ network, b, roomId, startB }) => {
         const asked = () => network.carried.filter(({ uri }) => stateOf(uri)).map(({ destination }) => destination)
         const earlier = asked()
-        network.refuse(() => false)
         network.cut('a.example', true)
-        await startCompleting(b.app, roomId)
+        await b.stop()
+        network.refuse(() => false)
+        const again = await startB()
+        await startCompleting(again.app, roomId)
         expect(asked()).toEqual(earlier)
-        const server = 'a.example' as ServerName
-        b.app.live.residents.set(roomId, { server, since: b.app.clock.monotonic() - 600_001 })
-        await startCompleting(b.app, roomId)
+        const room = (await roomById(again.app.db, roomId))!.room
+        const resident = { server: 'a.example' as ServerName, since: again.app.clock.now() - 600_001 }
+        await write(again.app, { guards: [], writes: [noteResident(room, resident)], log: [] })
+        await startCompleting(again.app, roomId)
         expect(asked()).toEqual([...earlier, '0.example'])
-        expect(b.app.live.residents.size).toBe(0)
+        expect(await residentOf(again.app.db, room)).toBeUndefined()
       },
       async (network, roomId) => {
         // Its name comes first.
@@ -109,6 +115,36 @@ eachEngine((engine, fresh) => {
         await settled(other)
       },
     ))
+
+  test('a process that is late with the members does not put back who left meanwhile', () =>
+    joinedWithoutMembers(async ({ network, a, b, bob, roomId }) => {
+      network.refuse(() => false)
+      let [told, goOn] = [() => {}, () => {}]
+      const isTold = new Promise<void>((resolve) => void (told = resolve))
+      const mayGoOn = new Promise<void>((resolve) => void (goOn = resolve))
+      const { transport } = b.app.remote
+      const slow: typeof transport = {
+        ...transport,
+        async send(request) {
+          const answer = await transport.send(request)
+          told()
+          await mayGoOn
+          return answer
+        },
+      }
+      const late = completeRoom({ ...b.app, remote: { ...b.app.remote, transport: slow } }, roomId)
+      await isTold
+      await completeRoom(b.app, roomId)
+      const dave = await logIn(a, 'dave')
+      await dave.post(`/rooms/${encodeURIComponent(roomId)}/leave`)
+      await settled(a, b)
+      const joined = async () =>
+        Object.keys((await bob.get(`/rooms/${encodeURIComponent(roomId)}/joined_members`)).joined)
+      expect(await joined()).not.toContain(dave.userId)
+      goOn()
+      await late
+      expect(await joined()).not.toContain(dave.userId)
+    }))
 
   test('who does not know the members says so to other servers', () =>
     joinedWithoutMembers(async ({ network, a, alice, roomId }) => {
