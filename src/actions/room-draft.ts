@@ -31,8 +31,13 @@ export async function entryOf(app: App, draft: Draft, type: string, stateKey: st
   const known = tip.state.get(key)
   if (known !== undefined) return known ?? undefined
   if (draft.isNew) return undefined
-  const [row] = await currentAuthRows(app.db, tip.room, [[type, stateKey]])
-  if (row === undefined && type === 'm.room.member') await membersKnown(app, tip.room)
+  const read = () => currentAuthRows(app.db, tip.room, [[type, stateKey]])
+  let [row] = await read()
+  if (row === undefined && type === 'm.room.member') {
+    await membersKnown(app, tip.room)
+    // The last members may have come between the two looks.
+    ;[row] = await read()
+  }
   const found = row === undefined ? null : { event: row.event, value: authEventOf(row, tip.roomId) }
   tip.state.set(key, found)
   return found ?? undefined

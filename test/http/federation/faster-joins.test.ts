@@ -1,9 +1,12 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { completeRoom, startCompleting } from '../../../src/actions/complete-room.ts'
+import { entryOf } from '../../../src/actions/room-draft.ts'
+import { emptyTip } from '../../../src/actions/room-writer.ts'
 import { write } from '../../../src/actions/write.ts'
 import type { RoomId, ServerName } from '../../../src/core/ids.ts'
 import { generateSigningKey, writeKeyPem } from '../../../src/core/keys.ts'
+import { roomVersion } from '../../../src/core/room-version.ts'
 import { systemRandom } from '../../../src/live/time.ts'
 import { noteResident, residentOf } from '../../../src/store/room-takeover.ts'
 import { roomById } from '../../../src/store/rooms.ts'
@@ -120,8 +123,12 @@ eachEngine((engine, fresh) => {
     joinedWithoutMembers(async ({ network, a, b, bob, roomId }) => {
       network.refuse(() => false)
       let [told, goOn] = [() => {}, () => {}]
-      const isTold = new Promise<void>((resolve) => void (told = resolve))
-      const mayGoOn = new Promise<void>((resolve) => void (goOn = resolve))
+      const isTold = new Promise<void>((resolve) => {
+        told = resolve
+      })
+      const mayGoOn = new Promise<void>((resolve) => {
+        goOn = resolve
+      })
       const { transport } = b.app.remote
       const slow: typeof transport = {
         ...transport,
@@ -144,6 +151,29 @@ eachEngine((engine, fresh) => {
       goOn()
       await late
       expect(await joined()).not.toContain(dave.userId)
+    }))
+
+  test('a member who comes just as somebody looks for them is found', () =>
+    joinedWithoutMembers(async ({ network, a, b, alice, roomId }) => {
+      network.refuse(() => false)
+      const { db } = b.app
+      let look = 0
+      const between = new Proxy(db, {
+        get: (target, key) =>
+          key !== 'read'
+            ? Reflect.get(target, key)
+            : async (query: Parameters<typeof db.read>[0]) => {
+                const rows = await db.read(query)
+                if (query.holes.includes(alice.userId) && look++ === 0) await completeRoom(b.app, roomId)
+                return rows
+              },
+      })
+      const { room, version } = (await roomById(db, roomId))!
+      const tip = emptyTip(room, roomVersion(version!)!, roomId)
+      const draft = { isNew: false, tip, writes: [], guards: [], log: [], events: [] }
+      const found = await entryOf({ ...b.app, db: between }, draft, 'm.room.member', alice.userId)
+      expect([look > 0, found?.value.sender]).toEqual([true, alice.userId])
+      await settled(a, b)
     }))
 
   test('who does not know the members says so to other servers', () =>
