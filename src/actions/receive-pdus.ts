@@ -5,11 +5,12 @@ import { type JsonObject, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import type { StateMap } from '../core/state/map.ts'
+import type { Sql } from '../db/sql.ts'
 import { Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
 import { RELAY } from '../store/federation-outbox.ts'
 import { insertGap } from '../store/gaps.ts'
-import { knownInHistory, pdusById, type StagedPdu, stagedPdus, unstagePdu } from '../store/pdus.ts'
+import { knownInHistory, pdusById, type StagedPdu, sendersOfStaged, stagedPdus, unstagePdu } from '../store/pdus.ts'
 import { roomById } from '../store/rooms.ts'
 import { append } from './append.ts'
 import { fromAny, missingBetween, sourcesFor } from './fetch-gap.ts'
@@ -39,46 +40,111 @@ interface StagedArrival extends Arrival {
   readonly receivedTs: number
 }
 
+/** Types of what was looked at, and whether some of it rests on what is not here. */
+export interface TakenIn {
+  readonly types: ReadonlySet<string>
+  readonly lacking: boolean
+}
+
 /**
- * Takes what is staged for a room into its history, in order. An event stays staged while its sender cannot be asked
- * what it rests on, and is taken up again later. One that cannot be placed all the same is dropped: it comes back as
- * the missing predecessor of later ones. Resolves with the types of what was looked at.
+ * Takes what is staged for a room into its history, in order, as far as that needs nothing of other servers: the rest
+ * stays staged for `takeInByAsking`.
  */
-export async function takeInStaged(app: App, roomId: string): Promise<ReadonlySet<string>> {
+export async function takeInStaged(app: App, roomId: string): Promise<TakenIn> {
   const types = new Set<string>()
+  let lacking = false
   for (let after = 0; ; ) {
-    const rows = await stagedPdus(app.db, roomId, after, STAGED_AT_ONCE)
-    const last = rows.at(-1)
-    if (last === undefined) return types
-    after = last.id
-    const room = await roomById(app.db, roomId)
-    const version = roomVersion(room?.version ?? '')
-    if (room === undefined || version === undefined) {
-      await discard(app, rows)
-      return types
-    }
-    // What it rests on may be a member who is not known yet: it waits, and `completeRoom` goes on with it.
-    if (room.partial_state === 1) return types
-    const arrivals = rows
-      .map((row) => ({
-        // It was verified before it was staged.
-        event: parseEvent(version, parseJson(row.pdu) as JsonObject) as VerifiedEvent,
-        server: row.origin as ServerName,
-        staged: row.id,
-        receivedTs: row.received_ts,
-      }))
-      .sort((a, b) => a.event.depth - b.event.depth || a.staged - b.staged)
+    const page = await stagedPage(app, roomId, { after, limit: STAGED_AT_ONCE })
+    if (page === undefined) return { types, lacking }
+    const { source, arrivals } = page
+    after = page.last
     for (const { event } of arrivals) types.add(event.type)
-    const source = { room: room.room, roomId: room.room_id, version }
+    const before = arrivals.flatMap(({ event }) => event.prevEvents)
+    const known = await knownInHistory(app.db, before)
     for (let done = 0; done < arrivals.length; ) {
       const followed = await takeInFollowing(app, roomId, arrivals.slice(done))
+      for (const { event } of arrivals.slice(done, done + followed)) known.add(event.eventId)
       done += followed
       const next = arrivals[done]
       if (followed > 0 || next === undefined) continue
-      await placeOrDrop(app, { ...source, server: next.server }, next)
+      const here = next.event.prevEvents.every((id) => known.has(id))
+      if (here && (await takeIn(app, { ...source, server: next.server }, next))) known.add(next.event.eventId)
+      else lacking = true
       done++
     }
   }
+}
+
+/**
+ * Takes in what is staged for a room and rests on more than is here: that is fetched. While nobody gives it and the
+ * sender cannot be asked, its events stay staged, and are taken up again later. One that cannot be placed all the same
+ * is dropped: it comes back as the missing predecessor of later ones; and then it is the turn of the next sender.
+ * `moved` hears the types of what is staged no more, one sender after the other.
+ */
+export async function takeInByAsking(
+  app: App,
+  roomId: string,
+  moved: (types: ReadonlySet<string>) => Promise<void>,
+): Promise<void> {
+  let senders = await sendersOfStaged(app.db, roomId)
+  while (senders.length > 0 && !app.live.inbox.closed) {
+    const left: ServerName[] = []
+    for (const server of senders) {
+      const types = new Set<string>()
+      if (await takeInOf(app, roomId, server, types)) left.push(server)
+      if (types.size > 0) await moved(types)
+    }
+    senders = left
+  }
+}
+
+/** Of one sender, until one is dropped. Resolves with whether there may be more to do. */
+async function takeInOf(app: App, roomId: string, server: ServerName, types: Set<string>): Promise<boolean> {
+  const page = await stagedPage(app, roomId, { after: 0, limit: STAGED_AT_ONCE, origin: server })
+  if (page === undefined || page.arrivals.length === 0) return false
+  for (const arrival of page.arrivals) {
+    const outcome = app.live.inbox.closed ? 'waits' : await placeOrDrop(app, { ...page.source, server }, arrival)
+    if (outcome === 'waits') return false
+    types.add(arrival.event.type)
+    if (outcome === 'dropped') break
+  }
+  return true
+}
+
+interface StagedPage {
+  readonly source: Omit<Source, 'server'>
+  readonly arrivals: readonly StagedArrival[]
+  /** The last number of the page. */
+  readonly last: number
+}
+
+/** What is staged for a room; undefined: nothing more, or not all of the room's members are known. */
+async function stagedPage(
+  app: App,
+  roomId: string,
+  page: Parameters<typeof stagedPdus>[2],
+): Promise<StagedPage | undefined> {
+  const rows = await stagedPdus(app.db, roomId, page)
+  const last = rows.at(-1)
+  if (last === undefined) return undefined
+  const room = await roomById(app.db, roomId)
+  const version = roomVersion(room?.version ?? '')
+  if (room === undefined || version === undefined) {
+    await discard(app, rows)
+    return undefined
+  }
+  // What it rests on may be a member who is not known yet: it waits, and `completeRoom` goes on with it.
+  if (room.partial_state === 1) return undefined
+  const arrivals = rows
+    .map((row) => ({
+      // It was verified before it was staged.
+      event: parseEvent(version, parseJson(row.pdu) as JsonObject) as VerifiedEvent,
+      server: row.origin as ServerName,
+      staged: row.id,
+      receivedTs: row.received_ts,
+    }))
+    .sort((a, b) => a.event.depth - b.event.depth || a.staged - b.staged)
+  return { source: { room: room.room, roomId: room.room_id, version }, arrivals, last: last.id }
 }
 
 /**
@@ -122,26 +188,41 @@ async function takeInFollowing(app: App, roomId: string, arrivals: readonly Arri
 
 const expectedFailures = [MatrixError, MissingEvents, Unreachable, Refused]
 
-async function placeOrDrop(app: App, source: Source, arrival: StagedArrival): Promise<void> {
+/** False when it rests on what is not here. */
+async function takeIn(app: App, source: Source, arrival: StagedArrival): Promise<boolean> {
+  try {
+    await merge(app, source, arrival, [])
+  } catch (error) {
+    if (error instanceof MissingEvents) return false
+    if (!(error instanceof MatrixError)) throw error
+    await drop(app, source, arrival, error)
+  }
+  return true
+}
+
+type Placing = 'placed' | 'dropped' | 'waits'
+
+/** `waits`: for its sender, and the others of the same one would, too. */
+async function placeOrDrop(app: App, source: Source, arrival: StagedArrival): Promise<Placing> {
   try {
     await place(app, source, arrival, false)
+    return 'placed'
   } catch (error) {
     if (!expectedFailures.some((kind) => error instanceof kind)) throw error
-    const { eventId } = arrival.event
     const waited = app.clock.now() - arrival.receivedTs
     if (error instanceof Unreachable && waited < WAIT_MAX_MS) {
-      app.log.info(
-        { room: source.roomId, event: eventId, reason: error.message },
-        'an event waits for what it rests on',
-      )
-      return
+      const { eventId: event } = arrival.event
+      app.log.info({ room: source.roomId, event, reason: error.message }, 'an event waits for what it rests on')
+      return 'waits'
     }
-    app.log.warn(
-      { room: source.roomId, event: eventId, server: source.server, err: error },
-      'an event cannot be placed',
-    )
-    await write(app, { guards: [], writes: [unstagePdu(arrival.staged)], log: [] })
+    await drop(app, source, arrival, error as Error)
+    return 'dropped'
   }
+}
+
+async function drop(app: App, { roomId, server }: Source, { event, staged }: StagedArrival, err: Error): Promise<void> {
+  app.log.warn({ room: roomId, event: event.eventId, server, err }, 'an event cannot be placed')
+  await write(app, { guards: [], writes: [unstagePdu(staged)], log: [] })
 }
 
 /**
@@ -203,14 +284,12 @@ async function merge(
   statesBefore: readonly StateMap[],
 ): Promise<Merged> {
   let merged: Merged | undefined
-  const known = statesBefore.length === 0 ? new Set<string>() : await knownInHistory(app.db, event.prevEvents)
-  const gaps = statesBefore.length === 0 ? [] : event.prevEvents.filter((id) => !known.has(id))
   await append(
     app,
     source.roomId,
     async (writer) => {
       merged = await writer.merge(event, statesBefore)
-      const writes = gaps.map((id) => insertGap(source.room, event.eventId, id))
+      const writes = statesBefore.length === 0 ? [] : await gapsBefore(app, source, event)
       if (staged !== undefined) writes.push(unstagePdu(staged))
       const told = relay === true && merged.outcome === 'accepted'
       writer.also({ writes, log: told ? [{ kind: RELAY, subject: event.eventId }] : [] })
@@ -218,6 +297,11 @@ async function merge(
     { settled: true },
   )
   return merged!
+}
+
+async function gapsBefore(app: App, { room }: Source, { eventId, prevEvents }: VerifiedEvent): Promise<Sql[]> {
+  const known = await knownInHistory(app.db, prevEvents)
+  return prevEvents.filter((id) => !known.has(id)).map((id) => insertGap(room, eventId, id))
 }
 
 async function discard(app: App, rows: readonly StagedPdu[]): Promise<void> {

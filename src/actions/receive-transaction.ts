@@ -6,14 +6,14 @@ import { type RoomVersion, roomVersion } from '../core/room-version.ts'
 import { DatabaseUnavailable } from '../db/database.ts'
 import type { Sql } from '../db/sql.ts'
 import { answerToTransaction, keepAnswer, transactionIsNewOf } from '../store/federation-inbox.ts'
-import { knownInHistory, stagePdu } from '../store/pdus.ts'
+import { areStaged, knownInHistory, stagePdu } from '../store/pdus.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { type RoomRow, roomById } from '../store/rooms.ts'
 import { serverAclOf } from '../store/server-acl.ts'
 import { expelGuests } from './expel-guests.ts'
 import { isLasting, receiveEdu } from './receive-edu.ts'
 import { receiveOutside } from './receive-outside.ts'
-import { takeInStaged } from './receive-pdus.ts'
+import { takeInByAsking, takeInStaged } from './receive-pdus.ts'
 import { readPdu, type VerifiedEvent, verifyEvent } from './verify-pdu.ts'
 import { write } from './write.ts'
 
@@ -52,7 +52,7 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
   })
   if (done === undefined) return (await answerToTransaction(app.db, origin, txnId)) ?? answer
   const touched = new Set(fresh.map((event) => event.roomId))
-  const placed = Promise.all([...touched].map((roomId) => startInbox(app, roomId)))
+  const placed = takeIn(app, [...touched], fresh)
   const takeInOthers = async () => {
     for (const edu of transaction.edus) if (!isLasting(edu)) await takeInEdu(app, origin, edu)
   }
@@ -71,12 +71,40 @@ async function takeInEdu(app: App, origin: ServerName, edu: JsonValue): Promise<
   }
 }
 
-/** Begins to take in what is staged for the room, unless that is under way. Resolves when nothing of it is left. */
+/** Resolves when the events are where they belong, or nobody knows where that is. */
+async function takeIn(app: App, rooms: readonly RoomId[], events: readonly VerifiedEvent[]): Promise<void> {
+  await Promise.all(rooms.map((roomId) => startInbox(app, roomId)))
+  const ids = events.map((event) => event.eventId)
+  if (await areStaged(app.db, ids)) await Promise.all(rooms.map((roomId) => app.live.inbox.ended(askingKey(roomId))))
+}
+
+/**
+ * Begins to take in what is staged for the room, unless that is under way. What has to be asked for is asked for beside
+ * it: a server that sends what rests on nothing, and answers late, does not hold up the room. Resolves when nothing is
+ * left but that.
+ */
 export function startInbox(app: App, roomId: RoomId): Promise<void> {
   return app.live.inbox.run(roomId, async () => {
-    const types = await takeInStaged(app, roomId)
-    if (types.has('m.room.guest_access')) await expelGuests(app, roomId)
+    const { types, lacking } = await takeInStaged(app, roomId)
+    await follow(app, roomId, types)
+    if (lacking) void startAsking(app, roomId)
   })
+}
+
+function startAsking(app: App, roomId: RoomId): Promise<void> {
+  return app.live.inbox.run(askingKey(roomId), () =>
+    takeInByAsking(app, roomId, async (types) => {
+      await follow(app, roomId, types)
+      // Others may rest on what has come.
+      void startInbox(app, roomId)
+    }),
+  )
+}
+
+const askingKey = (roomId: string) => `${roomId} asking`
+
+async function follow(app: App, roomId: RoomId, types: ReadonlySet<string>): Promise<void> {
+  if (types.has('m.room.guest_access')) await expelGuests(app, roomId)
 }
 
 /** What was found of a PDU. `eventId`: '' if not even that can be read. */

@@ -2,6 +2,8 @@
 export interface Turns {
   /** Runs `work` now, or again after the run under way. Resolves when nothing is due for the key any more. */
   run(key: string, work: () => Promise<void>): Promise<void>
+  /** Resolves when nothing is due for the key any more. */
+  ended(key: string): Promise<void>
   /** Resolves when no run is under way. */
   idle(): Promise<void>
   /** No run begins any more, and those under way are asked to end. Resolves when they did. */
@@ -39,6 +41,7 @@ export function createTurns(failed: (key: string, error: unknown) => void): Turn
       running.set(key, { again: false, done })
       return done
     },
+    ended: (key) => running.get(key)?.done ?? Promise.resolve(),
     idle,
     close() {
       closed = true

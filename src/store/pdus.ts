@@ -1,5 +1,5 @@
 import type { Event } from '../core/event.ts'
-import type { EventId, RoomId } from '../core/ids.ts'
+import type { EventId, RoomId, ServerName } from '../core/ids.ts'
 import { canonicalJson, type JsonObject, parseJson } from '../core/json.ts'
 import type { StateEvent } from '../core/state/resolve.ts'
 import type { Database } from '../db/database.ts'
@@ -102,7 +102,7 @@ export function childrenOf(
     WHERE p.prev_event_id IN ${textList(eventIds)} AND e.rejected = 0 AND e.soft_failed = 0 AND e.outlier = 0`)
 }
 
-/** What a server sent for a room and nobody has looked at yet, oldest first. */
+/** What a server sent for a room and is not in it yet; `origin` undefined: what any server did. Oldest first. */
 export interface StagedPdu {
   readonly id: number
   readonly event_id: EventId
@@ -111,9 +111,27 @@ export interface StagedPdu {
   readonly received_ts: number
 }
 
-export function stagedPdus(db: Database, roomId: string, after: number, limit: number): Promise<StagedPdu[]> {
+export function stagedPdus(
+  db: Database,
+  roomId: string,
+  page: { readonly after: number; readonly limit: number; readonly origin?: ServerName },
+): Promise<StagedPdu[]> {
+  const sentBy = page.origin === undefined ? sql`1 = 1` : sql`origin = ${page.origin}`
   return db.read(sql`SELECT id, event_id, origin, pdu, received_ts FROM staged_pdus
-    WHERE room_id = ${roomId} AND id > ${after} ORDER BY id LIMIT ${limit}`)
+    WHERE room_id = ${roomId} AND id > ${page.after} AND ${sentBy} ORDER BY id LIMIT ${page.limit}`)
+}
+
+export async function sendersOfStaged(db: Database, roomId: string): Promise<ServerName[]> {
+  const rows = await db.read<{ origin: ServerName }>(
+    sql`SELECT origin FROM staged_pdus WHERE room_id = ${roomId} GROUP BY origin ORDER BY MIN(id)`,
+  )
+  return rows.map((row) => row.origin)
+}
+
+/** Whether some of the events are staged still. */
+export async function areStaged(db: Database, eventIds: readonly EventId[]): Promise<boolean> {
+  const rows = await db.read(sql`SELECT id FROM staged_pdus WHERE event_id IN ${textList(eventIds)} LIMIT 1`)
+  return rows.length > 0
 }
 
 /** The rooms for which something waits that was received before a time, or just then; milliseconds since 1970. */

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { joinRemoteRoom } from '../../../src/actions/join-remote-room.ts'
 import { startInbox } from '../../../src/actions/receive-transaction.ts'
-import type { RoomId, ServerName, UserId } from '../../../src/core/ids.ts'
-import { ROOM_VERSIONS } from '../../../src/core/room-version.ts'
+import { buildEvent } from '../../../src/core/event.ts'
+import type { EventId, RoomId, ServerName, UserId } from '../../../src/core/ids.ts'
+import { ROOM_VERSIONS, roomVersion } from '../../../src/core/room-version.ts'
 import { sql } from '../../../src/db/sql.ts'
+import { knownInHistory } from '../../../src/store/pdus.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'
 import type { TestServer } from '../../helpers/server.ts'
 import { type Json, type Session, sessionOf } from '../../helpers/session.ts'
@@ -191,6 +193,57 @@ describe('a room on two servers', () => {
       startInbox(b.app, roomId as RoomId)
       await settled(b)
       expect(await bodies(bob, roomId)).toEqual([...missed, 'seen'])
+    })
+
+    test('what rests on nothing, and whose server answers late, does not hold up the others', async () => {
+      const evil = await network.start('evil.example')
+      const mallory = sessionOf(evil, await evil.register('mallory'))
+      await joinFrom(mallory, evil, roomId)
+      await settled(a, b, evil)
+      const { send } = network.transport
+      let answer = () => {}
+      const asked = new Promise<void>((isAsked) => {
+        const late = new Promise<void>((resolve) => {
+          answer = resolve
+        })
+        network.transport.send = async (request) => {
+          if (request.destination === 'evil.example' && request.uri.includes('/get_missing_events/')) {
+            isAsked()
+            await late
+          }
+          return send(request)
+        }
+      })
+      const [create] = await pdusOf((await stateOf(bob, roomId))['m.room.create ']!)
+      const junk = Array.from({ length: 3 }, (_, index) =>
+        buildEvent(
+          roomVersion(create.content.room_version)!,
+          {
+            roomId: roomId as RoomId,
+            type: 'm.room.message',
+            stateKey: null,
+            sender: mallory.userId as UserId,
+            content: { body: `junk ${index}` },
+            originServerTs: evil.app.clock.now(),
+            depth: 1,
+            prevEvents: [`$${'x'.repeat(42)}${index}` as EventId],
+            authEvents: [],
+          },
+          evil.app.serverName,
+          evil.app.key,
+        ),
+      )
+      const content = { pdus: junk.map(({ pdu }) => pdu), edus: [] }
+      await network.ask(evil, 'b.example', { method: 'PUT', uri: '/_matrix/federation/v1/send/junk', content })
+      await asked
+      const said = await alice.send(roomId, 'said meanwhile')
+      await a.followers.idle()
+      await startInbox(b.app, roomId as RoomId)
+      expect((await knownInHistory(b.app.db, [said])).has(said as EventId)).toBe(true)
+      answer()
+      await settled(b)
+      expect(await bodies(bob, roomId)).toEqual(['said meanwhile'])
+      expect(await b.app.db.read(sql`SELECT event_id FROM staged_pdus`)).toEqual([])
     })
 
     test('what stands before its join, and comes all the same, changes nothing', async () => {
