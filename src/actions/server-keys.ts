@@ -3,7 +3,7 @@ import type { ServerName } from '../core/ids.ts'
 import { canonicalJson, isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
 import { keyCountsAt, readServerKeys, type ServerKey } from '../core/server-keys.ts'
 import { jsonSignatureHolds } from '../core/sign.ts'
-import { keepServerKey, keysOfServer } from '../store/server-keys.ts'
+import { forgetOldestKeys, keepServerKey, keysOfServer } from '../store/server-keys.ts'
 import { write } from './write.ts'
 
 /** A server that did not answer is asked for its keys again after this time. */
@@ -11,7 +11,11 @@ const PAUSE_MS = 60_000
 /** One that did, whatever it said: anybody may send requests with keys that it never had, in its name. */
 const PAUSE_ANSWERED_MS = 5_000
 const TIMEOUT_MS = 10_000
-const ANSWER_BYTES_MAX = 1_048_576
+const NOTARY_BYTES_MAX = 1_048_576
+/** Of one server's answer: some hundred keys. It is kept with each of the current ones, whoever names the server. */
+const ANSWER_BYTES_MAX = 32_768
+/** Keys of one server that are kept, the newest. */
+const KEYS_KEPT = 200
 const KEY_PATH = '/_matrix/key/v2/server'
 
 /**
@@ -86,7 +90,7 @@ type Notary = App['config']['federation_api']['key_perspectives'][number]
 async function fromNotary(app: App, notary: Notary, server: ServerName): Promise<readonly ServerKey[] | undefined> {
   const uri = `/_matrix/key/v2/query/${encodeURIComponent(server)}`
   const request = { destination: notary.server_name as ServerName, method: 'GET', uri, headers: {} }
-  const reply = await app.remote.transport.send({ ...request, timeoutMs: TIMEOUT_MS, maxBytes: ANSWER_BYTES_MAX })
+  const reply = await app.remote.transport.send({ ...request, timeoutMs: TIMEOUT_MS, maxBytes: NOTARY_BYTES_MAX })
   const answer = reply.status === 200 ? parseJson(reply.body) : undefined
   const answers = isObject(answer) ? own(answer, 'server_keys') : undefined
   for (const item of Array.isArray(answers) ? (answers as readonly JsonValue[]) : []) {
@@ -102,7 +106,9 @@ async function keep(app: App, server: ServerName, answer: JsonValue): Promise<re
   const keys = readServerKeys(answer, server, app.clock.now())
   if (keys === undefined) return undefined
   const response = canonicalJson(answer)
-  await write(app, { guards: [], writes: keys.map((key) => keepServerKey(key, response)), log: [] })
+  if (Buffer.byteLength(response) > ANSWER_BYTES_MAX) return undefined
+  const kept = keys.map((key) => keepServerKey(key, key.expiredTs === null ? response : null))
+  await write(app, { guards: [], writes: [...kept, forgetOldestKeys(server, KEYS_KEPT)], log: [] })
   // Keys that the answer no longer names signed what is old: they stay known.
   const named = new Set(keys.map((key) => key.keyId))
   const others = (await keysOfServer(app.db, server)).filter((key) => !named.has(key.keyId))

@@ -27,8 +27,9 @@ export interface OldKey {
 
 /** No promise of a server is believed for longer than this after it was made. */
 export const KEY_AGE_MAX_MS = 7 * 24 * 3_600_000
-/** Keys read from one answer, current and old. */
-const KEYS_MAX = 100
+/** Keys read from one answer. */
+const CURRENT_KEYS_MAX = 10
+const OLD_KEYS_MAX = 100
 
 /** Whether a signature made at that time by the key counts. */
 export function keyCountsAt(key: ServerKey, atMs: number): boolean {
@@ -44,13 +45,13 @@ export function readServerKeys(answer: JsonValue, server: string, nowMs: number)
   if (!isObject(answer) || own(answer, 'server_name') !== server) return undefined
   const validUntilTs = own(answer, 'valid_until_ts')
   if (typeof validUntilTs !== 'number') return undefined
-  const current = keysIn(answer, 'verify_keys')
+  const current = keysIn(answer, 'verify_keys', CURRENT_KEYS_MAX)
   const signed = current.some(([keyId, publicKey]) => jsonSignatureHolds(answer, server, keyId, publicKey))
   if (!signed) return undefined
   const fetched = { server, fetchedTs: nowMs }
   return [
     ...current.map(([keyId, publicKey]) => ({ ...fetched, keyId, publicKey, validUntilTs, expiredTs: null })),
-    ...keysIn(answer, 'old_verify_keys').flatMap(([keyId, publicKey, entry]) => {
+    ...keysIn(answer, 'old_verify_keys', OLD_KEYS_MAX).flatMap(([keyId, publicKey, entry]) => {
       const expiredTs = own(entry, 'expired_ts')
       return typeof expiredTs === 'number' ? [{ ...fetched, keyId, publicKey, validUntilTs: null, expiredTs }] : []
     }),
@@ -74,11 +75,11 @@ export function publishedKeys(
   return signJson(keys, server, key)
 }
 
-function keysIn(answer: JsonObject, name: string): readonly (readonly [string, string, JsonObject])[] {
+function keysIn(answer: JsonObject, name: string, max: number): readonly (readonly [string, string, JsonObject])[] {
   const keys = own(answer, name)
   if (!isObject(keys)) return []
   const found: [string, string, JsonObject][] = []
-  for (const [keyId, entry] of Object.entries(keys).slice(0, KEYS_MAX)) {
+  for (const [keyId, entry] of Object.entries(keys).slice(0, max)) {
     const publicKey = isObject(entry) ? own(entry, 'key') : undefined
     if (keyId.startsWith('ed25519:') && typeof publicKey === 'string' && isObject(entry))
       found.push([keyId, publicKey, entry])

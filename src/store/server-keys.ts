@@ -31,12 +31,22 @@ export function keyAnswersOf(db: Database, server: string, limit: number): Promi
     WHERE server = ${server} AND response IS NOT NULL GROUP BY response ORDER BY 2 DESC LIMIT ${limit}`)
 }
 
-/** Keeps a key; what the server said last counts. */
-export function keepServerKey(key: ServerKey, response: string): Sql {
+/**
+ * Keeps a key; what the server said last counts. `response`: the answer, where it names the key as a current one. One
+ * that did stays with the key when it is no longer used.
+ */
+export function keepServerKey(key: ServerKey, response: string | null): Sql {
   return sql`INSERT INTO server_keys (server, key_id, public_key, valid_until_ts, expired_ts, response, fetched_ts)
     VALUES (${key.server}, ${key.keyId}, ${key.publicKey}, ${key.validUntilTs}, ${key.expiredTs}, ${response},
       ${key.fetchedTs})
     ON CONFLICT (server, key_id) DO UPDATE SET valid_until_ts = excluded.valid_until_ts,
-      expired_ts = excluded.expired_ts, response = excluded.response, fetched_ts = excluded.fetched_ts,
+      expired_ts = excluded.expired_ts, response = COALESCE(excluded.response, server_keys.response),
+      fetched_ts = excluded.fetched_ts,
       public_key = excluded.public_key`
+}
+
+/** Of a server's keys the newest stay. */
+export function forgetOldestKeys(server: string, kept: number): Sql {
+  return sql`DELETE FROM server_keys WHERE server = ${server} AND key_id NOT IN (
+    SELECT key_id FROM server_keys WHERE server = ${server} ORDER BY fetched_ts DESC, key_id LIMIT ${kept})`
 }

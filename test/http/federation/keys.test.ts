@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { serverKey } from '../../../src/actions/server-keys.ts'
+import { askForKeys, serverKey } from '../../../src/actions/server-keys.ts'
 import { write } from '../../../src/actions/write.ts'
 import type { ServerName } from '../../../src/core/ids.ts'
 import { canonicalJson, type JsonObject } from '../../../src/core/json.ts'
 import { generateSigningKey } from '../../../src/core/keys.ts'
 import { KEY_AGE_MAX_MS, keyCountsAt, publishedKeys, readServerKeys } from '../../../src/core/server-keys.ts'
 import { authorizationHeader, jsonSignatureHolds, signJson } from '../../../src/core/sign.ts'
+import { sql } from '../../../src/db/sql.ts'
 import { systemRandom } from '../../../src/live/time.ts'
 import { keepServerKey } from '../../../src/store/server-keys.ts'
 import { createTestNetwork, type TestNetwork } from '../../helpers/federation.ts'
@@ -71,6 +72,33 @@ describe('published keys', () => {
     network.cut('a.example', false)
     expect(await serverKey(b.app, name, a.app.key.keyId, 'anyTime')).toBeUndefined()
     expect(keyRequests()).toBe(0)
+  })
+
+  test('what a server says of its keys fills no disk', async () => {
+    const key = generateSigningKey(systemRandom.bytes)
+    const until = Date.now() + 3_600_000
+    const old = (round: number) =>
+      Array.from({ length: 150 }, (_, index) => ({ ...key, keyId: `ed25519:${round}_${index}`, expiredTs: index }))
+    const kept = () =>
+      b.app.db.read<{ keys: number; bytes: number }>(
+        sql`SELECT COUNT(*) AS keys, COALESCE(SUM(LENGTH(response)), 0) AS bytes FROM server_keys`,
+      )
+    let content: JsonObject = { ...publishedKeys('a.example', key, [], until), padding: 'x'.repeat(40_000) }
+    network.answer(({ uri }) => (uri.startsWith('/_matrix/key/') ? { status: 200, content } : undefined))
+    const ask = async () => {
+      b.app.live.serverKeys.pauseUntil.clear()
+      return (await askForKeys(b.app, 'a.example' as ServerName)).length
+    }
+    expect(await ask()).toBe(0)
+    content = signJson({ ...content, signatures: {} }, 'a.example', key)
+    expect(await ask()).toBe(0)
+    for (let round = 0; round < 4; round++) {
+      content = publishedKeys('a.example', key, old(round), until)
+      expect(await ask()).toBe(101)
+    }
+    const [{ keys, bytes } = { keys: 0, bytes: 0 }] = await kept()
+    expect([keys, bytes > 0 && bytes < 32_768]).toEqual([200, true])
+    expect(await serverKey(b.app, 'a.example' as ServerName, key.keyId, Date.now())).toBe(key.publicKey)
   })
 
   test('a notary hands on what it was told of a key that its server has forgotten', async () => {
