@@ -26,6 +26,8 @@ export interface Directories {
 }
 
 export const FEDERATION_PORT = 8448
+/** Of a service: each is waited for, and a thousand that lead nowhere would take hours. */
+const RECORDS_MAX = 4
 
 /**
  * The addresses of a server (Server-Server API, "Resolving server names"): a literal or a port is final, then
@@ -68,6 +70,7 @@ async function byDns(host: string, ask: Directories): Promise<readonly ServerAdd
         // A target of "." says that the service is decidedly not there.
         .filter((record) => record.name !== '' && record.name !== '.')
         .sort((a, b) => a.priority - b.priority || b.weight - a.weight)
+        .slice(0, RECORDS_MAX)
         .map((record) => ({ host: record.name, port: record.port, hostHeader: host }))
     )
   }

@@ -65,6 +65,13 @@ describe('resolving a server name', () => {
     expect(old.asked).toEqual(['well-known a.example', 'srv _matrix-fed._tcp.a.example', 'srv _matrix._tcp.a.example'])
   })
 
+  test('of more records than anybody needs the first are tried', async () => {
+    const records = Array.from({ length: 1_000 }, (_, index) => record(`h${index}.example`, 1, 1_000 - index))
+    const { find } = world({}, { '_matrix-fed._tcp.a.example': records })
+    const hosts = (await find('a.example')).map((found) => found.host)
+    expect(hosts).toEqual(['h999.example', 'h998.example', 'h997.example', 'h996.example'])
+  })
+
   test('6: nothing found means port 8448', async () => {
     expect(await world({}).find('a.example')).toEqual([{ host: 'a.example', port: 8448, hostHeader: 'a.example' }])
   })
