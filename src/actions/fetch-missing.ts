@@ -24,6 +24,8 @@ export interface Source {
 const SINGLE_EVENTS_MAX = 50
 const EVENTS_AT_ONCE = 10
 const STATE_BYTES_MAX = 104_857_600
+/** Of what is read at once: an auth chain, or the ids of a state. */
+const WHOLE_BYTES_MAX = 16 * 1_024 * 1_024
 const STATE_TIMEOUT_MS = 120_000
 const STATE_EVENTS_MAX = 200_000
 /** Events of a state that are looked at together. */
@@ -32,7 +34,7 @@ const STATE_SLICE = 100
 /** Keeps the auth chain of an event as outliers. */
 export async function fetchAuthChain(app: App, source: Source, eventId: EventId): Promise<void> {
   const uri = federationPath`/v1/event_auth/${source.roomId}/${eventId}`
-  const limits = { timeoutMs: STATE_TIMEOUT_MS, maxBytes: STATE_BYTES_MAX }
+  const limits = { timeoutMs: STATE_TIMEOUT_MS, maxBytes: WHOLE_BYTES_MAX }
   const answer = await askServer(app, source.server, { method: 'GET', uri, ...limits })
   const chain = await verifiedIn(app, source, own(answer, 'auth_chain') ?? [])
   await storeOutliers(app, source.room, source.version, chain)
@@ -60,7 +62,7 @@ async function toldState(
   eventId: EventId,
 ): Promise<{ readonly state: Map<string, EventId>; readonly self: PduRow }> {
   const uri = `${federationPath`/v1/state_ids/${source.roomId}`}?event_id=${encodeURIComponent(eventId)}`
-  const answer = await askServer(app, source.server, { method: 'GET', uri, maxBytes: STATE_BYTES_MAX })
+  const answer = await askServer(app, source.server, { method: 'GET', uri, maxBytes: WHOLE_BYTES_MAX })
   const stateIds = idsIn(own(answer, 'pdu_ids'))
   const wanted = [...new Set([...stateIds, ...idsIn(own(answer, 'auth_chain_ids')), eventId])]
   await fetchEvents(app, source, eventId, wanted)

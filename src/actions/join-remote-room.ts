@@ -30,6 +30,8 @@ export interface RemoteJoin {
 const SERVERS_IN_ROOM_MAX = 20_000
 const JOIN_TIMEOUT_MS = 120_000
 const JOIN_BYTES_MAX = 104_857_600
+/** Of a state of two hundred thousand events. */
+const JOIN_VALUES_MAX = 10_000_000
 /** How long a join waits for the members that it left out: those of a small room are there when it is answered. */
 const MEMBERS_WAIT_MS = 150
 
@@ -54,7 +56,7 @@ async function joinBy(app: App, join: RemoteJoin, server: ServerName): Promise<E
   }
   const event = builtFrom(app, template, member, content)
   const path = `/send_join/${encodeURIComponent(join.roomId)}/${encodeURIComponent(event.eventId)}?omit_members=true`
-  const limits = { timeoutMs: JOIN_TIMEOUT_MS, maxBytes: JOIN_BYTES_MAX }
+  const limits = { timeoutMs: JOIN_TIMEOUT_MS, maxBytes: JOIN_BYTES_MAX, maxValues: JOIN_VALUES_MAX }
   const answer = await sendByV2(app, server, path, { content: event.pdu, ...limits })
   await enter(app, { join, server, version: template.version, event, answer, vouched: typeof voucher === 'string' })
   return event.eventId

@@ -2,6 +2,20 @@ const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 
 /**
+ * Whether a JSON text may hold more values than that: it has so many commas and brackets, of which some may stand in
+ * strings. Much faster than reading it.
+ */
+export function holdsMoreThan(text: Uint8Array, values: number): boolean {
+  if (text.length <= values) return false
+  let count = 0
+  for (let at = 0; at < text.length && count <= values; at++) {
+    const byte = text[at]
+    if (byte === COMMA || byte === OPEN_ARRAY || byte === OPEN_OBJECT) count++
+  }
+  return count > values
+}
+
+/**
  * The texts of the items of the array under a key of a JSON object, one after the other: what is too large to be read
  * at once need not be. The items are not looked into, so that any may be no JSON; a text that is broken between them
  * has none from there on.

@@ -38,8 +38,8 @@ export interface Server {
   stop(): Promise<void>
 }
 
-/** Bodies of other servers: transactions, and rooms with their whole state. */
-const SERVER_BODY_BYTES = 12.5 * 1_024 * 1_024
+/** Bodies of other servers: an event, an invite with what shows the room, keys of a thousand users. */
+const SERVER_BODY_BYTES = 1_024 * 1_024
 /** Bodies of users: an event of 64 KiB may be written with escapes and spaces. */
 const USER_BODY_BYTES = 256 * 1_024
 /** Bodies of whoever comes. */

@@ -1,15 +1,24 @@
 import type { TSchema } from '@sinclair/typebox'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { isObject, type JsonValue, looseFault, parseJson, strictFault } from '../core/json.ts'
+import { holdsMoreThan } from '../core/json-items.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 
 /** Schemas compile when first used: compiling all at the start would take most of a second. */
 const compilers = { bodies: new Ajv({ strict: false }), texts: new Ajv({ strict: false, coerceTypes: true }) }
 const compiled = { bodies: new WeakMap<TSchema, ValidateFunction>(), texts: new WeakMap<TSchema, ValidateFunction>() }
 
-/** The body as JSON, numbers and all as they stand there; undefined for an empty one. Errors: M_NOT_JSON. */
+/** Values in one body: it is read before its signature can be checked, and many small ones take long. */
+const VALUES_MAX = 500_000
+
+/**
+ * The body as JSON, numbers and all as they stand there; undefined for an empty one. Errors: M_NOT_JSON, M_TOO_LARGE.
+ */
 export function readJson(bytes: unknown): JsonValue | undefined {
-  return bytes instanceof Uint8Array && bytes.length > 0 ? parseJson(bytes) : undefined
+  if (!(bytes instanceof Uint8Array) || bytes.length === 0) return undefined
+  if (holdsMoreThan(bytes, VALUES_MAX))
+    throw new MatrixError('M_TOO_LARGE', `The body holds more than ${VALUES_MAX} values.`)
+  return parseJson(bytes)
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import type { ServerName } from '../core/ids.ts'
 import { canonicalJson, isObject, type JsonObject, type JsonValue, own, parseJson } from '../core/json.ts'
+import { holdsMoreThan } from '../core/json-items.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'
 import { authorizationHeader } from '../core/sign.ts'
 import { type IncomingReply, Unreachable } from './outbound.ts'
@@ -14,6 +15,8 @@ export interface Question {
   readonly timeoutMs?: number
   readonly silenceMs?: number
   readonly maxBytes?: number
+  /** Of an answer with more values in it nothing is read. */
+  readonly maxValues?: number
   readonly signal?: AbortSignal
   /** The answer is `[200, {…}]`, as in the first versions of some endpoints. */
   readonly wrapped?: boolean
@@ -38,15 +41,21 @@ export class Refused extends Error {
 }
 
 const TIMEOUT_MS = 30_000
+/** Of a longer refusal nobody reads the reason. */
+const REFUSAL_BYTES_MAX = 65_536
 /** Of any answer but those that name another limit. */
 const ANSWER_BYTES_MAX = 1_048_576
+/** Some tenths of a second to read, however short they are. */
+const ANSWER_VALUES_MAX = 1_000_000
 
 /**
  * Asks another server, with our signature (Server-Server API, "Request Authentication"), and resolves with the JSON
  * object of its answer. Errors: Refused for any status but 2xx, Unreachable.
  */
 export async function askServer(app: App, destination: ServerName, question: Question): Promise<JsonObject> {
-  const answer = jsonIn(await askForText(app, destination, question), question.wrapped === true)
+  const text = await askForText(app, destination, question)
+  const tooMany = holdsMoreThan(text, question.maxValues ?? ANSWER_VALUES_MAX)
+  const answer = tooMany ? undefined : jsonIn(text, question.wrapped === true)
   if (answer === undefined) throw new Unreachable(`${destination} answers without a JSON object`)
   return answer
 }
@@ -55,7 +64,7 @@ export async function askServer(app: App, destination: ServerName, question: Que
 export async function askForText(app: App, destination: ServerName, question: Question): Promise<Uint8Array> {
   const { status, body } = await app.remote.transport.send(requestOf(app, destination, question))
   if (status >= 200 && status < 300) return body
-  throw new Refused(status, jsonIn(body, question.wrapped === true) ?? {})
+  throw new Refused(status, (body.length <= REFUSAL_BYTES_MAX && jsonIn(body, question.wrapped === true)) || {})
 }
 
 /** The same for an answer that is no JSON: `read` gets it as it comes, whatever its status. Errors: Unreachable. */

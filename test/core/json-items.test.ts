@@ -1,8 +1,20 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { itemsOf } from '../../src/core/json-items.ts'
+import { holdsMoreThan, itemsOf } from '../../src/core/json-items.ts'
 
 const items = (text: string, key = 'pdus') => [...itemsOf(Buffer.from(text), key)].map((item) => `${Buffer.from(item)}`)
+
+test('are counted before anything is read, and never too few', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.nat(20), (value, limit) => {
+      let values = -1
+      JSON.parse(JSON.stringify(value), () => void values++)
+      if (values > limit) expect(holdsMoreThan(Buffer.from(JSON.stringify(value)), limit)).toBe(true)
+    }),
+  )
+  expect(holdsMoreThan(Buffer.from('[1,2,3]'), 3)).toBe(false)
+  expect(holdsMoreThan(Buffer.from('[1,2,3]'), 2)).toBe(true)
+})
 
 test('are those that the whole text has, however it is written', () => {
   fc.assert(

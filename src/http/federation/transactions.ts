@@ -7,11 +7,14 @@ import { endpoint } from '../endpoint.ts'
 /** Server-Server API, "Transactions". */
 const PDUS_MAX = 50
 const EDUS_MAX = 100
+/** So many PDUs and EDUs of 64 KiB, and some space. */
+const BODY_BYTES = 12.5 * 1_024 * 1_024
 
 export const sendTransaction = endpoint({
   method: 'PUT',
   path: '/_matrix/federation/v1/send/{txnId}',
   auth: 'federation-signature',
+  bodyLimitBytes: BODY_BYTES,
   params: Type.Object({ txnId: Type.String({ maxLength: 255 }) }),
   async handle(app, { origin, params, content }) {
     const pdus = listIn(content, 'pdus', PDUS_MAX)

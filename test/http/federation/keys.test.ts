@@ -218,6 +218,25 @@ describe('a signed request', () => {
     if (status === 401) expect(await reply.json()).toMatchObject({ errcode: 'M_UNAUTHORIZED' })
   })
 
+  test.each([
+    ['with more bytes than its endpoint takes', 'POST', '/v1/user/keys/query', `{"x":"${'x'.repeat(1_024 * 1_024)}"}`],
+    ['with a million values', 'PUT', '/v1/send/1', `[${'{},'.repeat(1_000_000)}{}]`],
+    ['as deep as that', 'PUT', '/v1/send/1', `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`],
+  ] as const)('%s is too large before its signature is looked at', async (_what, method, path, body) => {
+    const uri = `/_matrix/federation${path}`
+    const authorization = authorizationHeader({ method, uri, origin: 'a.example', destination: 'b.example' }, a.app.key)
+    const reply = await fetch(b.url + uri, { method, headers: { authorization }, body })
+    expect([reply.status, await reply.json()]).toEqual([413, expect.objectContaining({ errcode: 'M_TOO_LARGE' })])
+  })
+
+  test('that is answered with a million values and more is not answered', async () => {
+    network.answer(() => ({ status: 200, content: { x: Array(1_000_001).fill(1) } }))
+    const asked = (maxValues?: number) =>
+      network.ask(a, 'b.example', { method: 'GET', uri: '/', ...(maxValues === undefined ? {} : { maxValues }) })
+    await expect(asked()).rejects.toThrow('without a JSON object')
+    await expect(asked(2_000_000)).resolves.toHaveProperty('x')
+  })
+
   test('of a body covers every byte of its meaning', async () => {
     const query = { method: 'PUT', uri: '/_matrix/federation/v1/send/1', origin: 'a.example', destination: 'b.example' }
     const header = authorizationHeader({ ...query, content: { edus: [], pdus: [] } }, a.app.key)
