@@ -127,6 +127,11 @@ async function seenBy(
   const seen = new Set<number>()
   for (const row of rows) {
     if (erased.has(row.sender)) continue
+    // State that came as such: the server may ask for the whole of it, and would keep what is left of a redaction.
+    if (row.outlier === 1 && row.state_key !== null) {
+      seen.add(row.event)
+      continue
+    }
     const visibility = settings.get(row.event) ?? 'shared'
     const easy = visibility === 'shared' || visibility === 'world_readable' || row.snapshot === null
     const memberships = easy ? [] : await membershipsAt(app, row.snapshot!, server)

@@ -21,7 +21,7 @@ beforeAll(async () => {
   c = await network.start('c.example')
   alice = sessionOf(a, await a.register('alice'))
   const bob = sessionOf(b, await b.register('bob'))
-  roomId = await alice.createRoom({ preset: 'public_chat' })
+  roomId = await alice.createRoom({ preset: 'public_chat', name: 'Tea' })
   const join = { roomId: roomId as RoomId, userId: bob.userId as UserId, servers: ['a.example' as ServerName] }
   await joinRemoteRoom(b.app, { ...join, content: {} })
   for (let index = 0; index < 10; index++) sent.push(await alice.send(roomId, `message ${index}`))
@@ -36,6 +36,15 @@ describe('a server in the room', () => {
   test('gets an event, alone', async () => {
     const { pdus, origin } = await get(b, federationPath`/v1/event/${sent[3]!}`)
     expect([origin, bodies(pdus)]).toEqual(['a.example', ['message 3']])
+  })
+
+  test('gets state from before its time whole, also of a server that came after it', async () => {
+    const { event_id } = (await alice.get(`/rooms/${encodeURIComponent(roomId)}/state`)).find(
+      (event: Json) => event.type === 'm.room.name',
+    )
+    const uri = federationPath`/v1/event/${event_id}`
+    const { pdus } = (await network.ask(a, 'b.example', { method: 'GET', uri })) as Json
+    expect(pdus[0].content).toEqual({ name: 'Tea' })
   })
 
   test('gets earlier events, the newest first', async () => {
