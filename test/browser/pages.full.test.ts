@@ -3,7 +3,9 @@ import { delimiter, join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unsubscribeLink } from '../../src/actions/unsubscribe.ts'
+import { serve } from '../helpers/identity-providers.ts'
 import { linkIn, type MailServer, startMailServer } from '../helpers/mail-server.ts'
+import { oauthClient } from '../helpers/oauth.ts'
 import { startTestServer, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
 const v3 = '/_matrix/client/v3'
@@ -21,7 +23,7 @@ beforeAll(async () => {
   if (CHROMIUM === undefined) return
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
   mail = await startMailServer()
-  server = await startTestServer({ terms, email: mail.config })
+  server = await startTestServer({ terms, email: mail.config, oauth: { enabled: true } })
 })
 afterAll(async () => {
   await browser?.close()
@@ -53,6 +55,9 @@ async function openPage(options: { javaScriptEnabled?: boolean } = {}): Promise<
   page.on('pageerror', (error) => complaints.push(error.message))
   return { page, complaints }
 }
+
+/** A client on this machine, to which the browser comes back. */
+const listening = () => serve(() => (_request, response) => response.end('back'))
 
 const register = (body: object) => server.call('POST', `${v3}/register`, { body })
 const stagePage = (stage: string, session: unknown) =>
@@ -135,6 +140,35 @@ inBrowser('the link of a mail is followed, confirmed, and leads on', async () =>
   await page.getByRole('button').click()
   await page.waitForURL(next_link)
   expect(complaints).toEqual([])
+})
+
+inBrowser('a user makes an account without JavaScript, lets a client in, and is back there', async () => {
+  const client = oauthClient(server)
+  const address = await listening()
+  const native = { redirect_uris: ['http://127.0.0.1/back'], application_type: 'native' }
+  const clientId = await client.register(native)
+  const { page, complaints } = await openPage({ javaScriptEnabled: false })
+  const more = { prompt: 'create', redirect_uri: `${address.root}/back` }
+  await page.goto(client.request(clientId, more).url)
+  await page.getByLabel('User name').fill('olga')
+  await page.getByLabel('Password', { exact: true }).fill(TEST_PASSWORD)
+  await page.getByLabel('The password once more').fill(TEST_PASSWORD)
+  await page.getByRole('button').click()
+  const [stage] = await Promise.all([page.waitForEvent('popup'), page.getByRole('link').click()])
+  await stage.getByRole('checkbox').check()
+  await stage.getByRole('button').click()
+  await page.getByRole('button').click()
+  expect(await page.getByText('@olga:test.example').isVisible()).toBe(true)
+  await page.getByRole('button', { name: 'Let it in', exact: true }).click()
+  await page.waitForURL(/\/back#code=/)
+  await page.goto(client.request(clientId, { redirect_uri: `${address.root}/back` }).url)
+  await page.getByLabel('User name or e-mail address').fill('olga')
+  await page.getByLabel('Password').fill(TEST_PASSWORD)
+  await page.getByRole('button').click()
+  await page.getByRole('button', { name: 'Do not let it in' }).click()
+  await page.waitForURL(/\/back#error=access_denied/)
+  expect(complaints.filter((text) => !text.includes('favicon'))).toEqual([])
+  await address.stop()
 })
 
 inBrowser.each(['light', 'dark'] as const)('texts can be read in the %s', async (colorScheme) => {

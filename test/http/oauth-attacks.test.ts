@@ -1,4 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
+import { write } from '../../src/actions/write.ts'
+import { insertClient } from '../../src/store/oauth.ts'
 import { openBrowser } from '../helpers/browser.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import * as oauth from '../helpers/oauth.ts'
@@ -143,6 +145,15 @@ eachServer({ oauth: { enabled: true } }, (server) => {
     const again = await oauth.submit(browser, page, { user: '"><script>x</script>', password: 'wrong' })
     expect([again.status, again.html.includes('<script>x')]).toEqual([403, false])
     expect(again.html).toContain('role="alert"')
+  })
+
+  test('a client that is forgotten during the login is told of on a page', async () => {
+    await server.register('faye')
+    const browser = openBrowser()
+    const page = await browser.open(client.request(await client.register({ client_name: 'Forgotten' })).url)
+    await write(server.app, { guards: [], writes: insertClient('newer', '{}', server.app.clock.now(), 0), log: [] })
+    const answer = await oauth.submit(browser, page, { user: 'faye', password: TEST_PASSWORD })
+    expect([answer.status, answer.html.includes('forgotten')]).toEqual([400, true])
   })
 
   test('a stolen refresh token ends the session when both use it, and is good with its client alone', async () => {

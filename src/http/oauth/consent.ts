@@ -1,6 +1,5 @@
 import { Type } from '@sinclair/typebox'
 import { issueCode } from '../../actions/authorization-codes.ts'
-import { clientWithId } from '../../actions/oauth-clients.ts'
 import { type AuthorizationRequest, rememberStep, stepOf } from '../../actions/sso-session.ts'
 import type { App } from '../../app.ts'
 import type { UserId } from '../../core/ids.ts'
@@ -11,6 +10,7 @@ import { endpoint } from '../endpoint.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'
 import { browserOf, goTo, markBrowser, publicUrl, type Visitor } from '../sso.ts'
 import { issuerAt } from './metadata.ts'
+import { clientOf } from './pages.ts'
 import { hasOAuth, OAUTH_PATH } from './reply.ts'
 
 const FORM_BYTES = 4_096
@@ -30,7 +30,7 @@ export async function askForConsent(
   const user = typeof account === 'string' ? await userById(app.db, account) : account
   if (user === undefined || user.deactivated === 1) throw new MatrixError('M_FORBIDDEN', 'This account is closed.')
   if (user.locked === 1) throw new MatrixError('M_FORBIDDEN', 'This account is locked.')
-  const client = await clientWithId(app, step.data.clientId)
+  const client = await clientOf(app, step.data.clientId)
   await step.take()
   const data = { ...step.data, userId: user.user_id, passwordHash: user.password_hash }
   const next = await rememberStep(app, 'consent', { provider: '', browser: markBrowser(app, raw, reply), data })
