@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setPriority } from 'node:os'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { Timers } from '../live/time.ts'
 import type { ThumbnailAnswer, ThumbnailJob, ThumbnailLimits } from './thumbnailer.ts'
 
@@ -36,21 +36,28 @@ export function startChild(script: string, limits: ThumbnailLimits, timers: Time
   })
   let usable = true
   let residentBytes = 0
+  /** Who waits for the report. Nothing else may remember it: it holds the image. */
+  let tell: (report: ThumbnailReport | undefined) => void = () => undefined
   const ended = new Promise<void>((resolve) => {
     const end = () => {
       usable = false
+      tell(undefined)
       resolve()
     }
     child.once('exit', end)
     child.once('error', end)
   })
+  child.on('message', (message) => tell(message as ThumbnailReport))
   child.stdin?.on('error', () => undefined)
   yieldTo(child)
 
   function report(): Promise<ThumbnailReport | undefined> {
     return new Promise((resolve) => {
-      child.once('message', (message) => resolve(message as ThumbnailReport))
-      void ended.then(() => resolve(undefined))
+      if (!usable) return resolve(undefined)
+      tell = (done) => {
+        tell = () => undefined
+        resolve(done)
+      }
     })
   }
 
@@ -69,7 +76,7 @@ export function startChild(script: string, limits: ThumbnailLimits, timers: Time
       const reported = report()
       try {
         child.send(job, () => undefined)
-        await hand(source, child, ended)
+        await hand(source, child)
         const done = await reported
         residentBytes = done?.residentBytes ?? 0
         // Who ends in the middle of a job has broken a limit, or was broken by the image.
@@ -95,10 +102,23 @@ function yieldTo(child: ChildProcess): void {
 }
 
 /** Errors: those of the source. Where it is the child that fails, its end says so. */
-async function hand(source: Readable, { stdin }: ChildProcess, ended: Promise<void>): Promise<void> {
+async function hand(source: Readable, { stdin }: ChildProcess): Promise<void> {
   for await (const chunk of source) {
     if (stdin === null || !stdin.writable) return
-    if (stdin.write(chunk)) continue
-    await Promise.race([new Promise<void>((resolve) => stdin.once('drain', resolve)), ended])
+    if (!stdin.write(chunk)) await hasRoom(stdin)
   }
+}
+
+/** Resolves when more can be written, or nothing any more. */
+function hasRoom(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done)
+      stream.off('close', done)
+      resolve()
+    }
+    if (stream.closed) return resolve()
+    stream.on('drain', done)
+    stream.on('close', done)
+  })
 }

@@ -80,12 +80,19 @@ export function createThumbnailer({ script, childrenMax, timers, limits }: Thumb
   let unavailable = script === undefined
 
   function take(): ThumbnailChild {
-    const [known] = idle.keys()
-    const child = known ?? startChild(script ?? '', { ...LIMITS, ...limits }, timers)
-    idle.get(child)?.()
-    idle.delete(child)
+    const child = anyIdle() ?? startChild(script ?? '', { ...LIMITS, ...limits }, timers)
     working.add(child)
     return child
+  }
+
+  /** One that the system has ended meanwhile, for want of memory say, would take the next image for its reason. */
+  function anyIdle(): ThumbnailChild | undefined {
+    for (const [child, cancel] of idle) {
+      cancel()
+      idle.delete(child)
+      if (child.isUsable()) return child
+    }
+    return undefined
   }
 
   function giveBack(child: ThumbnailChild): void {
