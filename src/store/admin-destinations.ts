@@ -44,13 +44,14 @@ export function listDestinations(
 ): Promise<ListedDestination[]> {
   const order = ORDERS.get(search.order) ?? sql`s.server`
   const direction = search.backwards ? sql`DESC` : sql`ASC`
-  return db.read(sql`SELECT ${COLUMNS} FROM ${known(ourName)} WHERE s.server LIKE ${holding(search.text)} ESCAPE '!'
+  return db.read(sql`SELECT ${COLUMNS} FROM ${known(ourName)}
+    WHERE lower(s.server) LIKE ${holding(search.text)} ESCAPE '!'
     ORDER BY ${order} ${direction}, s.server ${direction} LIMIT ${search.limit} OFFSET ${search.from}`)
 }
 
 export async function countDestinations(db: Database, ourName: string, search: DestinationSearch): Promise<number> {
   const rows = await db.read<{ servers: number }>(sql`SELECT COUNT(*) AS servers FROM ${known(ourName)}
-    WHERE s.server LIKE ${holding(search.text)} ESCAPE '!'`)
+    WHERE lower(s.server) LIKE ${holding(search.text)} ESCAPE '!'`)
   return rows[0]?.servers ?? 0
 }
 

@@ -24,7 +24,7 @@ export interface MediaUseSearch {
 
 /** What users are sorted by; all others by their ids. */
 const ORDERS: ReadonlyMap<string, Sql> = new Map([
-  ['displayname', sql`displayname`],
+  ['displayname', sql`COALESCE(displayname, '')`],
   ['media_length', sql`media_length`],
   ['media_count', sql`media_count`],
 ])

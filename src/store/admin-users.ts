@@ -81,7 +81,8 @@ function is(fact: Sql, wanted: boolean | undefined): Sql {
   return wanted === undefined ? sql`1 = 1` : sql`${fact} = ${wanted ? 1 : 0}`
 }
 
-/** A pattern that fits what has the text somewhere in it. */
+/** A pattern that fits what has the text somewhere in it. Both engines make letters of ASCII alone small. */
 export function holding(text: string): string {
-  return `%${text.toLowerCase().replace(/[!%_]/g, '!$&')}%`
+  const lower = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+  return `%${lower.replace(/[!%_]/g, '!$&')}%`
 }

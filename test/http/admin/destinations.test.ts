@@ -11,7 +11,7 @@ const PATH = '/_synapse/admin/v1/federation/destinations'
 eachServer({}, (server) => {
   test('other servers are listed with how they answer, and one that is left alone is asked again', async () => {
     const root = await enterAsAdmin(server, 'root')
-    const [good, away] = ['good.example', 'away.example'] as ServerName[]
+    const [good, away] = ['good.example', 'Away.example'] as ServerName[]
     const retryAt = server.app.clock.now() + 100_000
     const kept = [
       { server: good!, position: 7, failures: 0, retry_at: null },

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { write } from '../../../src/actions/write.ts'
+import { sql } from '../../../src/db/sql.ts'
 import { eachServer } from '../../helpers/each-server.ts'
 import { enter, enterAsAdmin, type Json } from '../../helpers/session.ts'
 
@@ -109,5 +111,11 @@ eachServer({}, (server) => {
     expect((await list('order_by=media_length&dir=b&limit=1')).users[0].user_id).toBe(ben.userId)
     expect((await list('limit=1')).next_token).toBe(1)
     expect((await list('until_ts=1')).users).toEqual([])
+    await ann.put(`/profile/${encodeURIComponent(ann.userId)}/displayname`, { displayname: 'Élodie' })
+    const found = await root.get(`${V1}/statistics/users/media?search_term=${encodeURIComponent('ÉLOD')}`)
+    expect(found.total).toBe(1)
+    const noName = sql`DELETE FROM profiles WHERE user_id = ${ben.userId}`
+    await write(server.app, { guards: [], writes: [noName], log: [] })
+    expect((await list('order_by=displayname')).users.map((user: Json) => user.displayname)).toEqual([null, 'Élodie'])
   })
 })
