@@ -93,15 +93,17 @@ function hashIn(path: string): string {
   return basename(path).split('.')[1] ?? ''
 }
 
-/** Gives the file its lasting name too. The same content may have it already. */
+/** Gives the file its lasting name too. The same content may have it already. Both directories may be new. */
 async function settle(marked: string, place: string): Promise<void> {
-  await mkdir(dirname(place), { recursive: true, mode: 0o700 })
+  const inner = dirname(place)
+  const outer = dirname(inner)
+  await mkdir(inner, { recursive: true, mode: 0o700 })
   try {
     await link(marked, place)
   } catch (error) {
     unless(error, 'EEXIST')
   }
-  await syncDirectory(dirname(place))
+  await Promise.all([inner, outer, dirname(outer)].map(syncDirectory))
 }
 
 function unless(error: unknown, code: string): void {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TooLarge } from '../../src/blobs/blobs.ts'
 import { createDirectory } from '../../src/blobs/directory.ts'
 import { systemClock, systemRandom } from '../../src/live/time.ts'
+import { synced } from '../helpers/disk-faults.ts'
 
 let root = ''
 const NEVER = async () => false
@@ -41,6 +42,13 @@ test('a content lies under its hash, whole or in part, once', async () => {
   expect(await files()).toHaveLength(1)
   await blobs(NEVER).remove(taken.hash)
   expect(await files()).toEqual([])
+})
+
+test('every directory that may be new for a content is on the disk before it is taken', async () => {
+  const hash = hashOf('first')
+  const outer = join(root, hash.slice(0, 2))
+  const paths = await synced(() => blobs().take(content('first'), 100))
+  expect([...paths].sort()).toEqual([root, outer, join(outer, hash.slice(2, 4))])
 })
 
 test('what is too large, or breaks off, leaves nothing', async () => {

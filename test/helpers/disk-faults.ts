@@ -26,3 +26,26 @@ export async function withDiskFault<T>(step: DiskStep, code: string, work: () =>
     syncBuiltinESMExports()
   }
 }
+
+/** The paths that were synced during the work. */
+export async function synced(work: () => Promise<unknown>): Promise<Set<string>> {
+  const paths = new Set<string>()
+  const original = fs.open
+  fs.open = async (path, ...more) => {
+    const handle = await original(path, ...more)
+    const { sync } = handle
+    handle.sync = async () => {
+      paths.add(String(path))
+      return sync.call(handle)
+    }
+    return handle
+  }
+  syncBuiltinESMExports()
+  try {
+    await work()
+  } finally {
+    fs.open = original
+    syncBuiltinESMExports()
+  }
+  return paths
+}
