@@ -173,7 +173,7 @@ async function nextTransaction(
   if (missed > 0)
     app.log.warn(
       { appservice: appservice.id, rows: missed },
-      'an application service was away for longer than the log is kept: what happened before that it is not told',
+      'an application service was away for longer than the log is kept: it is told the newest event of each room',
     )
   if (body === undefined) {
     listener.position = position

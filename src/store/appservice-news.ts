@@ -1,6 +1,7 @@
 import type { UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
 import { intList, sql } from '../db/sql.ts'
+import type { StoredLogRow } from './log.ts'
 import type { ReceiptRow } from './receipts.ts'
 import { serverOf } from './server-of.ts'
 import type { ToDeviceRow } from './to-device.ts'
@@ -18,6 +19,20 @@ export async function localMembersBefore(
         WHERE later.room = m.room AND later.user_id = m.user_id
           AND later.position > m.position AND later.position < ${position})`)
   return rows.map((row) => row.user_id)
+}
+
+/**
+ * The newest event of each room with positions in (since, to], oldest first, as rows of the log, and found without it:
+ * it is pruned. Every room is looked at.
+ */
+export function newestOfEachRoom(db: Database, since: number, to: number, limit: number): Promise<StoredLogRow[]> {
+  return db.read(sql`SELECT e.position, 'event' AS kind, e.room, NULL AS device_id, e.event_id AS subject,
+      CASE WHEN e.type = 'm.room.member' THEN e.state_key END AS user_id
+    FROM rooms r JOIN events e ON e.room = r.room
+    WHERE e.position = (SELECT n.position FROM events n
+      WHERE n.room = r.room AND n.position > ${since} AND n.position <= ${to}
+        AND n.soft_failed = 0 AND n.rejected = 0 ORDER BY n.position DESC LIMIT 1)
+    ORDER BY e.position LIMIT ${limit}`)
 }
 
 export interface NamedRoom {

@@ -140,7 +140,7 @@ eachEngine((engine, fresh) => {
       expect(bodies(appservice)).toEqual(['two'])
     }))
 
-  test('one that refuses for good does not hold the log back, and then hears of what the log still has', () =>
+  test('one that refuses for good does not hold the log back; of what is gone it hears the newest of each room', () =>
     running(async () => {
       const appservice = await bridge()
       const server = await start(uriOf(await fresh()), appservice.url)
@@ -148,7 +148,9 @@ eachEngine((engine, fresh) => {
       const alice = await enter(server, 'alice')
       const ghost = await ghostOf(server, '_bridge_ann')
       const roomId = await alice.createRoom({ preset: 'public_chat' })
-      await ghost.join(roomId)
+      const quiet = await alice.createRoom({ preset: 'public_chat' })
+      for (const room of [roomId, quiet]) await ghost.join(room)
+      const elsewhere = await alice.createRoom()
       await server.followers.idle()
       appservice.answer(400)
       await alice.send(roomId, 'one')
@@ -156,6 +158,9 @@ eachEngine((engine, fresh) => {
       await alice.send(roomId, 'two')
       await ghost.post(`/rooms/${roomId}/leave`)
       await ghost.join(roomId)
+      for (const body of ['lost', 'the last one here']) await alice.send(quiet, body)
+      await alice.send(elsewhere, 'none of its business')
+      await alice.send(roomId, 'the last one')
       await server.followers.idle()
       const refused = { id: 'bridge', failing_since: expect.any(Number), reason: 'it answers 400' }
       expect(await appserviceStates(app.db)).toMatchObject([refused])
@@ -167,7 +172,7 @@ eachEngine((engine, fresh) => {
       const warned = vi.spyOn(app.log, 'warn')
       appservice.answer(200)
       await appservice.until(() => bodies(appservice).includes('three'))
-      expect(bodies(appservice)).toEqual(['one', 'three'])
+      expect(bodies(appservice)).toEqual(['one', 'the last one here', 'the last one', 'three'])
       await server.followers.idle()
       expect(await appserviceStates(app.db)).toMatchObject([{ id: 'bridge', failing_since: null, reason: null }])
       expect(warned.mock.calls).toContainEqual([

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { sql } from '../../src/db/sql.ts'
+import { newestOfEachRoom } from '../../src/store/appservice-news.ts'
 import { newestPdusFor } from '../../src/store/federation-outbox.ts'
+import type { StoredLogRow } from '../../src/store/log.ts'
 import { eachEngine } from '../helpers/databases.ts'
 
 const event = (number: number, sender: string, more: { readonly position: number; readonly softFailed?: number }) =>
@@ -28,6 +30,26 @@ eachEngine((_engine, fresh) => {
     expect(await newest('b.example', 5, 9)).toEqual([])
     expect(await newest('c.example', 0, 9)).toEqual(['$4'])
     expect(await newest('d.example', 0, 9)).toEqual([])
+    await db.close()
+  })
+
+  test('the newest of all rooms are found in steps, each room once', async () => {
+    const db = await (await fresh()).open()
+    const room = (number: number) => sql`INSERT INTO rooms (room, room_id) VALUES (${number}, ${`!${number}`})`
+    const events = [2, 3, 4, 5, 6].map((position) => event(position, '@alice:a.example', { position }))
+    const elsewhere = sql`UPDATE events SET room = 2, type = 'm.room.member', state_key = '@b' WHERE event IN (3, 4)`
+    await db.commit({ guards: [], writes: [room(1), room(2), room(3), ...events, elsewhere], log: [] })
+    const steps: StoredLogRow[] = []
+    for (let since = 1, rows = await newestOfEachRoom(db, since, 5, 1); rows.length > 0; ) {
+      steps.push(...rows)
+      since = rows[0]!.position
+      rows = await newestOfEachRoom(db, since, 5, 1)
+    }
+    const row = { kind: 'event', device_id: null }
+    expect(steps).toEqual([
+      { ...row, position: 4, room: 2, subject: '$4', user_id: '@b' },
+      { ...row, position: 5, room: 1, subject: '$5', user_id: null },
+    ])
     await db.close()
   })
 })

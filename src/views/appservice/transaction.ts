@@ -1,6 +1,6 @@
 import type { App } from '../../app.ts'
 import type { Appservice } from '../../live/appservices.ts'
-import { type AddressedMessage, messagesAt, roomNames } from '../../store/appservice-news.ts'
+import { type AddressedMessage, messagesAt, newestOfEachRoom, roomNames } from '../../store/appservice-news.ts'
 import { eventsById } from '../../store/events.ts'
 import { logRows, type StoredLogRow } from '../../store/log.ts'
 import { toDeviceText } from '../sync/to-device.ts'
@@ -22,12 +22,14 @@ export interface Reader {
   interest: Interest
   /** The changes of typing lists that it knows. */
   typingSerial: number
+  /** Up to this position the log has no more what it was not told; undefined: it has all of that. */
+  hole: number | undefined
 }
 
 export function readerFor(app: App, appservice: Appservice): Reader {
   // Who types now it is told with the next change: nobody is told twice after a restart.
   const { serial } = app.live.typing.changesSince(Number.MAX_SAFE_INTEGER)
-  return { appservice, interest: createInterest(app, appservice), typingSerial: serial }
+  return { appservice, interest: createInterest(app, appservice), typingSerial: serial, hole: undefined }
 }
 
 export interface Stretch {
@@ -37,21 +39,21 @@ export interface Stretch {
   readonly messages: readonly number[]
   /** The log was read up to here. */
   readonly position: number
-  /** Rows that were pruned before they were read. */
+  /** Rows that were pruned before they were read, when it is first seen. */
   readonly missed: number
 }
 
-/** The next stretch of the log after the position, as a transaction (Application Service API, "Pushing events"). */
+/**
+ * The next stretch of the log after the position, as a transaction (Application Service API, "Pushing events"). Of what
+ * the log has no more it is the newest event of each room.
+ */
 export async function nextStretch(app: App, reader: Reader, since: number): Promise<Stretch> {
-  const to = app.db.safePosition()
-  const rows = await logRows(app.db, since, to, LOG_ROWS)
-  // The log has no other holes. Who is in which room is looked up afresh behind it.
-  const missed = (rows[0]?.position ?? to + 1) - since - 1
-  if (missed > 0) reader.interest = createInterest(app, reader.appservice)
+  const newest = app.db.safePosition()
+  const { rows, to, missed } = await rowsAfter(app, reader, since, newest)
   const news = await newsIn(app, reader, rows)
   const cut = news.cutAt === undefined ? rows : rows.filter(({ position }) => position <= news.cutAt!)
   const position = news.cutAt ?? (rows.length === LOG_ROWS ? rows.at(-1)!.position : to)
-  const stretch = { rows: cut, rooms: news.rooms, since, to: position, caughtUp: position === to }
+  const stretch = { rows: cut, rooms: news.rooms, since, to: position, caughtUp: position === newest }
   const { appservice } = reader
   const ephemeral = appservice.receiveEphemeral ? await ephemeralEvents(app, reader, stretch) : []
   const encryption = appservice.encryption ? await encryptionNews(app, reader, stretch) : []
@@ -68,6 +70,22 @@ export async function nextStretch(app: App, reader: Reader, since: number): Prom
     position,
     missed,
   }
+}
+
+async function rowsAfter(
+  app: App,
+  reader: Reader,
+  since: number,
+  newest: number,
+): Promise<Pick<Stretch, 'missed'> & { readonly rows: readonly StoredLogRow[]; readonly to: number }> {
+  const rows = await logRows(app.db, since, newest, LOG_ROWS)
+  // The log has no other holes. Who is in which room is looked up afresh from there.
+  const hole = (rows[0]?.position ?? newest + 1) - 1
+  if (hole <= since) return { rows, to: newest, missed: 0 }
+  const missed = reader.hole === hole ? 0 : hole - since
+  reader.hole = hole
+  reader.interest = createInterest(app, reader.appservice)
+  return { rows: await newestOfEachRoom(app.db, since, hole, LOG_ROWS), to: hole, missed }
 }
 
 function messageText(message: AddressedMessage): string {
