@@ -3,7 +3,7 @@ import type { RoomId, ServerName } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import { logPosition } from '../db/sql.ts'
-import { MEMBERS_KNOWN } from '../live/room-members.ts'
+import { MEMBERS_KNOWN, NO_MEMBERS_LACKED } from '../live/room-members.ts'
 import type { StateEntry } from '../live/room-tip.ts'
 import { Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
@@ -16,6 +16,7 @@ import {
   joinedServers,
   membersAreComing,
   membersAreKnown,
+  membersWereAdded,
   residentOf,
   serversGone,
   type WholeState,
@@ -130,7 +131,9 @@ async function finish(app: App, { room, room_id: roomId }: RoomRow, state: Whole
     forgetResident(room),
   ]
   const guards = [membersAreComing(room, state)]
-  if ((await write(app, { guards, writes, log: [{ kind: MEMBERS_KNOWN, room }] })) === undefined) return
+  const lacked = state !== undefined && (await membersWereAdded(app.db, room, state.join))
+  const log = [{ kind: lacked ? MEMBERS_KNOWN : NO_MEMBERS_LACKED, room }]
+  if ((await write(app, { guards, writes, log })) === undefined) return
   app.live.states.clear()
   app.log.info({ room: roomId, servers: servers.size }, 'all members of the room are known')
 }

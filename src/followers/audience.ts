@@ -1,6 +1,6 @@
 import type { App } from '../app.ts'
 import { type ServerName, serverNameOf } from '../core/ids.ts'
-import { MEMBERS_KNOWN } from '../live/room-members.ts'
+import { MEMBERS_KNOWN, NO_MEMBERS_LACKED } from '../live/room-members.ts'
 import { DEVICE_LIST } from '../store/device-lists.ts'
 import { OUTBOUND_EDU, RELAY, SERVER_ALIVE } from '../store/federation-outbox.ts'
 import type { StoredLogRow } from '../store/log.ts'
@@ -44,7 +44,8 @@ export function createAudience(app: App): Audience {
     if (row.kind === RELAY) return serversOfEvent(row.subject ?? '')
     if (row.kind === DEVICE_LIST) return serversOfList(row)
     if (row.kind === OUTBOUND_EDU) return [row.subject as ServerName]
-    if (row.kind === MEMBERS_KNOWN && row.room !== null) known.delete(row.room)
+    // Servers without members are gone with that.
+    if ((row.kind === MEMBERS_KNOWN || row.kind === NO_MEMBERS_LACKED) && row.room !== null) known.delete(row.room)
     if (row.room === null || (row.kind !== 'event' && row.kind !== 'membership')) return []
     const before = await serversOf(row.room)
     if (row.user_id === null) return before

@@ -4,6 +4,8 @@ import { roomByNumber } from '../store/rooms.ts'
 
 /** The log row of a room whose members are all known from here on. */
 export const MEMBERS_KNOWN = 'members_known'
+/** The same of a room that lacked none: who knows its members need hear of them no more. */
+export const NO_MEMBERS_LACKED = 'no_members_lacked'
 
 /** How long a request waits for the members of a room that was just joined. */
 const WAIT_MS = 60_000

@@ -127,6 +127,14 @@ export function addToWholeState(room: number, snapshot: number, events: readonly
   ]
 }
 
+/** Whether members were added to the state that came with our join: after it, by events that have no position. */
+export async function membersWereAdded(db: Database, room: number, join: EventId): Promise<boolean> {
+  const rows = await db.read(sql`SELECT 1 AS added FROM memberships m JOIN events e ON e.event = m.event
+    WHERE m.room = ${room} AND e.position IS NULL
+      AND m.position > (SELECT position FROM events WHERE event_id = ${join}) LIMIT 1`)
+  return rows.length > 0
+}
+
 /** Servers that have members in the room. */
 export async function joinedServers(db: Database, room: number): Promise<ServerName[]> {
   const rows = await db.read<{ server: ServerName }>(

@@ -28,6 +28,7 @@ eachEngine((engine, fresh) => {
   async function joinedWithoutMembers(
     work: (scene: Scene) => Promise<void>,
     before: (network: TestNetwork, roomId: string) => Promise<void> = async () => undefined,
+    wish: object = { name: 'Tea' },
   ): Promise<void> {
     const network = createTestNetwork()
     const { options, dir } = await fresh()
@@ -38,7 +39,7 @@ eachEngine((engine, fresh) => {
       const [a, b] = [await network.start('a.example'), await startB()]
       const alice = sessionOf(a, await a.register('alice'))
       const bob = sessionOf(b, await b.register('bob'))
-      const roomId = await alice.createRoom({ preset: 'public_chat', name: 'Tea' })
+      const roomId = await alice.createRoom({ preset: 'public_chat', ...wish })
       for (const name of OTHERS) await sessionOf(a, await a.register(name)).join(roomId)
       await before(network, roomId)
       network.refuse(stateOf)
@@ -80,6 +81,23 @@ eachEngine((engine, fresh) => {
       expect(member(await bob.sync(undefined, LAZY), roomId)).toEqual([alice.userId])
       expect(await b.app.db.read({ strings: ['SELECT COUNT(*) AS n FROM staged_pdus'], holes: [] })).toEqual([{ n: 0 }])
     }))
+
+  test('where nobody was left out clients are not told the members again', () =>
+    joinedWithoutMembers(
+      async ({ network, b, alice, bob, roomId }) => {
+        const early = await bob.sync()
+        // Without a name the room shows whom it is with: all of them came with the join.
+        expect(member(early, roomId)).toContain(alice.userId)
+        const joined = bob.get(`/rooms/${encodeURIComponent(roomId)}/joined_members`)
+        network.refuse(() => false)
+        await startCompleting(b.app, roomId)
+        expect(Object.keys((await joined).joined)).toHaveLength(OTHERS.length + 2)
+        await settled(b)
+        expect(member(await bob.sync(early), roomId)).toEqual([])
+      },
+      undefined,
+      {},
+    ))
 
   test('the members come after a restart too', () =>
     joinedWithoutMembers(async ({ network, b, alice, bob, roomId, startB }) => {
