@@ -18,17 +18,27 @@ export type Destination =
 /** What it is for: that, or a stage of User-Interactive Authentication. */
 export type Purpose = Destination | { readonly uia: string }
 
-/** What a client asks a user for at the authorization endpoint of OAuth 2.0. */
+/** What a client of OAuth 2.0 asks a user for. */
 export interface AuthorizationRequest {
   readonly clientId: string
+  readonly scope: string
+  readonly deviceId: string
+  readonly to: ToAddress | ToDevice
+}
+
+/** The browser takes the answer to an address of the client (RFC 6749). */
+export interface ToAddress {
   readonly redirectUri: string
   readonly responseMode: 'query' | 'fragment'
   /** null: the client gave none. */
   readonly state: string | null
-  readonly scope: string
-  readonly deviceId: string
   /** RFC 7636: the hash of what the client keeps. */
   readonly challenge: string
+}
+
+/** The client asks for the answer; it shows this code (RFC 8628). */
+export interface ToDevice {
+  readonly userCode: string
 }
 
 /** What a user wants in the account management. */

@@ -93,6 +93,7 @@ import * as oauthAccount from './oauth/account.ts'
 import * as authorization from './oauth/authorization.ts'
 import { registerOAuthClient } from './oauth/clients.ts'
 import { answerForConsent } from './oauth/consent.ts'
+import * as oauthDevice from './oauth/device.ts'
 import { getAuthMetadata } from './oauth/metadata.ts'
 import { getOAuthSignUp, submitOAuthSignUp } from './oauth/sign-up.ts'
 import { getOAuthTokens, revokeOAuthToken } from './oauth/token.ts'
@@ -137,6 +138,7 @@ const ALL_BUT_VERSIONS = [
   registerOAuthClient,
   ...Object.values(authorization),
   ...Object.values(oauthAccount),
+  ...Object.values(oauthDevice),
   getOAuthSignUp,
   submitOAuthSignUp,
   answerForConsent,

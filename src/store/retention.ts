@@ -38,6 +38,8 @@ export function forgetOld(ages: Ages, limit: number): readonly Sql[] {
       SELECT session FROM sso_sessions WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
     sql`DELETE FROM oauth_codes WHERE code_hash IN (
       SELECT code_hash FROM oauth_codes WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
+    sql`DELETE FROM oauth_device_codes WHERE code_hash IN (
+      SELECT code_hash FROM oauth_device_codes WHERE expires_ts <= ${nowMs} LIMIT ${limit})`,
     sql`DELETE FROM oauth_clients WHERE client_id IN (
       SELECT c.client_id FROM oauth_clients c WHERE c.asked_ts < ${oauthClientsMs}
         AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.client_id = c.client_id) LIMIT ${limit})`,

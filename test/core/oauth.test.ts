@@ -3,6 +3,7 @@ import { readClient } from '../../src/core/oauth/client.ts'
 import { OAuthError } from '../../src/core/oauth/error.ts'
 import { isRegistered, sourceOf, withAnswer } from '../../src/core/oauth/redirect-uri.ts'
 import { readScope } from '../../src/core/oauth/scope.ts'
+import { makeUserCode, readUserCode } from '../../src/core/oauth/user-code.ts'
 
 const fault = (read: () => unknown): string => {
   try {
@@ -95,6 +96,13 @@ describe('a client', () => {
     })
   })
 
+  test('without a browser has no address, and the grant of devices alone', () => {
+    const device = 'urn:ietf:params:oauth:grant-type:device_code'
+    const client = readClient({ client_uri: 'https://example.com/', grant_types: [device] })
+    expect(client).toMatchObject({ grant_types: ['refresh_token', device], redirect_uris: [], response_types: [] })
+    expect(asked('web', 'https://evil.org/', { grant_types: [device] })).toBe('invalid_redirect_uri')
+  })
+
   test.each([
     [{ client_uri: undefined }],
     [{ client_uri: 'http://example.com/' }],
@@ -121,6 +129,16 @@ describe('a client', () => {
     expect(asked('web', uri, { redirect_uris: [] })).toBe('invalid_redirect_uri')
     expect(asked('web', uri, { redirect_uris: Array(21).fill(uri) })).toBe('invalid_redirect_uri')
     expect(asked('web', `${uri}${'x'.repeat(1_024)}`)).toBe('invalid_redirect_uri')
+  })
+})
+
+describe('a code that a user types', () => {
+  test('is read however it is typed, and each letter is as likely as the others', () => {
+    const bytes = Uint8Array.from({ length: 256 }, (_, n) => n)
+    expect(makeUserCode(bytes)).toBe('BCDF-GHJK')
+    expect(makeUserCode(Uint8Array.of(...Array(24).fill(255), ...bytes))).toBe('BCDF-GHJK')
+    for (const typed of ['BCDF-GHJK', ' bcdfghjk ', 'b c d f - g h j k']) expect(readUserCode(typed)).toBe('BCDF-GHJK')
+    expect(readUserCode('BCDFGHJKL')).not.toBe('BCDF-GHJK')
   })
 })
 

@@ -4,6 +4,7 @@ import { type Reply, TEST_PASSWORD, type TestServer } from './server.ts'
 
 export const OAUTH = '/_dendrite/client/oauth'
 export const CALLBACK = 'https://app.client.example/callback?from=matrix'
+export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 export const CLIENT_METADATA = {
   client_name: 'An <app>',
   client_uri: 'https://client.example/',
@@ -80,7 +81,7 @@ export interface GrantedTokens {
 /** A whole login. */
 export async function enterByOAuth(server: TestServer, user: string, more: Record<string, string> = {}) {
   const client = oauthClient(server)
-  const clientId = await client.register()
+  const clientId = await client.register({ grant_types: ['authorization_code', DEVICE_GRANT] })
   const { verifier, query, url } = client.request(clientId, more)
   const code = (await agree(url, user)).get('code') ?? ''
   const form = {

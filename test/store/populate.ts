@@ -5,7 +5,7 @@ import { keepDigest } from '../../src/store/pushers.ts'
 import { insertThreepid } from '../../src/store/threepids.ts'
 import { AS_TOKEN } from '../helpers/appservice.ts'
 import { crossSigningOf, deviceKeysOf, oneTimeKeys } from '../helpers/device-keys.ts'
-import { enterByOAuth } from '../helpers/oauth.ts'
+import { enterByOAuth, oauthClient } from '../helpers/oauth.ts'
 import { picture } from '../helpers/pictures.ts'
 import { type Account, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
@@ -71,6 +71,8 @@ export async function populate(server: TestServer): Promise<Known> {
   const token = (await must(server, alice, 'GET', '/sync')).next_batch as string
   const later = await talk(server, [bob], newer, 3)
   const { clientId, refresh_token } = await enterByOAuth(server, 'carol')
+  const scope = 'urn:matrix:client:api:* urn:matrix:client:device:TV'
+  await oauthClient(server).post('/device', { client_id: clientId, scope })
   await must(server, dave, 'POST', '/account/deactivate', { auth: password(dave) })
   return {
     accounts: accounts.slice(0, 3),

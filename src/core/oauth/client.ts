@@ -5,7 +5,9 @@ import { type ApplicationType, isBelow, mayRegister, secureUrl } from './redirec
 const TEXT_LENGTH_MAX = 200
 const URI_LENGTH_MAX = 1_024
 const REDIRECTS_MAX = 20
-export const GRANT_TYPES = ['authorization_code', 'refresh_token'] as const
+/** RFC 8628. */
+export const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
+export const GRANT_TYPES = ['authorization_code', 'refresh_token', DEVICE_GRANT] as const
 /** Links that a user is shown. */
 const LINKS = ['logo_uri', 'tos_uri', 'policy_uri'] as const
 
@@ -34,19 +36,22 @@ export function readClient(body: JsonValue | undefined): OAuthClient {
   if (type !== 'web' && type !== 'native') throw invalid('application_type is web or native.')
   if ((text(body, 'token_endpoint_auth_method', TEXT_LENGTH_MAX) ?? 'none') !== 'none')
     throw invalid('Clients have no secrets here: token_endpoint_auth_method is none.')
-  const grants = texts(body, 'grant_types') ?? GRANT_TYPES
-  if (!grants.includes('authorization_code')) throw invalid('grant_types has to hold authorization_code.')
-  if (!(texts(body, 'response_types') ?? ['code']).includes('code')) throw invalid('response_types has to hold code.')
+  const asked = texts(body, 'grant_types') ?? ['authorization_code']
+  const byCode = asked.includes('authorization_code')
+  if (!byCode && !asked.includes(DEVICE_GRANT))
+    throw invalid(`grant_types has to hold authorization_code or ${DEVICE_GRANT}.`)
+  if (byCode && !(texts(body, 'response_types') ?? ['code']).includes('code'))
+    throw invalid('response_types has to hold code.')
   const name = text(body, 'client_name', TEXT_LENGTH_MAX)
   return {
     client_uri: clientUri,
     ...(name === undefined ? {} : { client_name: name }),
     ...links(body, base),
-    redirect_uris: redirects(body, base, type),
+    redirect_uris: redirects(body, base, { type, needed: byCode }),
     application_type: type,
     // Whoever is let in gets a refresh token.
-    grant_types: GRANT_TYPES,
-    response_types: ['code'],
+    grant_types: GRANT_TYPES.filter((grant) => grant === 'refresh_token' || asked.includes(grant)),
+    response_types: byCode ? ['code'] : [],
     token_endpoint_auth_method: 'none',
   }
 }
@@ -59,9 +64,14 @@ function links(body: JsonObject, base: URL): Partial<Record<(typeof LINKS)[numbe
   return Object.fromEntries(found.filter(([, uri]) => uri !== undefined))
 }
 
-function redirects(body: JsonObject, base: URL, type: ApplicationType): readonly string[] {
+interface Redirects {
+  readonly type: ApplicationType
+  readonly needed: boolean
+}
+
+function redirects(body: JsonObject, base: URL, { type, needed }: Redirects): readonly string[] {
   const uris = texts(body, 'redirect_uris') ?? []
-  if (uris.length === 0 || uris.length > REDIRECTS_MAX)
+  if ((needed && uris.length === 0) || uris.length > REDIRECTS_MAX)
     throw new OAuthError('invalid_redirect_uri', `A client has 1 to ${REDIRECTS_MAX} redirect_uris.`)
   if (!uris.every((uri) => uri.length <= URI_LENGTH_MAX && mayRegister(base, type, uri)))
     throw new OAuthError('invalid_redirect_uri', `A redirect URI is not one of a ${type} client at ${base.hostname}.`)

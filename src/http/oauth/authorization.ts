@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { type AuthorizationRequest, rememberStep, stepOf } from '../../actions/sso-session.ts'
+import { type AuthorizationRequest, rememberStep, stepOf, type ToAddress } from '../../actions/sso-session.ts'
 import { departTo } from '../../actions/visit-provider.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
@@ -119,7 +119,8 @@ function readRequest(query: Request): AuthorizationRequest | OAuthError {
       return new OAuthError('invalid_request', 'A code challenge is needed, by the method S256.')
     const { granted, deviceId } = readScope(query.scope ?? '')
     const { client_id: clientId, redirect_uri: redirectUri, state = null } = query
-    return { clientId, redirectUri, responseMode: mode, state, scope: granted, deviceId, challenge }
+    const to: ToAddress = { redirectUri, responseMode: mode, state, challenge }
+    return { clientId, scope: granted, deviceId, to }
   } catch (error) {
     if (error instanceof OAuthError) return error
     throw error

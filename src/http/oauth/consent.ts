@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { issueCode } from '../../actions/authorization-codes.ts'
-import { type AuthorizationRequest, rememberStep, stepOf } from '../../actions/sso-session.ts'
+import { answerDevice } from '../../actions/device-codes.ts'
+import { rememberStep, stepOf, type ToAddress } from '../../actions/sso-session.ts'
 import type { App } from '../../app.ts'
 import type { UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
@@ -34,21 +35,22 @@ export async function askForConsent(
   await step.take()
   const data = { ...step.data, userId: user.user_id, passwordHash: user.password_hash }
   const next = await rememberStep(app, 'consent', { provider: '', browser: markBrowser(app, raw, reply), data })
-  const { redirectUri, deviceId } = step.data
+  const { to, deviceId } = step.data
   const page = {
     title: 'Let this client in?',
     action: `${OAUTH_PATH}/consent`,
     session: next,
     client,
     host: new URL(client.client_uri).host,
-    place: placeOf(redirectUri),
+    place: 'redirectUri' in to ? placeOf(to.redirectUri) : undefined,
+    code: 'userCode' in to ? to.userCode : undefined,
     userId: user.user_id,
     deviceId,
   }
-  await sendPage(app, reply, 'oauth-consent', page, { forms: [sourceOf(redirectUri)] })
+  await sendPage(app, reply, 'oauth-consent', page, { forms: 'redirectUri' in to ? [sourceOf(to.redirectUri)] : [] })
 }
 
-/** The form of that page: the browser goes back to the client, with a code or a refusal. */
+/** The form of that page: the browser goes back to the client with a code or a refusal, or the user to the device. */
 export const answerForConsent = endpoint({
   method: 'POST',
   path: `${OAUTH_PATH}/consent`,
@@ -61,9 +63,14 @@ export const answerForConsent = endpoint({
       const form = readForm(Form, raw.body)
       const { data, take } = await stepOf(app, 'consent', { id: form.session, browser: browserOf(raw) })
       await take()
-      const code = form.answer === 'allow' ? await issueCode(app, data, data) : undefined
+      const allowed = form.answer === 'allow'
+      if ('userCode' in data.to) {
+        await answerDevice(app, data.to.userCode, allowed ? data : undefined)
+        return sendPage(app, reply, 'message', { title: 'Done', text: 'Go back to your device.' })
+      }
+      const code = allowed ? await issueCode(app, data, data.to, data) : undefined
       const refusal = { error: 'access_denied', error_description: 'The user does not let the client in.' }
-      goTo(reply, answerTo(app, raw, data, code === undefined ? refusal : { code }))
+      goTo(reply, answerTo(app, raw, data.to, code === undefined ? refusal : { code }))
     }),
 })
 
@@ -71,7 +78,7 @@ export const answerForConsent = endpoint({
 export function answerTo(
   app: App,
   raw: Visitor['raw'],
-  { redirectUri, responseMode, state }: Pick<AuthorizationRequest, 'redirectUri' | 'responseMode' | 'state'>,
+  { redirectUri, responseMode, state }: Omit<ToAddress, 'challenge'>,
   answer: Readonly<Record<string, string>>,
 ): string {
   const whole = { ...answer, ...(state === null ? {} : { state }), iss: issuerAt(publicUrl(app, raw)) }

@@ -25,6 +25,7 @@ function metadataAt(app: App, url: string): object {
     authorization_endpoint: `${url}${OAUTH_PATH}/authorize`,
     token_endpoint: `${url}${OAUTH_PATH}/token`,
     registration_endpoint: `${url}${OAUTH_PATH}/register`,
+    device_authorization_endpoint: `${url}${OAUTH_PATH}/device`,
     revocation_endpoint: `${url}${OAUTH_PATH}/revoke`,
     response_types_supported: ['code'],
     response_modes_supported: ['query', 'fragment'],

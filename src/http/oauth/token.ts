@@ -1,10 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { redeemCode } from '../../actions/authorization-codes.ts'
+import { redeemDeviceCode } from '../../actions/device-codes.ts'
 import { refreshSession } from '../../actions/refresh-session.ts'
 import { revokeToken } from '../../actions/revoke-token.ts'
 import type { Tokens } from '../../actions/session-tokens.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
+import { DEVICE_GRANT, GRANT_TYPES } from '../../core/oauth/client.ts'
 import { OAuthError } from '../../core/oauth/error.ts'
 import { endpoint } from '../endpoint.ts'
 import { Token } from '../texts.ts'
@@ -20,6 +22,7 @@ const CodeGrant = Type.Object({
   redirect_uri: Redirect,
   code_verifier: Type.String({ pattern: '^[A-Za-z0-9._~-]{43,128}$' }),
 })
+const DeviceGrant = Type.Object({ device_code: Token, client_id: ClientId })
 const RefreshGrant = Type.Object({ refresh_token: Token, client_id: ClientId })
 const Revocation = Type.Object({
   token: Token,
@@ -35,7 +38,7 @@ const shared = {
   bodyLimitBytes: FORM_BYTES,
 } as const
 
-/** Client-Server API, "Grant types"; RFC 6749, sections 4.1.3 and 6. */
+/** Client-Server API, "Grant types"; RFC 6749, sections 4.1.3 and 6; RFC 8628, section 3.4. */
 export const getOAuthTokens = endpoint({
   ...shared,
   path: `${OAUTH_PATH}/token`,
@@ -44,7 +47,8 @@ export const getOAuthTokens = endpoint({
       const { grant_type: grant } = readClientForm(Type.Object({ grant_type: Type.String() }), raw.body)
       if (grant === 'authorization_code') return byCode(app, raw.body)
       if (grant === 'refresh_token') return byRefreshToken(app, raw.body)
-      throw new OAuthError('unsupported_grant_type', 'The grant type is authorization_code or refresh_token.')
+      if (grant === DEVICE_GRANT) return byDeviceCode(app, raw.body)
+      throw new OAuthError('unsupported_grant_type', `The grant type is one of ${GRANT_TYPES.join(', ')}.`)
     }),
 })
 
@@ -68,6 +72,11 @@ async function byCode(app: App, body: unknown): Promise<object> {
     verifier: form.code_verifier,
   }
   return wireTokens(await redeemCode(app, wish))
+}
+
+async function byDeviceCode(app: App, body: unknown): Promise<object> {
+  const form = readClientForm(DeviceGrant, body)
+  return wireTokens(await redeemDeviceCode(app, { code: form.device_code, clientId: form.client_id }))
 }
 
 async function byRefreshToken(app: App, body: unknown): Promise<object> {

@@ -15,6 +15,7 @@ import { protectedMedia } from './0014-protected-media.ts'
 import { presencePositions } from './0015-presence-positions.ts'
 import { oauth } from './0016-oauth.ts'
 import { expiry } from './0017-expiry.ts'
+import { oauthDevices } from './0018-oauth-devices.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -35,4 +36,5 @@ export const MIGRATIONS = [
   presencePositions,
   oauth,
   expiry,
+  oauthDevices,
 ]
