@@ -4,11 +4,13 @@ import { type EventId, type ServerName, serverNameOf, type UserId } from '../cor
 import { type JsonObject, own } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
-import { strippedEvent, strippedStateKeys } from '../core/stripped-state.ts'
-import { askServer, asMatrixError, federationPath, isUnknownEndpoint } from '../remote/ask-server.ts'
+import { strippedStateKeys } from '../core/stripped-state.ts'
+import { askServer, asMatrixError, federationPath, isUnknownEndpoint, Refused } from '../remote/ask-server.ts'
+import { pduOf, pdusByNumber } from '../store/pdus.ts'
 import { roomById } from '../store/rooms.ts'
 import { append } from './append.ts'
 import { placeArrival } from './receive-pdus.ts'
+import type { RoomWriter } from './room-writer.ts'
 import { verifyPdu } from './verify-pdu.ts'
 
 export interface RemoteInvite {
@@ -30,18 +32,20 @@ export async function inviteRemoteUser(app: App, invite: RemoteInvite): Promise<
   if (row === undefined || version === undefined)
     throw new MatrixError('M_NOT_FOUND', 'The room is not known to this server.')
   let event: Event | undefined
-  let shown: JsonObject[] = []
-  await append(app, invite.roomId, async (writer) => {
-    const wanted = { type: 'm.room.member', stateKey: invite.target, sender: invite.sender, content: invite.content }
+  let shown: number[] = []
+  const wanted = { type: 'm.room.member', stateKey: invite.target, sender: invite.sender, content: invite.content }
+  const compose = async (writer: RoomWriter) => {
     event = await writer.preview(wanted)
     shown = []
     for (const [type, stateKey] of strippedStateKeys([invite.sender])) {
-      const found = (await writer.state(type, stateKey))?.value
-      if (found !== undefined) shown.push(strippedEvent({ ...found, type, stateKey }))
+      const found = await writer.state(type, stateKey)
+      if (found !== undefined) shown.push(found.event)
     }
-  })
-  const answer = await ask(app, server, event!, shown).catch((error: unknown) => {
-    throw asMatrixError(server, error)
+  }
+  await append(app, invite.roomId, compose, { settled: true })
+  const roomState = (await pdusByNumber(app.db, shown)).map(pduOf)
+  const answer = await ask(app, server, event!, roomState).catch((error: unknown) => {
+    throw refusal(server, error)
   })
   const signed = await verifyPdu(app, version, own(answer, 'event') ?? null)
   if (signed.eventId !== event!.eventId) throw new MatrixError('M_UNKNOWN', `${server} answers with another event.`)
@@ -50,6 +54,12 @@ export async function inviteRemoteUser(app: App, invite: RemoteInvite): Promise<
   if (merged.outcome === 'rejected' || merged.outcome === 'soft_failed')
     throw new MatrixError('M_FORBIDDEN', `Not allowed in this room: ${merged.reason ?? 'refused'}`)
   return signed.eventId
+}
+
+/** What the other server finds wrong with the request is no fault of the client's. */
+function refusal(server: ServerName, error: unknown): MatrixError {
+  const ours = error instanceof Refused && ['M_MISSING_PARAM', 'M_INVALID_PARAM'].includes(error.errcode)
+  return ours ? new MatrixError('M_UNKNOWN', `${server}: ${error.message}`, {}, 502) : asMatrixError(server, error)
 }
 
 /** Servers that know only the first form know only the first two room versions. */

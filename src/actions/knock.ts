@@ -2,7 +2,6 @@ import type { App } from '../app.ts'
 import { type EventId, type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { own } from '../core/json.ts'
 import { roomBlocked } from '../core/matrix-error.ts'
-import { pruneStrippedState } from '../core/stripped-state.ts'
 import { askServer, federationPath } from '../remote/ask-server.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { roomById } from '../store/rooms.ts'
@@ -10,6 +9,7 @@ import { byServers } from './by-servers.ts'
 import { changeMembership, type MembershipWish, memberProfile } from './change-membership.ts'
 import { builtFrom, membershipTemplate } from './membership-template.ts'
 import { setMembershipOutside } from './set-membership-outside.ts'
+import { readShownState } from './shown-state.ts'
 
 /**
  * Knocks on a room as a local user, by way of one of the servers where this one is not in it (Server-Server API,
@@ -34,6 +34,10 @@ async function knockBy(app: App, wish: Omit<MembershipWish, 'membership'>, serve
   const event = builtFrom(app, template, member, { ...(await memberProfile(app, wish.target)), ...reason })
   const uri = federationPath`/v1/send_knock/${member.roomId}/${event.eventId}`
   const answer = await askServer(app, server, { method: 'PUT', uri, content: event.pdu })
-  await setMembershipOutside(app, event, pruneStrippedState(own(answer, 'knock_room_state')))
+  const room = { version: template.version, roomId: member.roomId }
+  const shown = await readShownState(app, room, own(answer, 'knock_room_state'), (fault) =>
+    app.log.info({ room: member.roomId, server, fault }, 'what a server shows of a room is left out'),
+  )
+  await setMembershipOutside(app, event, shown)
   return event.eventId
 }

@@ -5,13 +5,14 @@ import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
 import { MatrixError, roomBlocked } from '../core/matrix-error.ts'
 import type { RoomVersion } from '../core/room-version.ts'
 import { signPdu } from '../core/sign.ts'
-import { pruneStrippedState, strippedEvent } from '../core/stripped-state.ts'
+import { strippedEvent } from '../core/stripped-state.ts'
 import { localUser } from '../remote/appservice-queries.ts'
 import { serverIsIn } from '../store/room-servers.ts'
 import { roomById } from '../store/rooms.ts'
 import { serverAclOf } from '../store/server-acl.ts'
 import { checkInvitePermission } from './change-membership.ts'
 import { setMembershipOutside } from './set-membership-outside.ts'
+import { readShownState } from './shown-state.ts'
 import { verifyPdu } from './verify-pdu.ts'
 
 export interface ReceivedInvite {
@@ -48,8 +49,12 @@ export async function receiveInvite(app: App, invite: ReceivedInvite): Promise<J
   if (known?.blocked === 1) throw roomBlocked()
   // In a room of ours the invite comes as any other event does.
   if (!inRoom) {
+    const room = { version: invite.version, roomId: event.roomId }
+    const shown = await readShownState(app, room, invite.roomState, (fault) => {
+      throw new MatrixError('M_INVALID_PARAM', `invite_room_state: ${fault}`)
+    })
     const itself = strippedEvent({ type: event.type, stateKey: target, sender: event.sender, content: event.content })
-    await setMembershipOutside(app, event, [...pruneStrippedState(invite.roomState), itself])
+    await setMembershipOutside(app, event, [...shown, itself])
   }
   return signPdu(invite.version, event.pdu, app.serverName, app.key)
 }

@@ -126,6 +126,38 @@ describe('invites of a bad peer', () => {
     }
   })
 
+  test('S22: from room version 12 on, what shows the room is events of it, or the invite is refused', async () => {
+    const version = roomVersion('12')!
+    const roomId = await met.alice.createRoom({ room_version: version.id, name: 'Tea', invite: [met.bob.userId] })
+    await met.alice.createRoom({ room_version: version.id, invite: [met.bob.userId] })
+    const [good, other] = met.network.carried
+      .filter(({ uri }) => uri.includes('/v2/invite/'))
+      .map(({ body }) => JSON.parse(body!) as Json)
+      .slice(-2)
+    const uri = federationPath`/v2/invite/${roomId}/${idOf(version, good.event)}`
+    const send = (invite_room_state: JsonValue | undefined) => {
+      const content = { ...good, ...(invite_room_state === undefined ? {} : { invite_room_state }) }
+      return met.network.ask(met.a, 'b.example', { method: 'PUT', uri, content })
+    }
+    const events: Json[] = good.invite_room_state
+    const stripped = ({ type, state_key, sender, content }: Json): Json => ({ type, state_key, sender, content })
+    const isCreate = ({ type }: Json) => type === 'm.room.create'
+    const wrong: Record<string, Json> = {
+      nothing: [],
+      'no list': 'x',
+      'without the create event': events.filter((event) => !isCreate(event)),
+      'stripped state': events.map(stripped),
+      'an event of another room': [...events, other.invite_room_state.find((event: Json) => !isCreate(event))],
+      'the creation of another room': other.invite_room_state.filter(isCreate),
+      'a signature that does not hold': events.map((event) =>
+        isCreate(event) ? event : { ...event, content: { ...event.content, name: 'x' }, depth: 99 },
+      ),
+    }
+    for (const [name, state] of Object.entries(wrong))
+      await expect(send(state), name).rejects.toMatchObject({ status: 400, errcode: 'M_INVALID_PARAM' })
+    await expect(send(events)).resolves.toMatchObject({ event: { state_key: met.bob.userId } })
+  })
+
   test('S1: neither is anything signed that is no event at all', async () => {
     const uri = federationPath`/v2/invite/${'!room:a.example'}/${'$event'}`
     for (const event of [null, 7, [], {}, { type: 'm.room.member' }, undefined]) {

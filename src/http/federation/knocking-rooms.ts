@@ -1,6 +1,6 @@
 import { acceptMembership } from '../../actions/accept-membership.ts'
 import { roomForServer } from '../../views/federation/room-access.ts'
-import { strippedRoomState } from '../../views/federation/stripped-room-state.ts'
+import { shownState } from '../../views/federation/shown-state.ts'
 import { endpoint } from '../endpoint.ts'
 import { SendParams } from './joining-rooms.ts'
 import { membershipTemplate } from './membership-template.ts'
@@ -17,6 +17,6 @@ export const sendKnock = endpoint({
     const room = await roomForServer(app, params.roomId, origin)
     const claim = { ...params, origin, room: room.row.room, version: room.version, membership: 'knock' as const }
     await acceptMembership(app, claim, content)
-    return { knock_room_state: await strippedRoomState(app, room) }
+    return { knock_room_state: await shownState(app, room) }
   },
 })

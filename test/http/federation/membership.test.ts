@@ -52,6 +52,10 @@ describe('an invite between servers', () => {
     'arrives with what shows the room, and is taken (room version %s)',
     async (v) => {
       const roomId = await alice.createRoom({ room_version: v, name: 'Tea', invite: [bob.userId] })
+      const request = network.carried.find(({ uri }) => uri.includes('/v2/invite/'))!
+      const told: Json[] = JSON.parse(request.body!).invite_room_state
+      expect(told.map((event) => event.type)).toContain('m.room.create')
+      expect(told.filter((event) => event.signatures?.['a.example'] === undefined)).toEqual([])
       const sync = await bob.sync()
       const shown: Json[] = sync.rooms.invite[roomId].invite_state.events
       expect(shown.map((event) => event.type)).toEqual(expect.arrayContaining(['m.room.name', 'm.room.member']))
@@ -131,6 +135,15 @@ describe('an invite between servers', () => {
     expect((await bob.sync()).rooms?.invite?.[roomId]).toBeUndefined()
   })
 
+  test('by a server that finds it malformed fails, and is not the fault of the client', async () => {
+    const roomId = await alice.createRoom()
+    network.answer(({ uri }) =>
+      uri.includes('/invite/') ? { status: 400, content: { errcode: 'M_INVALID_PARAM', error: 'no' } } : undefined,
+    )
+    const refused = await alice.call('POST', path(roomId, 'invite'), { user_id: bob.userId })
+    expect([refused.status, refused.body.errcode]).toEqual([502, 'M_UNKNOWN'])
+  })
+
   test('is refused for nobody, and by a server that is away', async () => {
     const roomId = await alice.createRoom()
     const nobody = await alice.call('POST', path(roomId, 'invite'), { user_id: '@nobody:b.example' })
@@ -176,14 +189,15 @@ describe('members of other servers', () => {
     expect([again.status, again.body.errcode]).toEqual([403, 'M_FORBIDDEN'])
   })
 
-  test('knock and are let in', async () => {
+  test.each(['10', '12'])('knock and are let in (room version %s)', async (version) => {
     const roomId = await alice.createRoom({
-      room_version: '10',
+      room_version: version,
       initial_state: [{ type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }],
     })
     await bob.post(`/knock/${encodeURIComponent(roomId)}?via=a.example`)
     expect(await membershipOf(alice, roomId, bob.userId)).toBe('knock')
-    expect((await bob.sync()).rooms.knock[roomId].knock_state.events.length).toBeGreaterThan(0)
+    const shown: Json[] = (await bob.sync()).rooms.knock[roomId].knock_state.events
+    expect(shown.map((event) => event.type)).toEqual(expect.arrayContaining(['m.room.create', 'm.room.join_rules']))
     await alice.post(path(roomId, 'invite'), { user_id: bob.userId })
     await bob.join(roomId)
     await settled(a, b)
