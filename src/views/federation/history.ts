@@ -7,7 +7,7 @@ import { visibleToServer } from '../../core/visibility.ts'
 import { eventsByNumber, eventsNearTime } from '../../store/events.ts'
 import { type PduRow, parentsOf, pduOf, pdusById, pdusByNumber, pduText } from '../../store/pdus.ts'
 import { membersOfServer } from '../../store/room-servers.ts'
-import { stateIdsAt } from '../../store/state.ts'
+import { stateAt } from '../../store/state.ts'
 import { erasedUsers } from '../../store/users.ts'
 import type { KnownRoom } from './room-access.ts'
 
@@ -124,6 +124,8 @@ async function seenBy(
   const numbers = rows.map((row) => row.event)
   const settings = new Map((await eventsByNumber(app.db, numbers)).map((row) => [row.event, row.history_visibility]))
   const erased = await erasedUsers(app.db, [...new Set(rows.map((row) => row.sender))])
+  const users = members.map((member) => member.user_id)
+  const before = new Map<number, readonly string[]>()
   const seen = new Set<number>()
   for (const row of rows) {
     if (erased.has(row.sender)) continue
@@ -134,15 +136,16 @@ async function seenBy(
     }
     const visibility = settings.get(row.event) ?? 'shared'
     const easy = visibility === 'shared' || visibility === 'world_readable' || row.snapshot === null
-    const memberships = easy ? [] : await membershipsAt(app, row.snapshot!, server)
+    const known = easy ? [] : before.get(row.snapshot!)
+    const memberships = known ?? (await membershipsAt(app, row.snapshot!, users))
+    if (!easy) before.set(row.snapshot!, memberships)
     if (visibleToServer({ visibility, memberships, joinedSince: joinedNow })) seen.add(row.event)
   }
   return seen
 }
 
-async function membershipsAt(app: App, snapshot: number, server: ServerName): Promise<string[]> {
-  const state = await stateIdsAt(app.db, snapshot)
-  const own = state.filter((row) => row.type === 'm.room.member' && row.state_key.endsWith(`:${server}`))
+async function membershipsAt(app: App, snapshot: number, users: readonly string[]): Promise<string[]> {
+  const own = await stateAt(app.db, snapshot, { members: users, others: false })
   const events = await eventsByNumber(
     app.db,
     own.map((row) => row.event),

@@ -95,3 +95,19 @@ describe('a server outside', () => {
     await expect(get(b, uri)).rejects.toMatchObject({ status: 403, errcode: 'M_FORBIDDEN' })
   })
 })
+
+test('what was said before a server came is told without its content, where members alone see history', async () => {
+  const initial_state = [{ type: 'm.room.history_visibility', content: { history_visibility: 'joined' } }]
+  const closed = await alice.createRoom({ preset: 'public_chat', initial_state })
+  const told = [await alice.send(closed, 'before')]
+  const carol = sessionOf(c, await c.register('carol'))
+  await carol.post(`/join/${encodeURIComponent(closed)}?via=a.example`)
+  told.push(await alice.send(closed, 'after'))
+  await settled(a, c)
+  const seen: Json[] = []
+  for (const eventId of told) seen.push(...(await get(c, federationPath`/v1/event/${eventId}`)).pdus)
+  expect(bodies(seen)).toEqual([undefined, 'after'])
+  const uri = `${federationPath`/v1/backfill/${closed}`}?limit=3&v=${encodeURIComponent(told[1]!)}`
+  const page: Json[] = (await get(c, uri)).pdus
+  expect(bodies(page.filter(({ type }) => type === 'm.room.message'))).toEqual(['after', undefined])
+})
