@@ -1,6 +1,7 @@
 import type { App } from '../app.ts'
 import { isEventId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { isObject, type JsonObject, type JsonValue, own } from '../core/json.ts'
+import { MatrixError } from '../core/matrix-error.ts'
 import { eventsById } from '../store/events.ts'
 import { membershipOf } from '../store/memberships.ts'
 import type { PresenceRow } from '../store/presence.ts'
@@ -31,8 +32,10 @@ export function isLasting(edu: JsonValue): boolean {
   return isObject(edu) && !PASSING.has(own(edu, 'edu_type'))
 }
 
-/** Users, rooms and events in one EDU that are looked at. */
+/** Users, or receipts, in one EDU that are looked at. */
 const ENTRIES_MAX = 1_000
+/** Of the id of a message, which is kept for long. */
+const ID_LENGTH_MAX = 255
 /** How long a user of another server is shown as typing. */
 const TYPING_MS = 30_000
 
@@ -52,8 +55,10 @@ async function receiveTyping(app: App, origin: ServerName, content: JsonObject):
 }
 
 async function receiveReceipts(app: App, origin: ServerName, content: JsonObject): Promise<void> {
-  for (const [roomId, kinds] of entriesOf(content)) {
+  let looks = 0
+  for (const [roomId, kinds] of Object.entries(content)) {
     for (const [userId, receipt] of entriesOf(isObject(kinds) ? own(kinds, 'm.read') : undefined)) {
+      if (++looks > ENTRIES_MAX) return
       const room = await roomOfMember(app, origin, userId, roomId)
       const ids = isObject(receipt) ? own(receipt, 'event_ids') : undefined
       const data = isObject(receipt) ? own(receipt, 'data') : undefined
@@ -62,9 +67,12 @@ async function receiveReceipts(app: App, origin: ServerName, content: JsonObject
       if (room === undefined || typeof last !== 'string' || !isEventId(last)) continue
       const [read] = await eventsById(app.db, [last], app.db.safePosition())
       if (read === undefined || read.room !== room) continue
-      await setReceipts(app, userId, room, [
-        { type: 'm.read', read, thread: typeof thread === 'string' ? thread : undefined },
-      ])
+      const wish = { type: 'm.read', read, thread: typeof thread === 'string' ? thread : undefined } as const
+      await setReceipts(app, userId, room, [wish]).catch((error: unknown) => {
+        // The others of the same EDU are told by nobody else.
+        if (!(error instanceof MatrixError)) throw error
+        app.log.info({ origin, user: userId, reason: error.message }, 'a receipt was passed over')
+      })
     }
   }
 }
@@ -95,7 +103,7 @@ async function receiveToDeviceMessages(app: App, origin: ServerName, content: Js
   const messageId = own(content, 'message_id')
   const messages = own(content, 'messages')
   if (typeof sender !== 'string' || serverNameOf(sender) !== origin || !isObject(messages)) return
-  if (typeof type !== 'string' || typeof messageId !== 'string') return
+  if (typeof type !== 'string' || typeof messageId !== 'string' || messageId.length > ID_LENGTH_MAX) return
   await receiveToDevice(app, { origin, messageId, sender, type, messages })
 }
 
@@ -114,5 +122,5 @@ async function roomOfMember(
 }
 
 function entriesOf(value: JsonValue | undefined): readonly [string, JsonValue][] {
-  return isObject(value) ? Object.entries(value).slice(0, ENTRIES_MAX) : []
+  return isObject(value) ? Object.entries(value) : []
 }

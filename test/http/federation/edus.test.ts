@@ -73,6 +73,43 @@ describe('between servers', () => {
     expect(ephemeral(await bob.sync(before), 'm.receipt')[eventId]['m.read']).toHaveProperty([alice.userId])
   })
 
+  test('a receipt that is wrong costs none of the others, of which a thousand are looked at', async () => {
+    const eventId = await alice.send(roomId, 'read us')
+    const carol = sessionOf(a, await a.register('carol'))
+    await carol.join(roomId)
+    await settled(a, b)
+    const before = await bob.sync()
+    const receipt = (data: Json) => ({ event_ids: [eventId], data: { ts: 1, ...data } })
+    const read = { [alice.userId]: receipt({ thread_id: '$none' }), [carol.userId]: receipt({}) }
+    await sendEdu('m.receipt', { [roomId]: { 'm.read': read } })
+    await settled(b)
+    expect(Object.keys(ephemeral(await bob.sync(before), 'm.receipt')[eventId]['m.read'])).toEqual([carol.userId])
+
+    let looks = 0
+    const { db } = b.app
+    const counting = new Proxy(db, {
+      get: (target, key) => {
+        if (key === 'read') looks++
+        return Reflect.get(target, key)
+      },
+    })
+    const ofRoom = () =>
+      Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`@u${index}:a.example`, receipt({})]))
+    const content = Object.fromEntries(
+      Array.from({ length: 100 }, (_, index) => [`!${index}:a.example`, { 'm.read': ofRoom() }]),
+    )
+    await receiveEdu({ ...b.app, db: counting }, 'a.example' as ServerName, { edu_type: 'm.receipt', content })
+    expect(looks).toBe(1_000)
+  })
+
+  test('a message whose id is longer than any is not taken', async () => {
+    const messages = { [bob.userId]: { '*': {} } }
+    const message = (message_id: string) => ({ sender: alice.userId, type: 'm.test', message_id, messages })
+    await sendEdu('m.direct_to_device', message('x'.repeat(256)))
+    await sendEdu('m.direct_to_device', message('x'.repeat(255)))
+    expect((await bob.sync()).to_device.events).toHaveLength(1)
+  })
+
   test('a server that the access list keeps out says nothing of who types', async () => {
     await alice.setState(roomId, 'm.room.server_acl', { allow: ['*'], deny: ['a.*'] })
     await settled(a, b)
