@@ -21,6 +21,7 @@ import { sendError } from './errors.ts'
 import { longReply } from './long-reply.ts'
 import { OLDER_PATHS } from './older-paths.ts'
 import { endSilentConnections } from './silent-connections.ts'
+import { endSlowRequests } from './slow-requests.ts'
 import { MAY_BE_EMPTY, unknownPath, unknownRequest } from './unknown-request.ts'
 import { readBody, readJson, readTexts } from './validate.ts'
 
@@ -107,6 +108,7 @@ export function buildServer(app: App, stopping: AbortSignal, transport: object):
   // Bodies arrive as bytes: Fastify's own parser changes numbers and refuses legal keys.
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  server.addHook('onRequest', endSlowRequests(app.timers, isStreamed))
   server.addHook('onRequest', allowOrigins)
   server.addHook('onSend', plainJson)
   // A connection that is kept for more requests would keep a server that stops from its end.
@@ -168,13 +170,23 @@ function route(app: App, server: FastifyInstance, stopping: AbortSignal): Set<st
   for (const spec of ENDPOINTS.filter(({ when }) => when?.(app.config) ?? true)) {
     for (const url of urlsOf(spec)) {
       const handler = needEnd(url, handlerOf(app, spec as unknown as Endpoint, stopping))
-      const route = { method: spec.method, url, bodyLimit: bodyLimitOf(spec), handler }
+      const route = {
+        method: spec.method,
+        url,
+        bodyLimit: bodyLimitOf(spec),
+        handler,
+        config: { streamed: spec.streamed },
+      }
       if (spec.streamed === true) void server.register(async (scope) => streamed(scope).route(route))
       else server.route(route)
       urls.add(url)
     }
   }
   return urls
+}
+
+function isStreamed({ routeOptions }: FastifyRequest): boolean {
+  return (routeOptions.config as { readonly streamed?: boolean } | undefined)?.streamed === true
 }
 
 /** A place for routes whose bodies nobody reads before them. */
