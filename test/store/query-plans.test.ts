@@ -11,7 +11,7 @@ import { unusedNames, unwantedPreviews } from '../../src/store/media.ts'
 import { presenceAround, presenceOfMet, presenceSince } from '../../src/store/presence.ts'
 import { redactionsOf } from '../../src/store/redactions.ts'
 import { insertLogin } from '../../src/store/sessions.ts'
-import { stateAt } from '../../src/store/state.ts'
+import { stateAt, wasWorldReadableAfter } from '../../src/store/state.ts'
 
 const FIXTURES = join(import.meta.dirname, '../fixtures')
 const newest = readdirSync(FIXTURES)
@@ -86,4 +86,9 @@ test('who logs in or out is not looked for among all pushers', () => {
   const plans = writes.map(planOf)
   expect(plans.filter((plan) => plan.includes('SEARCH pushers USING INDEX'))).toHaveLength(3)
   expect(plans.filter((plan) => plan.includes('SCAN pushers'))).toEqual([])
+})
+
+test('whether a room was open is asked of its openings, not of all that ever changed there', async () => {
+  const plan = await planOfQuery((db) => wasWorldReadableAfter(db, 1, 1))
+  expect(plan.match(/state_changes_visibility \(room=\?/g)).toHaveLength(2)
 })

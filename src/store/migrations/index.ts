@@ -16,6 +16,7 @@ import { presencePositions } from './0015-presence-positions.ts'
 import { oauth } from './0016-oauth.ts'
 import { expiry } from './0017-expiry.ts'
 import { oauthDevices } from './0018-oauth-devices.ts'
+import { visibilityChanges } from './0019-visibility-changes.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -37,4 +38,5 @@ export const MIGRATIONS = [
   oauth,
   expiry,
   oauthDevices,
+  visibilityChanges,
 ]
