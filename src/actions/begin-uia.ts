@@ -31,9 +31,12 @@ export type Proofs = Readonly<Record<string, string>>
 const SESSION_BYTES = 24
 export const SESSION_LIFETIME_MS = 15 * 60_000
 
-/** Opens a session of User-Interactive Authentication, of which some stages may be passed, and answers its id. */
-export async function beginUia(app: App, request: UiaRequest, proofs: Proofs): Promise<string> {
-  const id = app.random.bytes(SESSION_BYTES).toString('base64url')
+/**
+ * Opens a session of User-Interactive Authentication, of which some stages may be passed, and answers its id: a new
+ * one, or `known`, of a session that may be open already.
+ */
+export async function beginUia(app: App, request: UiaRequest, proofs: Proofs, known?: string): Promise<string> {
+  const id = known ?? app.random.bytes(SESSION_BYTES).toString('base64url')
   const nowMs = app.clock.now()
   // Who registers may leave out on the second try what the first one said.
   const params = request.user === undefined ? sealBody(app, id, request.body) : ''

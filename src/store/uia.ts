@@ -14,13 +14,13 @@ export interface UiaSession {
   readonly expiresMs: number
 }
 
-/** Stores a session of User-Interactive Authentication and forgets those that have expired. */
+/** Stores a session of User-Interactive Authentication, unless it is there, and forgets those that have expired. */
 export function insertUiaSession(row: UiaSession, nowMs: number): Sql[] {
   return [
     sql`DELETE FROM uia_sessions WHERE expires_ts <= ${nowMs}`,
     sql`INSERT INTO uia_sessions (session, user_id, endpoint, body_hash, completed, params, expires_ts)
       VALUES (${row.session}, ${row.userId}, ${row.endpoint}, ${row.bodyHash}, ${row.completed}, ${row.params},
-        ${row.expiresMs})`,
+        ${row.expiresMs}) ON CONFLICT (session) DO NOTHING`,
   ]
 }
 

@@ -4,7 +4,7 @@ import { crossSigningOf } from '../helpers/device-keys.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import * as idp from '../helpers/identity-providers.ts'
 import * as oauth from '../helpers/oauth.ts'
-import { TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
+import { startTestServer, TEST_PASSWORD, type TestServer } from '../helpers/server.ts'
 
 const V3 = '/_matrix/client/v3'
 const ACCOUNT = `${oauth.OAUTH}/account`
@@ -200,6 +200,35 @@ eachServer(config, (server) => {
       },
     )
 
+    test('asks all the time, without a session, until the user has approved these keys for this device', async () => {
+      const { userId } = await server.register('kira')
+      const [phone, tablet] = [await oauth.enterByOAuth(server, 'kira'), await oauth.enterByOAuth(server, 'kira')]
+      const upload = (token: string, body: object) => server.call('POST', UPLOAD, { token, body })
+      await upload(phone.access_token, crossSigningOf(userId).upload)
+      const [next, others] = [crossSigningOf(userId).upload, crossSigningOf(userId).upload]
+      const asked = await Promise.all([1, 2, 3, 4].map(() => upload(phone.access_token, next)))
+      // With an errcode, matrix-rust-sdk gives up.
+      for (const { status, body } of asked)
+        expect([status, body.errcode, body.error, body.session]).toEqual([
+          401,
+          undefined,
+          undefined,
+          asked[0]?.body.session,
+        ])
+      await upload(tablet.access_token, next)
+      await upload(phone.access_token, others)
+      const { params } = asked[0]!.body as unknown as { params: { 'm.oauth': { url: string } } }
+      const browser = openBrowser()
+      const page = await enter(server, browser, 'kira', Object.fromEntries(new URL(params['m.oauth'].url).searchParams))
+      expect((await oauth.submit(browser, page, { deed: 'reset' })).status).toBe(200)
+      expect((await upload(tablet.access_token, next)).status).toBe(401)
+      expect((await upload(phone.access_token, others)).status).toBe(401)
+      expect((await upload(phone.access_token, next)).status).toBe(200)
+      await upload(phone.access_token, crossSigningOf(userId).upload)
+      expect((await upload(phone.access_token, next)).status).toBe(200)
+      expect((await upload(phone.access_token, others)).status).toBe(401)
+    })
+
     test('approves nothing else with that page', async () => {
       const ivo = await server.register('ivo')
       const asked = await server.call('POST', `${V3}/delete_devices`, { token: ivo.token, body: { devices: ['x'] } })
@@ -211,4 +240,22 @@ eachServer(config, (server) => {
       expect([bare.status, bare.html.includes('Begin this in your client')]).toEqual([403, true])
     })
   })
+})
+
+test('a client that asks all the time does not keep the user from the page', async () => {
+  const clientApi = { oauth: { enabled: true }, rate_limiting: { enabled: true, threshold: 15, cooloff_ms: 60_000 } }
+  const busy = await startTestServer(clientApi)
+  try {
+    const { userId } = await busy.register('lars')
+    const { access_token: token } = await oauth.enterByOAuth(busy, 'lars')
+    const upload = async (body: object) => (await busy.call('POST', UPLOAD, { token, body })).status
+    await upload(crossSigningOf(userId).upload)
+    const next = crossSigningOf(userId).upload
+    const statuses: number[] = []
+    for (let n = 0; n < 20; n++) statuses.push(await upload(next))
+    expect([statuses[0], statuses.at(-1)]).toEqual([401, 429])
+    expect((await enter(busy, openBrowser(), 'lars', {})).html).toContain(userId)
+  } finally {
+    await busy.stop()
+  }
 })

@@ -28,7 +28,7 @@ export const uploadCrossSigningKeys = endpoint({
     self_signing_key: Type.Optional(Type.Object({})),
     user_signing_key: Type.Optional(Type.Object({})),
   }),
-  async handle(app, { user, body, raw }) {
+  async handle(app, { user, body, raw, reply }) {
     const keys = [
       ['master', body.master_key],
       ['self_signing', body.self_signing_key],
@@ -39,8 +39,9 @@ export const uploadCrossSigningKeys = endpoint({
     const plan = await planCrossSigning(app, user.userId, upload)
     if (plan.replaces && user.appservice === undefined) {
       const call = { endpoint: CROSS_SIGNING_RESET, body }
-      if (user.oauth === true) await approveReset(app, user, raw, call)
-      else await confirmUser(app, user, call)
+      const asked = user.oauth === true ? await approveReset(app, user, raw, call) : undefined
+      if (asked !== undefined) return reply.code(401).send(asked)
+      if (user.oauth !== true) await confirmUser(app, user, call)
     }
     await uploadCrossSigning(app, plan)
     return {}

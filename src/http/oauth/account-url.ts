@@ -1,6 +1,8 @@
 import type { FastifyRequest } from 'fastify'
-import { RESET_STAGES } from '../../actions/approve-reset.ts'
+import { RESET_STAGES, sessionOfReset } from '../../actions/approve-reset.ts'
 import type { App } from '../../app.ts'
+import type { JsonObject } from '../../core/json.ts'
+import { MatrixError } from '../../core/matrix-error.ts'
 import type { Requester } from '../endpoint.ts'
 import { publicUrl } from '../sso.ts'
 import { type AuthData, authenticateInteractively } from '../uia.ts'
@@ -18,19 +20,33 @@ export const ACTIONS = [
 ] as const
 
 /**
- * Client-Server API, "OAuth authentication": the user approves on a page what the client waits for with its session.
- * Errors: those of `authenticateInteractively`.
+ * Client-Server API, "OAuth authentication": the user approves on a page what the client waits for. Undefined when that
+ * is done; otherwise what says where, without an errcode: clients take one for the end of it. Errors: those of
+ * `authenticateInteractively`.
  */
 export async function approveReset(
   app: App,
   user: Requester,
   raw: FastifyRequest,
-  call: { readonly endpoint: string; readonly body: { readonly auth?: AuthData } },
-): Promise<void> {
+  { endpoint, body }: { readonly endpoint: string; readonly body: { readonly auth?: AuthData } },
+): Promise<object | undefined> {
   const approvalOf = (uia: string) => {
     const query = new URLSearchParams({ action: 'org.matrix.cross_signing_reset', uia })
     return `${publicUrl(app, raw)}${ACCOUNT_PATH}?${query}`
   }
+  const { auth, ...rest } = body
+  const session = auth?.session ?? (await sessionOfReset(app, { endpoint, body: rest as JsonObject, user }))
   const flows = RESET_STAGES.map((stage) => [stage])
-  await authenticateInteractively(app, flows, { ...call, user, approvalOf })
+  try {
+    await authenticateInteractively(app, flows, {
+      endpoint,
+      body: { ...rest, auth: { ...auth, session } },
+      user,
+      approvalOf,
+    })
+    return undefined
+  } catch (error) {
+    if (error instanceof MatrixError && error.errcode === 'M_UNAUTHORIZED') return error.extra
+    throw error
+  }
 }

@@ -81,8 +81,9 @@ export async function userByPassword(app: App, name: string, password: string): 
   const identifier = address ? { type: 'm.id.thirdparty', medium: 'email', address: name } : user
   try {
     const userId = await accountIn(app, { identifier })
-    // By account too: who guesses has many addresses.
-    app.live.rateLimiter.check(userId, 'login')
+    // By account too: who guesses has many addresses. Not by the budget of the user's clients, of which one may be
+    // asking all the time for what the user comes to approve.
+    app.live.rateLimiter.check(`page ${userId}`, 'login')
     return await checkCredentials(app, userId, password)
   } catch (error) {
     const wrong = ['M_FORBIDDEN', 'M_INVALID_PARAM', 'M_USER_DEACTIVATED']
