@@ -13,6 +13,7 @@ import { roomById } from '../store/rooms.ts'
 import { append } from './append.ts'
 import { statesOfHistory, storeHistoryStates } from './backfill-states.ts'
 import { fetchAuthChain, type Source, verifiedIn } from './fetch-missing.ts'
+import { isKept } from './purge-events.ts'
 import { storeOutliers } from './store-outliers.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 
@@ -34,7 +35,8 @@ export async function backfillRoom(app: App, roomId: string): Promise<boolean> {
   const version = roomVersion(room?.version ?? '')
   if (room === undefined || version === undefined) return false
   const gaps = await gapsOf(app.db, room.room, GAPS_MAX)
-  if (gaps.length === 0) return false
+  const [latest] = gaps
+  if (latest === undefined || !(await isKept(app, room.room, latest.event, latest.origin_server_ts))) return false
   const servers = (await serversIn(app.db, room.room)).filter((server) => server !== app.serverName)
   for (const server of servers.slice(0, SERVERS_MAX)) {
     try {

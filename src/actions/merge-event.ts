@@ -9,6 +9,7 @@ import { logPosition } from '../db/sql.ts'
 import type { RoomTip } from '../live/room-tip.ts'
 import { eventIsStill, insertEvent } from '../store/events.ts'
 import { childrenOf, type PduRow, pdusById, stateEventOf } from '../store/pdus.ts'
+import { PURGED } from '../store/purge.ts'
 import { insertSnapshot, type SnapshotLink, snapshotChain } from '../store/state.ts'
 import { isRecommended } from './policy-server.ts'
 import { applyEarlierRedactions, applyRedaction } from './redact-event.ts'
@@ -296,7 +297,9 @@ async function coveredBy(app: App, event: VerifiedEvent): Promise<Set<EventId>> 
   let frontier: readonly EventId[] = event.prevEvents
   while (frontier.length > 0 && covered.size < COVERED_MAX) {
     for (const id of frontier) covered.add(id)
-    const refused = (await pdusById(app.db, frontier)).filter((row) => row.rejected === 1 || row.soft_failed === 1)
+    const refused = (await pdusById(app.db, frontier)).filter(
+      (row) => row.rejected === 1 || row.soft_failed % PURGED === 1,
+    )
     frontier = refused.flatMap((row) => stateEventOf(row).prevEvents).filter((id) => !covered.has(id))
   }
   return covered

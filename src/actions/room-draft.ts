@@ -94,7 +94,7 @@ export async function extendRoom(app: App, draft: Draft, following: Following): 
 
 /** When the content of an event goes, if it says so itself. */
 export function draftExpiry(app: App, draft: Draft, event: Event, number: number): void {
-  const { writes, log } = noteExpiry(app, event, number)
+  const { writes, log } = noteExpiry(app, draft.tip.room, event, number)
   draft.writes.push(...writes)
   draft.log.push(...log)
 }

@@ -48,7 +48,7 @@ export async function storeOutliers(
       const entry = { event: await app.db.nextId('event'), value: judged(version, event, named as Entry[], known) }
       known.set(event.eventId, entry)
       guards.push(eventIsStill(event.eventId, undefined))
-      const expiry = noteExpiry(app, event, entry.event)
+      const expiry = noteExpiry(app, room, event, entry.event)
       writes.push(...insertOutlier(room, event, entry, named as Entry[]), ...expiry.writes)
       log.push(...expiry.log)
       if (guards.length >= BATCH_EVENTS) await flush()

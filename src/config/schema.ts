@@ -32,6 +32,7 @@ export const ConfigSchema = Type.Object(
         false,
         'Messages may name a time (MSC2228) at which their content is gone from this server for good.',
       ),
+      retention: retention(),
       database: componentDatabase(),
     }),
     sync_api: section('Synchronisation and search.', {
@@ -124,6 +125,19 @@ function global() {
       cache_size: number(256, 'Most names remembered.', { minimum: 1 }),
       cache_lifetime: duration('5m0s', 'How long a name is remembered.'),
     }),
+  })
+}
+
+function retention() {
+  return section('How long messages are kept (MSC1763). State, and the newest of each room, stay. 0: no limit.', {
+    enabled: flag(false, 'Take old messages from rooms whose `m.room.retention` says so, or the policy below.'),
+    default_policy: section('For every room: of its own policy and this one the shorter time counts.', {
+      max_lifetime: duration('0', 'Messages are shown for so long, and then gone for good.'),
+      min_lifetime: duration('0', 'They are kept for so long at least, unless the room promises another time.'),
+    }),
+    allowed_lifetime_min: duration('24h0m0s', 'However short a time a room asks for, messages stay for so long.'),
+    allowed_lifetime_max: duration('0', 'However long a time a room promises, its messages go after so long.'),
+    purge_interval: duration('1h0m0s', 'So often the content of what is shown no more is taken from the database.'),
   })
 }
 

@@ -18,10 +18,6 @@ export function insertExpiry(event: number, expiresTs: number): Sql {
     ON CONFLICT (event) DO NOTHING`
 }
 
-export function deleteExpiry(event: number): Sql {
-  return sql`DELETE FROM event_expiry WHERE event = ${event}`
-}
-
 /** Those whose time has come, the earliest first. */
 export function expiringEvents(db: Database, nowMs: number, limit: number): Promise<ExpiringRow[]> {
   return db.read(sql`SELECT e.event, r.version, e.content, e.envelope

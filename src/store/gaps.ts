@@ -8,6 +8,7 @@ export interface GapRow {
   readonly event_id: EventId
   readonly missing_event_id: EventId
   readonly topo: number
+  readonly origin_server_ts: number
   readonly history_visibility: string | null
   /** The state before the event. */
   readonly snapshot: number | null
@@ -15,8 +16,8 @@ export interface GapRow {
 
 /** The gaps of a room, the latest in its history first. */
 export function gapsOf(db: Database, room: number, limit: number): Promise<GapRow[]> {
-  return db.read(sql`SELECT g.event, e.event_id, g.missing_event_id, e.topo, e.history_visibility, e.snapshot
-    FROM gaps g JOIN events e ON e.event = g.event
+  return db.read(sql`SELECT g.event, e.event_id, g.missing_event_id, e.topo, e.origin_server_ts, e.history_visibility,
+      e.snapshot FROM gaps g JOIN events e ON e.event = g.event
     WHERE g.room = ${room} ORDER BY e.topo DESC, g.missing_event_id LIMIT ${limit}`)
 }
 

@@ -99,7 +99,7 @@ export function childrenOf(
   eventIds: readonly string[],
 ): Promise<{ event_id: EventId; parent: EventId }[]> {
   return db.read(sql`SELECT e.event_id, p.prev_event_id AS parent FROM event_prev p JOIN events e ON e.event = p.event
-    WHERE p.prev_event_id IN ${textList(eventIds)} AND e.rejected = 0 AND e.soft_failed = 0 AND e.outlier = 0`)
+    WHERE p.prev_event_id IN ${textList(eventIds)} AND e.rejected = 0 AND e.soft_failed <> 1 AND e.outlier = 0`)
 }
 
 /** What a server sent for a room and is not in it yet; `origin` undefined: what any server did. Oldest first. */

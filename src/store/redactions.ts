@@ -1,7 +1,7 @@
 import type { EventId, UserId } from '../core/ids.ts'
 import type { Database } from '../db/database.ts'
 import { intList, type Sql, sql } from '../db/sql.ts'
-import { unindexEvent } from './search-index.ts'
+import { unindexEvents } from './search-index.ts'
 
 /** Redactions of one event that are looked at. */
 const REDACTIONS_MAX = 20
@@ -49,7 +49,7 @@ export function redactionsOf(
   eventId: EventId,
 ): Promise<{ event: number; sender: UserId }[]> {
   return db.read(sql`SELECT event, sender FROM events WHERE redacts = ${eventId} AND +room = ${room}
-    AND rejected = 0 AND soft_failed = 0 AND outlier = 0 ORDER BY event LIMIT ${REDACTIONS_MAX}`)
+    AND rejected = 0 AND soft_failed <> 1 AND outlier = 0 ORDER BY event LIMIT ${REDACTIONS_MAX}`)
 }
 
 /** What redaction leaves of an event. */
@@ -72,13 +72,25 @@ export function redactEvent(event: number, by: number, left: Left, nowMs: number
       SELECT event, content, envelope, CAST(${nowMs} AS BIGINT) FROM events
       WHERE event = ${event} AND redacted_by IS NULL`,
     leave(event, by, left),
-    unindexEvent(event),
+    unindexEvents([event]),
   ]
 }
 
-/** Puts what is left of the event in its place, and keeps the original nowhere. */
-export function expireContent(event: number, left: Left): Sql[] {
-  return [sql`DELETE FROM redacted_originals WHERE event = ${event}`, leave(event, BY_TIME, left), unindexEvent(event)]
+/** What is left of an event, under its number. */
+export interface Remains {
+  readonly event: number
+  readonly left: Left
+}
+
+/** Puts what is left of the events in their place, and keeps the originals nowhere. */
+export function expireContents(remains: readonly Remains[]): Sql[] {
+  const events = intList(remains.map(({ event }) => event))
+  return [
+    sql`DELETE FROM redacted_originals WHERE event IN ${events}`,
+    sql`DELETE FROM event_expiry WHERE event IN ${events}`,
+    ...remains.map(({ event, left }) => leave(event, BY_TIME, left)),
+    unindexEvents(remains.map(({ event }) => event)),
+  ]
 }
 
 function leave(event: number, by: number, left: Left): Sql {

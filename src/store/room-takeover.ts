@@ -2,6 +2,7 @@ import type { EventId, RoomId, ServerName } from '../core/ids.ts'
 import type { Database, Guard } from '../db/database.ts'
 import type { LogPosition } from '../db/sql.ts'
 import { intList, type Sql, sql, textList } from '../db/sql.ts'
+import { retentionTakenOver } from './lifetimes.ts'
 import { dropNote, note, noted } from './meta.ts'
 import { serverOf } from './server-of.ts'
 
@@ -33,6 +34,7 @@ export function takeOverState(
     sql`INSERT INTO state_changes (position, room, type, state_key, event, previous)
       SELECT ${position}, room, type, state_key, event, NULL FROM events WHERE event IN ${intList(events)}
       AND NOT (type = 'm.room.member' AND state_key = ${joining})`,
+    retentionTakenOver(room),
   ]
 }
 

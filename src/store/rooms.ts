@@ -1,6 +1,8 @@
 import type { EventId, RoomId } from '../core/ids.ts'
+import { RETENTION } from '../core/retention.ts'
 import type { Database, Guard } from '../db/database.ts'
 import { rowsOf, type Sql, sql, textList } from '../db/sql.ts'
+import { retentionChanged } from './lifetimes.ts'
 import { endPeeksInto } from './peeks.ts'
 
 export interface RoomRow {
@@ -141,11 +143,12 @@ const SUMMARY: ReadonlyMap<string, (room: number, value: string | null) => Sql> 
 ])
 
 /**
- * What keeps the room's summary in step with a state event of this type, and ends the peeks into a room that is open to
- * everybody no more.
+ * What keeps the room's summary in step with a state event of this type, has its old messages looked at, and ends the
+ * peeks into a room that is open to everybody no more.
  */
 export function updateSummary(room: number, type: string, value: string | null): Sql[] {
   const update = SUMMARY.get(type)
+  if (type === RETENTION) return [retentionChanged(room)]
   const closes = type === 'm.room.history_visibility' && value !== 'world_readable'
   return [...(update === undefined ? [] : [update(room, value)]), ...(closes ? [endPeeksInto(room)] : [])]
 }

@@ -80,8 +80,8 @@ export function indexEvents(entries: readonly IndexEntry[]): Sql[] {
 /** SQLite names the items of a list itself. */
 const COLUMN = perDialect({ sqlite: '', postgres: '(value)' })
 
-export function unindexEvent(event: number): Sql {
-  return sql`DELETE FROM search_index WHERE rowid = ${event}`
+export function unindexEvents(events: readonly number[]): Sql {
+  return sql`DELETE FROM search_index WHERE rowid IN ${intList(events)}`
 }
 
 function roomWord(room: number): string {

@@ -4,6 +4,7 @@ import { expireMediaTask } from './expire-media.ts'
 import { forgetOldRowsTask } from './forget-old-rows.ts'
 import { leaveRoomsTask } from './leave-rooms.ts'
 import { pruneLogTask } from './prune-log.ts'
+import { purgeEventsTask } from './purge-events.ts'
 import { removeContentsTask } from './remove-contents.ts'
 import type { TaskKind } from './run.ts'
 import { sweepMediaTask } from './sweep-media.ts'
@@ -11,6 +12,7 @@ import { sweepMediaTask } from './sweep-media.ts'
 /** Every kind of task that the server runs. */
 export const TASK_KINDS: readonly TaskKind[] = [
   pruneLogTask,
+  purgeEventsTask,
   forgetOldRowsTask,
   endRoomTask,
   expireEventsTask,

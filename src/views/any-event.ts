@@ -3,11 +3,12 @@ import { MatrixError } from '../core/matrix-error.ts'
 import { eventsById, eventsNearTime } from '../store/events.ts'
 import { roomByNumber } from '../store/rooms.ts'
 import { clientEvents, type Viewer } from './client-events.ts'
+import { keptEvents } from './expired.ts'
 import { anyRoom } from './readable-room.ts'
 
 /** An event of any room, for administrators, as JSON text. Errors: M_NOT_FOUND. */
 export async function anyEvent(app: App, viewer: Viewer, eventId: string): Promise<string> {
-  const [row] = await eventsById(app.db, [eventId], app.db.safePosition())
+  const [row] = await keptEvents(app, await eventsById(app.db, [eventId], app.db.safePosition()))
   const room = row && (await roomByNumber(app.db, row.room))
   if (room === undefined) throw new MatrixError('M_NOT_FOUND', 'The event is not known to this server.')
   const [text] = await clientEvents(app, viewer, [row!], () => ({ roomId: room.room_id, version: room.version }))

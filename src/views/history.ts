@@ -2,6 +2,7 @@ import type { App } from '../app.ts'
 import { type EventFilter, eventFilterMatches } from '../core/filter.ts'
 import { type EventRow, eventsAfter, eventsBefore, type HistoryPlace } from '../store/events.ts'
 import { relationsTo } from '../store/relations.ts'
+import { keptEvents } from './expired.ts'
 import { ignoredBy } from './settings.ts'
 import { visibleEvents } from './visible-events.ts'
 
@@ -87,7 +88,7 @@ async function shownRows(
   { userId, filter, roomId }: Scan,
   rows: readonly EventRow[],
 ): Promise<readonly EventRow[]> {
-  const visible = userId === undefined ? rows : await heardAndVisible(app, userId, rows)
+  const visible = userId === undefined ? await keptEvents(app, rows) : await heardAndVisible(app, userId, rows)
   const byRelation = filter.relatedByRelTypes !== undefined || filter.relatedBySenders !== undefined
   const relations = byRelation && visible.length > 0 ? await relationsBy(app, visible) : undefined
   return visible.filter((row) =>

@@ -7,6 +7,7 @@ import { historyVisibilityOf, visibleTo } from '../core/visibility.ts'
 import type { EventRow } from '../store/events.ts'
 import { membershipHistory } from '../store/memberships.ts'
 import { targetsOf } from '../store/redactions.ts'
+import { type Aged, expiredIn } from './expired.ts'
 
 /**
  * Those of the events that the user may see. The one door to history: every answer with events passes here
@@ -43,7 +44,7 @@ export async function idleRedactions(app: App, rows: readonly EventRow[]): Promi
 }
 
 /** What of an event decides who sees it. */
-export type Seen = Pick<EventRow, 'room' | 'position' | 'type' | 'state_key' | 'content' | 'history_visibility'>
+export type Seen = Aged & Pick<EventRow, 'position' | 'type' | 'content' | 'history_visibility'>
 
 /** What one user may see of some rooms. */
 export interface Sight {
@@ -55,9 +56,10 @@ export interface Sight {
 /** The user's sight of the rooms that these events are of. */
 export async function sightOf(app: App, userId: string, rows: readonly Pick<Seen, 'room'>[]): Promise<Sight> {
   const rooms = [...new Set(rows.map((row) => row.room))]
+  const isExpired = await expiredIn(app, rooms)
   const byRoom = groupByRoom(rooms.length === 0 ? [] : await membershipHistory(app.db, userId, rooms))
   return {
-    sees: (row) => sees(userId, row, byRoom.get(row.room) ?? []),
+    sees: (row) => !isExpired(row) && sees(userId, row, byRoom.get(row.room) ?? []),
     membershipAt(row) {
       const own = isOwnMembership(userId, row) ? ownChange(row) : undefined
       return membershipAtEvent(membershipBefore(row, byRoom.get(row.room) ?? []), own)

@@ -54,7 +54,8 @@ export async function populate(server: TestServer): Promise<Known> {
   await must(server, bob, 'POST', `/join/${encodeURIComponent(newer)}`, {})
   await comeAndGo(server, alice, tea, carol)
   const open = { type: 'm.room.history_visibility', state_key: '', content: { history_visibility: 'world_readable' } }
-  const stage = await createRoom(server, alice, { initial_state: [open] })
+  const keeping = { type: 'm.room.retention', state_key: '', content: { max_lifetime: 31_536_000_000 } }
+  const stage = await createRoom(server, alice, { initial_state: [open, keeping] })
   await must(server, carol, 'POST', `/peek/${encodeURIComponent(stage)}`, {})
   const messages = await talk(server, [alice, bob], tea, MESSAGES)
   await personalise(server, alice, tea)

@@ -9,6 +9,7 @@ import type { Sql } from '../../src/db/sql.ts'
 import { forgetAllDevices, forgetDevices } from '../../src/store/devices.ts'
 import { unusedNames, unwantedPreviews } from '../../src/store/media.ts'
 import { presenceAround, presenceOfMet, presenceSince } from '../../src/store/presence.ts'
+import { dueRoom, eventsOlderThan } from '../../src/store/purge.ts'
 import { redactionsOf } from '../../src/store/redactions.ts'
 import { insertLogin } from '../../src/store/sessions.ts'
 import { stateAt, wasWorldReadableAfter } from '../../src/store/state.ts'
@@ -41,6 +42,13 @@ async function planOfQuery(ask: (db: Database) => Promise<unknown>): Promise<str
   await ask(recorder as unknown as Database)
   return planOf(asked!)
 }
+
+test('old messages are found by their time, from where the last look ended', async () => {
+  const looked = { room: 1, purged_ts: 5, purged_event: 7, late: 0 }
+  const plan = await planOfQuery((db) => eventsOlderThan(db, looked, 1_000, 50))
+  expect(plan).toContain('USING INDEX events_time (room=? AND origin_server_ts')
+  expect(await planOfQuery((db) => dueRoom(db, 1_000))).toContain('USING INDEX retention_rooms_due')
+})
 
 test('an event of another server is not compared with all of its room', async () => {
   const plan = await planOfQuery((db) => redactionsOf(db, 1, '$event' as EventId))

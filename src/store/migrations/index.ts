@@ -17,6 +17,7 @@ import { oauth } from './0016-oauth.ts'
 import { expiry } from './0017-expiry.ts'
 import { oauthDevices } from './0018-oauth-devices.ts'
 import { visibilityChanges } from './0019-visibility-changes.ts'
+import { retention } from './0020-retention.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -39,4 +40,5 @@ export const MIGRATIONS = [
   expiry,
   oauthDevices,
   visibilityChanges,
+  retention,
 ]

@@ -3,6 +3,7 @@ import type { Appservice } from '../../live/appservices.ts'
 import { type AddressedMessage, messagesAt, newestOfEachRoom, roomNames } from '../../store/appservice-news.ts'
 import { eventsById } from '../../store/events.ts'
 import { logRows, type StoredLogRow } from '../../store/log.ts'
+import { keptEvents } from '../expired.ts'
 import { toDeviceText } from '../sync/to-device.ts'
 import { idleRedactions } from '../visible-events.ts'
 import { encryptionNews } from './encryption.ts'
@@ -145,7 +146,7 @@ async function candidates(
     if (isTarget || (await interest.mayConcern(room, position))) concerned.add(number)
   }
   const ids = happened.filter(({ room }) => concerned.has(room)).map((row) => row.subject ?? '')
-  const events = ids.length === 0 ? [] : await eventsById(app.db, ids, app.db.safePosition())
+  const events = ids.length === 0 ? [] : await keptEvents(app, await eventsById(app.db, ids, app.db.safePosition()))
   const idle = await idleRedactions(app, events)
   return new Map(events.filter((event) => !idle.has(event)).map((event) => [event.event_id as string, event]))
 }

@@ -6,9 +6,11 @@ import { redactPdu } from '../../core/redact.ts'
 import { visibleToServer } from '../../core/visibility.ts'
 import { eventsByNumber, eventsNearTime } from '../../store/events.ts'
 import { type PduRow, parentsOf, pduOf, pdusById, pdusByNumber, pduText } from '../../store/pdus.ts'
+import { PURGED } from '../../store/purge.ts'
 import { membersOfServer } from '../../store/room-servers.ts'
 import { stateAt } from '../../store/state.ts'
 import { erasedUsers } from '../../store/users.ts'
+import { keptEvents } from '../expired.ts'
 import type { KnownRoom } from './room-access.ts'
 
 /** Events that one answer holds at the most. */
@@ -87,25 +89,24 @@ export async function eventNearTime(
   { ts, dir }: { readonly ts: number; readonly dir: 'b' | 'f' },
 ): Promise<{ event_id: EventId; origin_server_ts: number }> {
   const near = await eventsNearTime(app.db, room.row.room, ts, dir, app.db.safePosition(), NEAR_MAX, 0)
-  const rows = await pdusByNumber(
-    app.db,
-    near.map((row) => row.event),
-  )
+  const numbers = near.map((row) => row.event)
+  const rows = await keptEvents(app, await pdusByNumber(app.db, numbers))
   const seen = await seenBy(app, room, server, rows)
   const nearest = near.find((row) => seen.has(row.event))
   if (nearest === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no event that near.')
   return { event_id: nearest.event_id, origin_server_ts: nearest.origin_server_ts }
 }
 
-/** As the server may see them: redacted where it may not see the content. */
+/** As the server may see them: redacted where it may not see the content, and without what is kept no longer. */
 export async function shownTo(
   app: App,
   room: KnownRoom,
   server: ServerName,
   rows: readonly PduRow[],
 ): Promise<string[]> {
-  const seen = await seenBy(app, room, server, rows)
-  return rows.map((row) => (seen.has(row.event) ? pduText(row) : JSON.stringify(redactPdu(room.version, pduOf(row)))))
+  const kept = (await keptEvents(app, rows)).filter((row) => row.soft_failed < PURGED)
+  const seen = await seenBy(app, room, server, kept)
+  return kept.map((row) => (seen.has(row.event) ? pduText(row) : JSON.stringify(redactPdu(room.version, pduOf(row)))))
 }
 
 /**
