@@ -96,20 +96,26 @@ export interface Claim {
 
 /** Falls when the claim ran out and another process has the task. */
 export function endTask(claim: Claim): Batch {
-  return byClaim(claim, sql`DELETE FROM tasks WHERE id = ${claim.id}`)
+  return byClaim(claim, sql`DELETE FROM tasks WHERE ${isClaimed(claim)}`)
 }
 
 /** The task goes on later; its attempts count anew. */
 export function goOnWithTask(claim: Claim, runAt: number, payload: string): Batch {
   return byClaim(
     claim,
-    sql`UPDATE tasks SET run_at = ${runAt}, holder = NULL, attempts = 0, payload = ${payload} WHERE id = ${claim.id}`,
+    sql`UPDATE tasks SET run_at = ${runAt}, holder = NULL, attempts = 0, payload = ${payload}
+      WHERE ${isClaimed(claim)}`,
   )
 }
 
 /** The task failed and is tried again later. */
 export function retryTask(claim: Claim, runAt: number): Batch {
-  return byClaim(claim, sql`UPDATE tasks SET run_at = ${runAt}, holder = NULL WHERE id = ${claim.id}`)
+  return byClaim(claim, sql`UPDATE tasks SET run_at = ${runAt}, holder = NULL WHERE ${isClaimed(claim)}`)
+}
+
+/** Beside the guard: what takes the claim away may stand in the same group, which sees the guard hold. */
+function isClaimed({ id, holder, untilMs }: Claim): Sql {
+  return sql`id = ${id} AND holder = ${holder} AND run_at = ${untilMs}`
 }
 
 function byClaim({ id, holder, untilMs }: Claim, change: Sql): Batch {

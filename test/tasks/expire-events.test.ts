@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest'
 import { expireEvents } from '../../src/actions/expire-events.ts'
 import { write } from '../../src/actions/write.ts'
 import { sql } from '../../src/db/sql.ts'
-import { claimTask, dueTasks, endTask, taskDueBy } from '../../src/store/tasks.ts'
+import { type Claim, claimTask, dueTasks, endTask, goOnWithTask, retryTask, taskDueBy } from '../../src/store/tasks.ts'
 import { eachServer } from '../helpers/each-server.ts'
 import { createTestNetwork, settled } from '../helpers/federation.ts'
 import { handTime } from '../helpers/hand-time.ts'
@@ -132,6 +132,27 @@ eachServer(
       await dueBy(9_000)
       expect(await write(app, endTask(claim))).toBe(undefined)
       expect(await due()).toEqual([[2_000, null]])
+    })
+
+    test('nor does the end of its step, in the same group of commits, put it off', async () => {
+      const { app } = server
+      const task = (runAt: number) => taskDueBy({ id: 'group', kind: 'group', runAt, payload: '{}' }, 2_000)
+      const filler = () => ({ guards: [], writes: [], log: [{ kind: 'filler' }] })
+      for (const end of [
+        (claim: Claim) => goOnWithTask(claim, 9_000, '{}'),
+        endTask,
+        (claim: Claim) => retryTask(claim, 9_000),
+      ]) {
+        await write(app, { guards: [], ...task(1_000) })
+        const [row] = await dueTasks(app.db, ['group'], 5_000, 1)
+        const claim = { id: 'group', holder: 'me', untilMs: 4_500 }
+        await write(app, claimTask(row!, claim.holder, claim.untilMs))
+        // What comes while one group is being written is the next one.
+        await Promise.all([write(app, filler()), write(app, { guards: [], ...task(3_000) }), write(app, end(claim))])
+        expect((await dueTasks(app.db, ['group'], 5_000, 10)).map((one) => [one.run_at, one.holder])).toEqual([
+          [2_000, null],
+        ])
+      }
     })
   },
   { roomServer },
