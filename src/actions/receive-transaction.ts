@@ -52,12 +52,11 @@ export async function receiveTransaction(app: App, transaction: Transaction): Pr
   })
   if (done === undefined) return (await answerToTransaction(app.db, origin, txnId)) ?? answer
   const touched = new Set(fresh.map((event) => event.roomId))
-  const placed = takeIn(app, [...touched], fresh)
   const takeInOthers = async () => {
     for (const edu of transaction.edus) if (!isLasting(edu)) await takeInEdu(app, origin, edu)
   }
   if (touched.size === 0) await takeInOthers()
-  else void app.live.inbox.run(`${origin} ${txnId}`, () => placed.then(takeInOthers))
+  else void app.live.inbox.run(`${origin} ${txnId}`, () => takeIn(app, [...touched], fresh).then(takeInOthers))
   return answer
 }
 
