@@ -100,10 +100,37 @@ async function takeIfFree(app: App, state: State): Promise<void> {
   state.seen = undefined
   let uses = 0
   const guards = () => [epochIsStill(name, epoch, `lease:${name}:${epoch}:${uses++}`)]
-  const follower = await state.start({ guards })
-  state.holding = { epoch, follower, renewedMs: startedMs, cancelExpiry: () => undefined }
+  const life = showLife(app, name, epoch, startedMs)
+  const follower = await state.start({ guards }).finally(life.end)
+  state.holding = { epoch, follower, renewedMs: life.renewedMs(), cancelExpiry: () => undefined }
   expectRenewal(app, state, state.holding)
   app.log.info({ lease: name, epoch }, 'this process carries the log onwards')
+}
+
+/** Signs of life while the follower starts, which may take longer than a lease lasts. */
+function showLife(app: App, name: string, epoch: number, startedMs: number) {
+  let renewedMs = startedMs
+  let cancel: () => void = () => undefined
+  const renewLater = () => {
+    cancel = app.timers.after(LOOK_MS, () => {
+      renewLater()
+      const nowMs = app.clock.monotonic()
+      writeRenewal(app, name, epoch).then(
+        (renewed) => {
+          if (renewed) renewedMs = nowMs
+        },
+        (error: unknown) => app.log.warn({ err: error, lease: name }, 'no sign of life could be given'),
+      )
+    })
+  }
+  renewLater()
+  return { renewedMs: () => renewedMs, end: () => cancel() }
+}
+
+async function writeRenewal(app: App, name: string, epoch: number): Promise<boolean> {
+  const guards = [epochIsStill(name, epoch, `lease:${name}`)]
+  const batch = { guards, writes: [renewLease(name, app.clock.now() + LEASE_MS)], log: [] }
+  return (await write(app, batch)) !== undefined
 }
 
 /** A row that stands unchanged for as long as a lease lasts was left by a process that is gone. */
@@ -118,10 +145,9 @@ function isDead(app: App, state: State, row: LeaseRow): boolean {
 
 async function renew(app: App, state: State, holding: Holding): Promise<void> {
   const startedMs = app.clock.monotonic()
-  const guards = [epochIsStill(state.name, holding.epoch, `lease:${state.name}`)]
-  const renewed = await write(app, { guards, writes: [renewLease(state.name, app.clock.now() + LEASE_MS)], log: [] })
+  const renewed = await writeRenewal(app, state.name, holding.epoch)
   if (state.holding !== holding) return
-  if (renewed === undefined) return lose(app, state, holding)
+  if (!renewed) return lose(app, state, holding)
   holding.renewedMs = startedMs
   expectRenewal(app, state, holding)
 }

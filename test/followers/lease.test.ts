@@ -3,6 +3,7 @@ import { write } from '../../src/actions/write.ts'
 import type { App } from '../../src/app.ts'
 import type { Database } from '../../src/db/database.ts'
 import { inOneProcess, type Lease, type LeasedFollower } from '../../src/followers/lease.ts'
+import { leaseRow } from '../../src/store/leases.ts'
 import { freshPostgres, freshSqlite } from '../helpers/databases.ts'
 import { manualTime } from '../helpers/manual-time.ts'
 import { startTestServer } from '../helpers/server.ts'
@@ -13,13 +14,18 @@ afterEach(async () => {
 })
 
 /** One process of several: a follower of its own, and time that passes when the test says so. */
-async function processOn(app: App, boot: string) {
+async function processOn(
+  app: App,
+  boot: string,
+  starting: (pass: (ms: number) => void) => Promise<void> = async () => {},
+) {
   const time = manualTime()
   const one: App = { ...app, clock: time.clock, timers: time.timers, live: { ...app.live, boot } }
   const seen = { starts: 0, stops: 0, lease: undefined as Lease | undefined }
   const start = async (lease: Lease) => {
     seen.starts++
     seen.lease = lease
+    await starting(time.pass)
     return { idle: async () => undefined, stop: async () => void seen.stops++ }
   }
   const follower: LeasedFollower = await inOneProcess(one, 'a follower', start)
@@ -53,6 +59,24 @@ test('one of two processes runs it; when it stops, the other takes over at its n
   await second.pass(2_000)
   expect([second.follower.held(), second.seen.starts]).toEqual([true, 1])
   await second.follower.stop()
+}, 60_000)
+
+test('one that takes longer to start than a lease lasts keeps it meanwhile, and after', async () => {
+  const app = await onPostgres()
+  const until = async () => (await leaseRow(app.db, 'a follower')).row?.lease_until
+  const signs: unknown[] = []
+  const first = await processOn(app, 'first', async (pass) => {
+    for (let round = 0; round < 5; round++) {
+      const before = await until()
+      pass(2_000)
+      while ((await until()) === before) await new Promise(setImmediate)
+      signs.push(await until())
+    }
+  })
+  expect(new Set(signs).size).toBe(5)
+  await first.pass(0)
+  expect([first.follower.held(), first.seen.stops]).toEqual([true, 0])
+  await first.follower.stop()
 }, 60_000)
 
 test('one that shows no sign of life is replaced, and what it writes later falls', async () => {
