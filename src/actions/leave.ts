@@ -3,6 +3,7 @@ import { buildEvent, type Event } from '../core/event.ts'
 import { type EventId, type RoomId, type ServerName, serverNameOf } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
+import { serversShown } from '../core/stripped-state.ts'
 import { sendByV2 } from '../remote/ask-server.ts'
 import { membershipOf } from '../store/memberships.ts'
 import { serverIsIn } from '../store/room-servers.ts'
@@ -22,13 +23,13 @@ export async function leave(app: App, wish: Omit<MembershipWish, 'membership'>):
   const member = room === undefined ? undefined : await membershipOf(app.db, room.room, wish.target)
   const outside = room !== undefined && !inRoom && (member?.membership === 'invite' || member?.membership === 'knock')
   if (!outside) return changeMembership(app, { ...wish, membership: 'leave' })
-  const event = await told(app, wish, [serverNameOf(member.sender), serverNameOf(room.room_id)]).catch(
-    (error: unknown) => {
-      if (!(error instanceof MatrixError)) throw error
-      app.log.info({ room: room.room_id, reason: error.message }, 'nobody was told of the leave')
-      return leaveAlone(app, room, wish)
-    },
-  )
+  // From room version 12 on the id of a room names no server.
+  const servers = [serverNameOf(member.sender), serverNameOf(room.room_id), ...serversShown(member.stripped_state)]
+  const event = await told(app, wish, servers).catch((error: unknown) => {
+    if (!(error instanceof MatrixError)) throw error
+    app.log.info({ room: room.room_id, reason: error.message }, 'nobody was told of the leave')
+    return leaveAlone(app, room, wish)
+  })
   await setMembershipOutside(app, event)
   return event.eventId
 }

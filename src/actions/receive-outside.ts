@@ -3,6 +3,7 @@ import type { Event } from '../core/event.ts'
 import { type ServerName, serverNameOf } from '../core/ids.ts'
 import type { JsonValue } from '../core/json.ts'
 import { roomVersion } from '../core/room-version.ts'
+import { serversShown } from '../core/stripped-state.ts'
 import { type MembershipRow, membershipOf } from '../store/memberships.ts'
 import { roomById } from '../store/rooms.ts'
 import { setMembershipOutside } from './set-membership-outside.ts'
@@ -37,5 +38,6 @@ function mayEnd(origin: ServerName, event: Event, member: MembershipRow): boolea
   if (membership !== 'leave' && membership !== 'ban') return false
   if (serverNameOf(event.sender) !== origin) return false
   if (member.membership === 'invite') return serverNameOf(member.sender) === origin
-  return member.membership === 'knock' && serverNameOf(event.roomId) === origin
+  if (member.membership !== 'knock') return false
+  return serverNameOf(event.roomId) === origin || serversShown(member.stripped_state).includes(origin)
 }

@@ -1,4 +1,5 @@
-import { isObject, type JsonObject, type JsonValue, own } from './json.ts'
+import { isServerName, type ServerName, serverNameOf } from './ids.ts'
+import { isObject, type JsonObject, type JsonValue, own, parseJson } from './json.ts'
 
 /** The state that lets somebody outside recognise a room (Client-Server API, "Stripped state"). */
 export const STRIPPED_STATE_TYPES = [
@@ -65,4 +66,10 @@ function strippedSource(entry: JsonValue): StrippedSource | undefined {
   const content = own(entry, 'content')
   if (typeof type !== 'string' || typeof stateKey !== 'string' || typeof sender !== 'string') return undefined
   return content !== undefined && isObject(content) ? { type, stateKey, sender, content } : undefined
+}
+
+/** The servers of those who made the room what it shows of itself. `text`: stripped state that was pruned. */
+export function serversShown(text: string | null): readonly ServerName[] {
+  const events = text === null ? [] : (parseJson(text) as readonly JsonObject[])
+  return [...new Set(events.map(({ sender }) => serverNameOf(String(sender))))].filter((name) => isServerName(name))
 }

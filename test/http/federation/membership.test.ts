@@ -204,6 +204,26 @@ describe('members of other servers', () => {
     expect(await membershipOf(alice, roomId, bob.userId)).toBe('join')
   })
 
+  test.each(['10', '12'])('take a knock back, or are refused (room version %s)', async (version) => {
+    const knocked = async () => {
+      const roomId = await alice.createRoom({
+        room_version: version,
+        initial_state: [{ type: 'm.room.join_rules', state_key: '', content: { join_rule: 'knock' } }],
+      })
+      await bob.post(`/knock/${encodeURIComponent(roomId)}?via=a.example`)
+      return roomId
+    }
+    const [mine, theirs] = [await knocked(), await knocked()]
+    await bob.post(path(mine, 'leave'))
+    await settled(a, b)
+    expect(await membershipOf(alice, mine, bob.userId)).toBe('leave')
+    const before = await bob.sync()
+    await alice.post(path(theirs, 'kick'), { user_id: bob.userId, reason: 'no' })
+    await settled(a, b)
+    const [event] = (await bob.sync(before)).rooms.leave[theirs].timeline.events
+    expect([event.sender, event.content]).toEqual([alice.userId, { membership: 'leave', reason: 'no' }])
+  })
+
   test.each(['8', '9', '10', '11', '12'])(
     'join a restricted room of version %s that a member vouches for',
     async (version) => {
