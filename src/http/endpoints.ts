@@ -2,6 +2,7 @@ import * as dendriteAdmin from './admin/dendrite.ts'
 import * as destinations from './admin/destinations.ts'
 import * as adminDevices from './admin/devices.ts'
 import * as adminMedia from './admin/media.ts'
+import * as purgeHistory from './admin/purge-history.ts'
 import * as adminQuarantine from './admin/quarantine.ts'
 import * as adminRegister from './admin/register.ts'
 import * as registrationTokens from './admin/registration-tokens.ts'
@@ -107,6 +108,7 @@ const ALL_BUT_VERSIONS = [
   ...Object.values(reports),
   ...Object.values(adminUsers),
   ...Object.values(userFacts),
+  ...Object.values(purgeHistory),
   ...Object.values(roomHistory),
   ...Object.values(destinations),
   ...Object.values(statistics),

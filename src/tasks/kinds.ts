@@ -5,6 +5,7 @@ import { forgetOldRowsTask } from './forget-old-rows.ts'
 import { leaveRoomsTask } from './leave-rooms.ts'
 import { pruneLogTask } from './prune-log.ts'
 import { purgeEventsTask } from './purge-events.ts'
+import { purgeHistoryTask } from './purge-history.ts'
 import { removeContentsTask } from './remove-contents.ts'
 import type { TaskKind } from './run.ts'
 import { sweepMediaTask } from './sweep-media.ts'
@@ -13,6 +14,7 @@ import { sweepMediaTask } from './sweep-media.ts'
 export const TASK_KINDS: readonly TaskKind[] = [
   pruneLogTask,
   purgeEventsTask,
+  purgeHistoryTask,
   forgetOldRowsTask,
   endRoomTask,
   expireEventsTask,
