@@ -1,13 +1,9 @@
 import { closeSync, existsSync, openSync, readdirSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import Sqlite from 'better-sqlite3'
-import { DatabaseUnavailable } from './database.ts'
-import { lockFile } from './lock-file.ts'
+import { lockFile, migrationLock } from './lock-file.ts'
 import type { SchemaConnection } from './migrate.ts'
 import { openFile, type Time } from './sqlite.ts'
-
-const LOCK_PATIENCE_MS = 30_000
-const LOCK_RETRY_MS = 100
 
 /** `look` opens an existing file read-only, and gives undefined when there is none (or names beside it only). */
 export async function sqliteSchema(
@@ -72,22 +68,4 @@ function neighbours(path: string): string[] {
   const directory = dirname(path)
   if (!existsSync(directory)) return []
   return readdirSync(directory).filter((name) => name.endsWith('.db') && name !== basename(path))
-}
-
-/** A lock of its own: the database itself may not be written before the checks have passed. */
-async function migrationLock(path: string, time: Time): Promise<() => void> {
-  const db = new Sqlite(`${path}.migrate-lock`, { timeout: 0 })
-  const start = time.clock.monotonic()
-  for (;;) {
-    try {
-      db.exec('BEGIN EXCLUSIVE')
-      return () => db.close()
-    } catch (error) {
-      if (time.clock.monotonic() - start > LOCK_PATIENCE_MS) {
-        db.close()
-        throw new DatabaseUnavailable('Another process migrates the database', { cause: error })
-      }
-    }
-    await time.timers.sleep(LOCK_RETRY_MS)
-  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import pg from 'pg'
@@ -32,6 +32,24 @@ eachEngine((name, fresh) => {
     if (name === 'sqlite') expect(readdirSync(database.dir)).toEqual([])
     await run(database, [logTables])
     expect(await status(database, [logTables, second])).toEqual({ current: 1, pending: [second] })
+  })
+
+  test('a lock that cannot be taken is told of at once, with the reason', async () => {
+    if (name !== 'sqlite') return
+    const database = await fresh('empty')
+    await run(database, [logTables])
+    for (const [lock, work] of [
+      ['migrate-lock', () => run(database, [logTables, second])],
+      ['lock', () => database.open([logTables], { exclusive: true })],
+    ] as const) {
+      const path = join(database.dir, `dendrite.db.${lock}`)
+      writeFileSync(path, 'no database '.repeat(100))
+      await expect(work()).rejects.toMatchObject({
+        name: 'DatabaseUnavailable',
+        message: expect.stringContaining('not a database'),
+      })
+      rmSync(path)
+    }
   })
 
   test('migrations run once, in order, each with its row', async () => {
