@@ -115,6 +115,7 @@ function openObject(ask: Ask, key: string, range: BlobRange | undefined): Promis
     ask({ method: 'GET', key, headers }, async (reply) => {
       if (reply.status === 404) return resolve((await isThere(reply)) || undefined)
       if (reply.status !== 200 && reply.status !== 206) await expectDone(reply)
+      if (range !== undefined && reply.status !== 206) throw new StorageAway('The storage of media gives no parts.')
       const stream = Readable.from(reply.body, { objectMode: false })
       resolve(stream)
       // The connection is needed until the last byte; who reads it hears of what goes wrong.

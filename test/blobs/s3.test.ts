@@ -127,6 +127,18 @@ test('a download that breaks off is no shorter file', async () => {
   expect(await read(taken.hash)).toBe('0123456789')
 })
 
+test('the whole is not taken for the part that was asked for', async () => {
+  const { receive } = outbound
+  const taken = await blobs().take(content('0123456789'), 100)
+  outbound = {
+    ...outbound,
+    receive: ({ headers: { range: _range, ...headers } = {}, ...request }, reply) =>
+      receive({ ...request, headers }, reply),
+  }
+  await expect(read(taken.hash, { start: 2, end: 4 })).rejects.toThrow(StorageAway)
+  expect(await read(taken.hash)).toBe('0123456789')
+})
+
 test('an upload that S3 refuses half way leaves no mark', async () => {
   s3.fail((method, url) => method === 'PUT' && !url.includes('/arriving/'))
   await expect(blobs().take(content('half'), 100)).rejects.toThrow(StorageAway)
