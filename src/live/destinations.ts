@@ -17,36 +17,52 @@ export interface Destinations {
 
 /** Of one server: of more than that it can do without the oldest. */
 const WAITING_MAX = 1_000
-const SERVERS_MAX = 10_000
+/** Of all servers: those go first to which nothing could be sent for longest. */
+const TOGETHER_MAX = 100_000
 
 export function createDestinations(): Destinations {
   const listeners = new Set<(server: ServerName, alive: boolean) => void>()
+  /** In the order in which they were last empty. */
   const boxes = new Map<ServerName, Map<string, JsonObject>>()
+  let together = 0
 
   function boxOf(server: ServerName): Map<string, JsonObject> {
     const known = boxes.get(server)
     if (known !== undefined) return known
-    const oldest = boxes.keys().next()
-    if (boxes.size >= SERVERS_MAX && !oldest.done) boxes.delete(oldest.value)
     const box = new Map<string, JsonObject>()
     boxes.set(server, box)
     return box
   }
 
+  function take(box: Map<string, JsonObject>, key: string): void {
+    if (box.delete(key)) together--
+  }
+
+  function makeRoom(): void {
+    for (const [server, box] of boxes) {
+      if (together <= TOGETHER_MAX) return
+      together -= box.size
+      boxes.delete(server)
+    }
+  }
+
   return {
     post(server, key, edu) {
       const box = boxOf(server)
-      box.delete(key)
+      take(box, key)
       box.set(key, edu)
+      together++
       const oldest = box.keys().next()
-      if (box.size > WAITING_MAX && !oldest.done) box.delete(oldest.value)
+      if (box.size > WAITING_MAX && !oldest.done) take(box, oldest.value)
+      makeRoom()
       for (const listener of listeners) listener(server, false)
     },
     waiting: (server, limit) => [...(boxes.get(server) ?? [])].slice(0, limit),
     sent(server, edus) {
       const box = boxes.get(server)
-      for (const [key, edu] of edus) if (box?.get(key) === edu) box.delete(key)
-      if (box?.size === 0) boxes.delete(server)
+      if (box === undefined) return
+      for (const [key, edu] of edus) if (box.get(key) === edu) take(box, key)
+      if (box.size === 0) boxes.delete(server)
     },
     wake(server) {
       for (const listener of listeners) listener(server, true)
