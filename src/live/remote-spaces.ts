@@ -9,6 +9,8 @@ export interface RemoteSpaces {
 }
 
 const SPACES_MAX = 200
+/** Characters of all of them together. */
+const LENGTH_MAX = 32 * 1_024 * 1_024
 const AGE_MS = 300_000
 /** A space that nobody told of is asked for again sooner. */
 const SILENCE_MS = 30_000
@@ -16,6 +18,8 @@ const SILENCE_MS = 30_000
 export function createRemoteSpaces(clock: Clock): RemoteSpaces {
   const known = new LRUCache<string, { readonly space: RemoteSpace | undefined; readonly until: number }>({
     max: SPACES_MAX,
+    maxSize: LENGTH_MAX,
+    sizeCalculation: ({ space }) => 1 + (space === undefined ? 0 : lengthOf(space)),
   })
   return {
     get(key) {
@@ -26,4 +30,8 @@ export function createRemoteSpaces(clock: Clock): RemoteSpaces {
       known.set(key, { space, until: clock.monotonic() + (space === undefined ? SILENCE_MS : AGE_MS) })
     },
   }
+}
+
+function lengthOf({ room, children, summaries, inaccessible }: RemoteSpace): number {
+  return JSON.stringify([room, children, [...summaries.values()], [...inaccessible]]).length
 }
