@@ -91,7 +91,7 @@ async function receivePresence(app: App, origin: ServerName, content: JsonObject
       user_id: userId,
       presence,
       status_msg: typeof status === 'string' ? status : null,
-      last_active_ts: app.clock.now() - (typeof ago === 'number' && ago > 0 ? ago : 0),
+      last_active_ts: Math.max(app.clock.now() - (typeof ago === 'number' && ago > 0 ? Math.round(ago) : 0), 0),
     })
   }
   await notePresence(app, rows)

@@ -170,6 +170,10 @@ test('the users of one EDU of presence are noted, of a name that comes twice the
   await receiveEdu(c.app, 'a.example' as ServerName, { edu_type: 'm.presence', content: { push } })
   const status = async (name: string) => (await presenceOf(c.app.db, `@${name}:a.example`))?.status_msg
   expect([await status('x'), await status('y'), await status('z')]).toEqual(['three', 'two', undefined])
+  const strange = [1e300, 0.5].map((last_active_ago, index) => ({ ...said(`old${index}`, ''), last_active_ago }))
+  await receiveEdu(c.app, 'a.example' as ServerName, { edu_type: 'm.presence', content: { push: strange } })
+  const times = strange.map(async ({ user_id }) => (await presenceOf(c.app.db, user_id))!.last_active_ts)
+  expect((await Promise.all(times)).map((time) => Number.isSafeInteger(time) && time >= 0)).toEqual([true, true])
 })
 
 test('a server that comes into a room is told of the presence of those who are there', async () => {
