@@ -98,10 +98,11 @@ export function exceedsByteLimits(event: Event): boolean {
   return bytesOverLimit(event.pdu) !== undefined
 }
 
-/** The integer as JavaScript can count it: what lies beyond is rounded. */
+/** The integer as JavaScript and databases can count it: what lies beyond is the last one that they can. */
 export function integerOf(value: JsonValue | undefined): number {
   // Old rooms may write negative zero.
-  return Number(isRawNumber(value) ? value.raw : value) + 0
+  const number = Number(isRawNumber(value) ? value.raw : value) + 0
+  return Math.min(Math.max(number, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 }
 
 /** The PDU is one that passed `eventFault`, so that it is not too deep for the native writer. */

@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { JsonObject, JsonValue } from '../../src/core/json.ts'
+import { type JsonObject, type JsonValue, rawNumber } from '../../src/core/json.ts'
 import { roomVersion } from '../../src/core/room-version.ts'
 import { KEY_AGE_MAX_MS } from '../../src/core/server-keys.ts'
-import { sql } from '../../src/db/sql.ts'
+import { sql, textList } from '../../src/db/sql.ts'
 import { federationPath } from '../../src/remote/ask-server.ts'
 import { settled } from '../helpers/federation.ts'
 import type { Json } from '../helpers/session.ts'
@@ -163,6 +163,30 @@ describe('what a bad peer puts into a transaction', () => {
     // And the room is as good as before for who is in it.
     const sent = await met.bob.send(roomId, 'still here')
     expect(sent).toMatch(/^\$/)
+  })
+
+  test.each(['1', '4'])('S11: numbers that room version %s lets pass, and no database, keep nobody out', async (v) => {
+    const version = roomVersion(v)!
+    const old = await met.alice.createRoom({ room_version: v, preset: 'public_chat' })
+    await met.bob.post(`/join/${encodeURIComponent(old)}?via=a.example`)
+    const like = await met.alice.send(old, 'model')
+    const uri = federationPath`/v1/event/${like}`
+    const [first] = ((await met.network.ask(met.b, 'a.example', { method: 'GET', uri })) as Json).pdus
+    const say = (changes: Readonly<Record<string, JsonValue>>) =>
+      signedAgain(met, version, first, {
+        ...(v === '1' ? { event_id: `$${messages}:a.example` } : {}),
+        content: { body: `message ${messages++}` },
+        ...changes,
+      })
+    const [most, least] = [rawNumber('9223372036854775807'), rawNumber('-9223372036854775808')]
+    const said = [{ depth: most }, { origin_server_ts: most }, { origin_server_ts: least }, {}].map(say)
+    await tell(said)
+    const ids = said.map((pdu) => idOf(version, pdu))
+    const rows = await met.b.app.db.read(sql`SELECT event_id FROM events WHERE event_id IN ${textList(ids)}
+      AND rejected = 0 AND soft_failed = 0`)
+    expect(rows).toHaveLength(4)
+    expect(await met.b.app.db.read(sql`SELECT event_id FROM staged_pdus`)).toEqual([])
+    expect(await met.bob.send(old, 'still here')).toMatch(/^\$/)
   })
 
   test('the same transaction again has the same answer, and no other effect', async () => {
