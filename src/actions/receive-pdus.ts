@@ -5,6 +5,7 @@ import { type JsonObject, parseJson } from '../core/json.ts'
 import { MatrixError } from '../core/matrix-error.ts'
 import { roomVersion } from '../core/room-version.ts'
 import type { StateMap } from '../core/state/map.ts'
+import { DatabaseUnavailable } from '../db/database.ts'
 import type { Sql } from '../db/sql.ts'
 import { Refused } from '../remote/ask-server.ts'
 import { Unreachable } from '../remote/outbound.ts'
@@ -62,14 +63,16 @@ export async function takeInStaged(app: App, roomId: string): Promise<TakenIn> {
     const before = arrivals.flatMap(({ event }) => event.prevEvents)
     const known = await knownInHistory(app.db, before)
     for (let done = 0; done < arrivals.length; ) {
-      const followed = await takeInFollowing(app, roomId, arrivals.slice(done))
+      // Of many, one may be at fault: then each is looked at by itself.
+      const followed = await takeInFollowing(app, roomId, arrivals.slice(done)).catch(unlessUnavailable)
       for (const { event } of arrivals.slice(done, done + followed)) known.add(event.eventId)
       done += followed
       const next = arrivals[done]
       if (followed > 0 || next === undefined) continue
       const here = next.event.prevEvents.every((id) => known.has(id))
-      if (here && (await takeIn(app, { ...source, server: next.server }, next))) known.add(next.event.eventId)
-      else lacking = true
+      const outcome = here ? await takeIn(app, { ...source, server: next.server }, next) : 'lacks'
+      if (outcome === 'placed') known.add(next.event.eventId)
+      lacking ||= outcome === 'lacks'
       done++
     }
   }
@@ -188,19 +191,34 @@ async function takeInFollowing(app: App, roomId: string, arrivals: readonly Arri
 
 const expectedFailures = [MatrixError, MissingEvents, Unreachable, Refused]
 
-/** False when it rests on what is not here. */
-async function takeIn(app: App, source: Source, arrival: StagedArrival): Promise<boolean> {
-  try {
-    await merge(app, source, arrival, [])
-  } catch (error) {
-    if (error instanceof MissingEvents) return false
-    if (!(error instanceof MatrixError)) throw error
-    await drop(app, source, arrival, error)
-  }
-  return true
+function unlessUnavailable(error: unknown): number {
+  if (error instanceof DatabaseUnavailable) throw error
+  return 0
 }
 
 type Placing = 'placed' | 'dropped' | 'waits'
+
+/** `lacks`: it rests on what is not here. */
+async function takeIn(app: App, source: Source, arrival: StagedArrival): Promise<Placing | 'lacks'> {
+  try {
+    await merge(app, source, arrival, [])
+    return 'placed'
+  } catch (error) {
+    if (error instanceof MissingEvents) return 'lacks'
+    if (!(error instanceof MatrixError)) return failed(app, source, arrival, error)
+    await drop(app, source, arrival, error)
+    return 'dropped'
+  }
+}
+
+/** A fault of ours: the others come to their turn, and it is tried again later, or dropped when it lasts. */
+async function failed(app: App, source: Source, arrival: StagedArrival, error: unknown): Promise<Placing> {
+  if (error instanceof DatabaseUnavailable) throw error
+  app.log.error({ room: source.roomId, event: arrival.event.eventId, err: error }, 'an event was not taken in')
+  if (app.clock.now() - arrival.receivedTs < WAIT_MAX_MS) return 'waits'
+  await drop(app, source, arrival, error as Error)
+  return 'dropped'
+}
 
 /** `waits`: for its sender, and the others of the same one would, too. */
 async function placeOrDrop(app: App, source: Source, arrival: StagedArrival): Promise<Placing> {
@@ -208,7 +226,7 @@ async function placeOrDrop(app: App, source: Source, arrival: StagedArrival): Pr
     await place(app, source, arrival, false)
     return 'placed'
   } catch (error) {
-    if (!expectedFailures.some((kind) => error instanceof kind)) throw error
+    if (!expectedFailures.some((kind) => error instanceof kind)) return failed(app, source, arrival, error)
     const waited = app.clock.now() - arrival.receivedTs
     if (error instanceof Unreachable && waited < WAIT_MAX_MS) {
       const { eventId: event } = arrival.event

@@ -1,4 +1,6 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { startInbox } from '../../src/actions/receive-transaction.ts'
+import type { RoomId } from '../../src/core/ids.ts'
 import { type JsonObject, type JsonValue, rawNumber } from '../../src/core/json.ts'
 import { roomVersion } from '../../src/core/room-version.ts'
 import { KEY_AGE_MAX_MS } from '../../src/core/server-keys.ts'
@@ -187,6 +189,24 @@ describe('what a bad peer puts into a transaction', () => {
     expect(rows).toHaveLength(4)
     expect(await met.b.app.db.read(sql`SELECT event_id FROM staged_pdus`)).toEqual([])
     expect(await met.bob.send(old, 'still here')).toMatch(/^\$/)
+  })
+
+  test('one at which we fail ourselves costs none of the others', async () => {
+    const said = [message(), message({ content: { body: 'poison' } }), message()]
+    const { commit } = met.b.app.db
+    met.b.app.db.commit = (batch) =>
+      JSON.stringify(batch.writes).includes('poison') && !JSON.stringify(batch.writes).includes('INTO staged_pdus')
+        ? Promise.reject(new TypeError('planted'))
+        : commit(batch)
+    try {
+      await tell(said)
+      expect(await Promise.all(said.map(accepted))).toEqual([true, false, true])
+    } finally {
+      met.b.app.db.commit = commit
+    }
+    // It was not lost.
+    await startInbox(met.b.app, roomId as RoomId)
+    expect(await accepted(said[1]!)).toBe(true)
   })
 
   test('the same transaction again has the same answer, and no other effect', async () => {
