@@ -10,6 +10,8 @@ import { write } from './write.ts'
 const PAUSE_MS = 60_000
 /** One that did, whatever it said: anybody may send requests with keys that it never had, in its name. */
 const PAUSE_ANSWERED_MS = 5_000
+/** Servers asked at the same time: whoever comes may name as many as they like, which may not answer. */
+const ASKED_AT_ONCE = 200
 const TIMEOUT_MS = 10_000
 const NOTARY_BYTES_MAX = 1_048_576
 /** Of one server's answer: some hundred keys. It is kept with each of the current ones, whoever names the server. */
@@ -50,10 +52,11 @@ async function knownKeys(app: App, server: ServerName): Promise<readonly ServerK
   return stored
 }
 
-/** Asks once, however many want to know. */
+/** Asks once, however many want to know. While too many servers are asked, no more are. */
 export async function askForKeys(app: App, server: ServerName): Promise<readonly ServerKey[]> {
   const { asking, pauseUntil } = app.live.serverKeys
   if ((pauseUntil.get(server) ?? 0) > app.clock.now()) return []
+  if (asking.size >= ASKED_AT_ONCE && !asking.has(server)) return []
   const running = asking.get(server) ?? fetchKeys(app, server).finally(() => asking.delete(server))
   asking.set(server, running)
   return running

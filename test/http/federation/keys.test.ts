@@ -65,6 +65,27 @@ describe('published keys', () => {
     expect(keyRequests()).toBe(1)
   })
 
+  test('servers that nobody knows, and that do not answer, are asked so many at a time', async () => {
+    const { send } = network.transport
+    let [asked, answer] = [0, () => {}]
+    const late = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    network.transport.send = async (request) => {
+      asked++
+      await late
+      return send(request)
+    }
+    const ask = (name: string) => serverKey(b.app, name as ServerName, 'ed25519:x', 'anyTime')
+    const waiting = Array.from({ length: 500 }, (_, index) => ask(`${index}.example`))
+    await Promise.all(waiting.slice(200))
+    expect(asked).toBe(200)
+    answer()
+    await Promise.all(waiting)
+    network.transport.send = send
+    expect(await serverKey(b.app, 'a.example' as ServerName, a.app.key.keyId, 'anyTime')).toBe(a.app.key.publicKey)
+  })
+
   test('a server that is away is not asked again at once', async () => {
     network.cut('a.example', true)
     const name = 'a.example' as ServerName
