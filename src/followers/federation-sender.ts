@@ -21,6 +21,7 @@ import {
 import { logLacksRows } from '../store/log.ts'
 import { pduOf } from '../store/pdus.ts'
 import { neighbours } from '../store/room-servers.ts'
+import { keptEvents } from '../views/expired.ts'
 import { type Audience, createAudience } from './audience.ts'
 import { deviceListEdus } from './device-list-edus.ts'
 import type { Follower } from './follower.ts'
@@ -199,7 +200,7 @@ async function sendSome(app: App, state: State, destination: Destination): Promi
   const parcel = await nextParcel(app, destination)
   if (parcel.pdus.length + parcel.lists.length + parcel.edus.length + parcel.passing.length === 0) {
     moveTo(app, state, destination, parcel.position)
-    return false
+    return parcel.full
   }
   const txnId = `${app.live.boot}-${++state.transactions}`
   try {
@@ -231,7 +232,12 @@ async function nextParcel(app: App, destination: Destination): Promise<Parcel> {
   const passing = app.live.destinations.waiting(server, passingMax)
   const reached = Math.min(endOf(rows, size, to), endOf(changes, size, to))
   return {
-    pdus: rows.filter((row) => row.position <= reached).map(pduOf),
+    pdus: (
+      await keptEvents(
+        app,
+        rows.filter((row) => row.position <= reached),
+      )
+    ).map(pduOf),
     lists: await deviceListEdus(
       app,
       changes.filter((row) => row.position <= reached),

@@ -51,11 +51,16 @@ export const RELAY = 'relay'
 
 export interface OutboundPdu {
   readonly position: number
+  readonly event: number
   readonly event_id: string
+  readonly room: number
+  readonly state_key: string | null
+  readonly origin_server_ts: number
   readonly content: string
   readonly envelope: string
 }
 
+const PDU = sql`e.event, e.event_id, e.room, e.state_key, e.origin_server_ts, e.content, e.envelope`
 const SENDER = serverOf('e.sender')
 const TARGET = serverOf('e.state_key')
 
@@ -87,7 +92,7 @@ function outbound({ server, ourName, since, to }: OutboundSpan): Sql {
 
 /** The oldest first. */
 export function pdusFor(db: Database, span: OutboundSpan, limit: number): Promise<OutboundPdu[]> {
-  return db.read(sql`SELECT l.position, e.event_id, e.content, e.envelope ${outbound(span)}
+  return db.read(sql`SELECT l.position, ${PDU} ${outbound(span)}
     ORDER BY l.position LIMIT ${limit}`)
 }
 
@@ -107,11 +112,11 @@ function newestOfRooms({ server, ourName, since, to }: OutboundSpan): Sql {
 
 /** The newest of each room, those rooms first that have been quiet for longest. */
 export function newestPdusFor(db: Database, span: OutboundSpan, limit: number): Promise<OutboundPdu[]> {
-  return db.read(sql`SELECT position, event_id, content, envelope FROM (
-      SELECT position, event_id, content, envelope,
+  return db.read(sql`SELECT position, event, event_id, room, state_key, origin_server_ts, content, envelope FROM (
+      SELECT *,
         ROW_NUMBER() OVER (PARTITION BY room ORDER BY position DESC) AS place FROM (
-          SELECT l.position, e.event_id, e.content, e.envelope, e.room ${outbound(span)}
-          UNION ALL SELECT e.position, e.event_id, e.content, e.envelope, e.room ${newestOfRooms(span)}) AS found
+          SELECT l.position, ${PDU} ${outbound(span)}
+          UNION ALL SELECT e.position, ${PDU} ${newestOfRooms(span)}) AS found
       ) AS numbered
     WHERE place = 1 ORDER BY position LIMIT ${limit}`)
 }

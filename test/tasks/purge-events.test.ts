@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { purgeAfresh, purgeOldEvents } from '../../src/actions/purge-events.ts'
 import { sendEvent } from '../../src/actions/send-event.ts'
 import { write } from '../../src/actions/write.ts'
@@ -254,11 +254,13 @@ test('other servers are not given what is kept no longer, and it is not fetched 
     }
     const checked = async () => {
       const path = encodeURIComponent(room)
-      await expect(ask(`event/${encodeURIComponent(ids[1]!)}`)).rejects.toThrow('There is no such event.')
+      const event = JSON.parse(await ask(`event/${encodeURIComponent(ids[1]!)}`))
+      expect(event).toMatchObject([{ content: {}, type: 'm.room.message', sender: alice.userId }])
       const backfilled = await ask(`backfill/${path}?limit=50&v=${encodeURIComponent(last)}`)
       const gap = { earliest_events: [], latest_events: [last], limit: 20 }
       const missing = await ask(`get_missing_events/${path}`, gap)
       expect(backfilled).toContain('"last"')
+      expect(backfilled).not.toContain('"content":{}')
       for (const text of ['"one"', '"two"', '"three"'])
         expect([backfilled.includes(text), missing.includes(text)]).toEqual([false, false])
     }
@@ -270,6 +272,18 @@ test('other servers are not given what is kept no longer, and it is not fetched 
     await bob.send(room, 'answer')
     await settled(here, there)
     expect(await shown(alice, room)).toEqual(['last', 'answer'])
+
+    // Nor is a server that comes back told of what went meanwhile.
+    network.cut('there.example', true)
+    await alice.send(room, 'meanwhile')
+    await here.followers.idle()
+    await age(here, room, 2 * HOUR_MS)
+    await alice.send(room, 'since')
+    network.cut('there.example', false)
+    await bob.send(room, 'back')
+    await vi.waitFor(async () => expect(await shown(bob, room)).toContain('since'), 15_000)
+    await settled(here, there)
+    expect(await stored(there, room)).not.toContain('meanwhile')
   } finally {
     await network.stop()
   }

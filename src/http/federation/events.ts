@@ -25,11 +25,9 @@ export const getEvent = endpoint({
   params: Type.Object({ eventId: Type.String() }),
   async handle(app, { origin, params }) {
     const [row] = await pdusById(app.db, [params.eventId])
-    if (row === undefined) throw unknownEvent()
+    if (row === undefined) throw new MatrixError('M_NOT_FOUND', 'There is no such event.')
     const room = await roomOfServer(app, row.room_id, origin)
-    const shown = await shownTo(app, room, origin, [row])
-    if (shown.length === 0) throw unknownEvent()
-    const pdus = textArray(shown)
+    const pdus = textArray(await shownTo(app, room, origin, [row]))
     return `{"origin":${JSON.stringify(app.serverName)},"origin_server_ts":${app.clock.now()},"pdus":${pdus}}`
   },
 })
@@ -82,7 +80,3 @@ export const getEventAuth = endpoint({
     return `{"auth_chain":${pduArray(await authChain(app, room, params.eventId))}}`
   },
 })
-
-function unknownEvent(): MatrixError {
-  return new MatrixError('M_NOT_FOUND', 'There is no such event.')
-}

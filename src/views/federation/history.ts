@@ -6,7 +6,6 @@ import { redactPdu } from '../../core/redact.ts'
 import { visibleToServer } from '../../core/visibility.ts'
 import { eventsByNumber, eventsNearTime } from '../../store/events.ts'
 import { type PduRow, parentsOf, pduOf, pdusById, pdusByNumber, pduText } from '../../store/pdus.ts'
-import { PURGED } from '../../store/purge.ts'
 import { membersOfServer } from '../../store/room-servers.ts'
 import { stateAt } from '../../store/state.ts'
 import { erasedUsers } from '../../store/users.ts'
@@ -30,7 +29,7 @@ export async function backfill(
   const ends = (await pdusById(app.db, from)).filter((row) => row.room === room.row.room && row.outlier === 0)
   const accepted = ends.filter((row) => row.rejected === 0 && row.soft_failed === 0)
   const found = await walkBack(app, accepted, { limit: Math.min(limit, BACKFILL_MAX), refusedToo: false })
-  return shownTo(app, room, server, found)
+  return shownTo(app, room, server, await keptEvents(app, found))
 }
 
 /**
@@ -97,16 +96,15 @@ export async function eventNearTime(
   return { event_id: nearest.event_id, origin_server_ts: nearest.origin_server_ts }
 }
 
-/** As the server may see them: redacted where it may not see the content, and without what is kept no longer. */
+/** As the server may see them: redacted where it may not see the content, or it is kept no longer. */
 export async function shownTo(
   app: App,
   room: KnownRoom,
   server: ServerName,
   rows: readonly PduRow[],
 ): Promise<string[]> {
-  const kept = (await keptEvents(app, rows)).filter((row) => row.soft_failed < PURGED)
-  const seen = await seenBy(app, room, server, kept)
-  return kept.map((row) => (seen.has(row.event) ? pduText(row) : JSON.stringify(redactPdu(room.version, pduOf(row)))))
+  const seen = await seenBy(app, room, server, await keptEvents(app, rows))
+  return rows.map((row) => (seen.has(row.event) ? pduText(row) : JSON.stringify(redactPdu(room.version, pduOf(row)))))
 }
 
 /**
