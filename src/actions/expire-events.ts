@@ -5,7 +5,7 @@ import { remainsOf } from './leave-remains.ts'
 import { write } from './write.ts'
 
 /** Events of one batch, so that others do not wait long for it. */
-const EVENTS_AT_ONCE = 50
+const EVENTS_AT_ONCE = 25
 
 /**
  * Takes the content of the events whose time has come, as a redaction would, and keeps no original: one batch, which

@@ -17,7 +17,7 @@ import { remainsOf } from './leave-remains.ts'
 import { write } from './write.ts'
 
 /** Events looked at for one batch, so that others do not wait long for it. */
-export const PURGED_AT_ONCE = 50
+export const PURGED_AT_ONCE = 25
 const ROOMS_AT_ONCE = 500
 /** An old end of a room is looked at again after so long: it stays until something follows it. */
 const END_AGAIN_MS = 24 * 3_600_000
