@@ -215,6 +215,16 @@ eachServer(config, (server) => {
     }
   })
 
+  test('the name of the user whom the client expects stands in the form already', async () => {
+    const client = oauth.oauthClient(server)
+    const clientId = await client.register()
+    const login_hint = 'mxid:@hint"<b>:test.example'
+    const page = await openBrowser().open(client.request(clientId, { login_hint }).url)
+    expect(page.html).toContain('value="@hint&quot;&lt;b&gt;:test.example"')
+    const other = await openBrowser().open(client.request(clientId, { login_hint: 'mail:x' }).url)
+    expect([other.status, other.html.includes('mail:x')]).toEqual([200, false])
+  })
+
   test('who says no goes back without a code', async () => {
     const client = oauth.oauthClient(server)
     await server.register('henry')

@@ -29,6 +29,7 @@ const Request = Type.Object({
   code_challenge: word,
   code_challenge_method: word,
   prompt: word,
+  login_hint: word,
 })
 type Request = Static<typeof Request>
 
@@ -54,7 +55,7 @@ export const authorizeClient = endpoint({
       const session = await rememberStep(app, 'authorize', { provider: '', browser, data: request })
       const creates = query.prompt?.split(' ').includes('create') === true
       const show = creates && !app.config.client_api.registration_disabled ? showSignUp : showLogin
-      await show(app, reply, { client, session })
+      await show(app, reply, { client, session, user: userHinted(query.login_hint) })
     }),
 })
 
@@ -107,6 +108,11 @@ export const getOAuthProvider = endpoint({
       goTo(reply, await departTo(app, provider, departure))
     }),
 })
+
+/** The user whom the client expects, as `mxid:@alice:example.org` (MSC4198): the form is filled in, no more. */
+function userHinted(hint = ''): string {
+  return hint.startsWith('mxid:') ? hint.slice('mxid:'.length) : ''
+}
 
 /** PKCE is not left out and not weakened (RFC 9700, section 2.1.1). */
 function readRequest(query: Request): AuthorizationRequest | OAuthError {
