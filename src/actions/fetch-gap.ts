@@ -7,15 +7,13 @@ import { Unreachable } from '../remote/outbound.ts'
 import { knownInHistory } from '../store/pdus.ts'
 import { serversIn } from '../store/room-servers.ts'
 import { headsOf } from '../store/rooms.ts'
-import { type Source, singleEvent, verifiedIn } from './fetch-missing.ts'
+import { type Source, verifiedIn } from './fetch-missing.ts'
 import { inOrder } from './in-order.ts'
 import type { VerifiedEvent } from './verify-pdu.ts'
 
 /** Events asked for at once, and questions about one gap to one server. */
 const GAP_EVENTS = 20
 const GAP_ROUNDS = 5
-/** Events asked for one by one, in each round. */
-const SINGLE_EVENTS = 3
 /** Servers asked for what an event rests on. */
 const SERVERS_MAX = 4
 
@@ -55,7 +53,7 @@ export async function missingBetween(
 ): Promise<readonly VerifiedEvent[]> {
   const earliest = (await headsOf(app.db, sources[0]!.room)).map((head) => head.event_id)
   const found = new Map<EventId, VerifiedEvent>()
-  let gap: Gap = { needed: new Map(), open: [event.eventId], missing: [] }
+  let gap: Gap = { needed: new Map(), open: [event.eventId] }
   let silence: Unreachable | undefined
   for (const source of sources) {
     for (let round = 0; round < GAP_ROUNDS && gap.open.length > 0; round++) {
@@ -67,32 +65,12 @@ export async function missingBetween(
         if (!(error instanceof Unreachable || error instanceof Refused)) throw error
         if (error instanceof Unreachable && source === sources[0]) silence = error
       }
-      gap = await gapBefore(app, event, found)
       if (found.size === before) break
+      gap = await gapBefore(app, event, found)
     }
   }
   if (silence !== undefined && gap.open.length > 0) throw silence
-  gap = await oneByOne(app, sources[0]!, event, found, gap)
   return inOrder([event], gap.needed, (one) => one.prevEvents).filter((one) => one !== event)
-}
-
-/** What the sender holds without a place in its history, it does not tell with the others, and gives by itself. */
-async function oneByOne(
-  app: App,
-  source: Source,
-  event: VerifiedEvent,
-  found: Map<EventId, VerifiedEvent>,
-  seen: Gap,
-): Promise<Gap> {
-  let gap = seen
-  for (let round = 0; round < GAP_ROUNDS && gap.missing.length > 0; round++) {
-    const before = found.size
-    const asked = gap.missing.slice(0, SINGLE_EVENTS).map((id) => singleEvent(app, source, id))
-    for (const one of (await Promise.all(asked)).flat()) found.set(one.eventId, one)
-    if (found.size === before) return gap
-    gap = await gapBefore(app, event, found)
-  }
-  return gap
 }
 
 async function ask(
@@ -112,14 +90,11 @@ interface Gap {
   readonly needed: ReadonlyMap<EventId, VerifiedEvent>
   /** Those of them, or the last one itself, with predecessors that nobody gave yet. */
   readonly open: readonly EventId[]
-  /** Those predecessors. */
-  readonly missing: readonly EventId[]
 }
 
 async function gapBefore(app: App, event: VerifiedEvent, found: ReadonlyMap<EventId, VerifiedEvent>): Promise<Gap> {
   const needed = new Map<EventId, VerifiedEvent>()
   const open = new Set<EventId>()
-  const missing = new Set<EventId>()
   for (let level: readonly VerifiedEvent[] = [event]; level.length > 0; ) {
     const known = await knownInHistory(app.db, [...new Set(level.flatMap((one) => one.prevEvents))])
     const next = new Map<EventId, VerifiedEvent>()
@@ -127,14 +102,12 @@ async function gapBefore(app: App, event: VerifiedEvent, found: ReadonlyMap<Even
       for (const id of one.prevEvents) {
         if (known.has(id)) continue
         const earlier = found.get(id)
-        if (earlier === undefined) {
-          open.add(one.eventId)
-          missing.add(id)
-        } else if (!needed.has(id)) next.set(id, earlier)
+        if (earlier === undefined) open.add(one.eventId)
+        else if (!needed.has(id)) next.set(id, earlier)
       }
     }
     for (const [id, one] of next) needed.set(id, one)
     level = [...next.values()]
   }
-  return { needed, open: [...open], missing: [...missing] }
+  return { needed, open: [...open] }
 }

@@ -170,8 +170,7 @@ function pduIn(text: Uint8Array): JsonValue {
   }
 }
 
-/** The event, if the server gives it. */
-export async function singleEvent(app: App, source: Source, id: EventId): Promise<VerifiedEvent[]> {
+async function singleEvent(app: App, source: Source, id: EventId): Promise<VerifiedEvent[]> {
   const uri = federationPath`/v1/event/${id}`
   const answer = await orUndefined(askServer(app, source.server, { method: 'GET', uri }))
   const events = await verifiedIn(app, source, (answer && own(answer, 'pdus')) ?? [])

@@ -184,21 +184,6 @@ describe('a room on two servers', () => {
       expect(await bodies(bob, roomId)).toEqual([...missed, 'seen'])
     })
 
-    test('it fetches by itself what the sender does not tell with the others, and believes no state', async () => {
-      network.cut('b.example', true)
-      for (const body of ['one', 'two']) await alice.send(roomId, body)
-      await settled(a, b)
-      await a.followers.stop()
-      network.cut('b.example', false)
-      const pdus = await pdusOf(await alice.send(roomId, 'seen'))
-      network.answer(({ uri }) =>
-        uri.includes('/get_missing_events/') ? { status: 200, content: { events: [] } } : undefined,
-      )
-      await tell(pdus)
-      expect(await bodies(bob, roomId)).toEqual(['one', 'two', 'seen'])
-      expect(network.carried.filter(({ uri }) => uri.includes('/state_ids/'))).toEqual([])
-    })
-
     test('the event that shows it waits while the others cannot be asked', async () => {
       const pdus = await loseThem()
       network.refuse((uri) => uri.includes('/get_missing_events/'), 'hang up')
