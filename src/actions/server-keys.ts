@@ -8,8 +8,12 @@ import { write } from './write.ts'
 
 /** A server that did not answer is asked for its keys again after this time. */
 const PAUSE_MS = 60_000
-/** One that did, whatever it said: anybody may send requests with keys that it never had, in its name. */
-const PAUSE_ANSWERED_MS = 5_000
+/**
+ * One that did, whatever it said, is asked ten times at once and then every five seconds: anybody may send requests
+ * with keys that it never had, in its name.
+ */
+const ANSWERED_MS = 5_000
+const AT_ONCE_MS = 9 * ANSWERED_MS
 /** Servers asked at the same time: whoever comes may name as many as they like, which may not answer. */
 const ASKED_AT_ONCE = 200
 const TIMEOUT_MS = 10_000
@@ -54,8 +58,8 @@ async function knownKeys(app: App, server: ServerName): Promise<readonly ServerK
 
 /** Asks once, however many want to know. While too many servers are asked, no more are. */
 export async function askForKeys(app: App, server: ServerName): Promise<readonly ServerKey[]> {
-  const { asking, pauseUntil } = app.live.serverKeys
-  if ((pauseUntil.get(server) ?? 0) > app.clock.now()) return []
+  const { asking, spentUntil } = app.live.serverKeys
+  if ((spentUntil.get(server) ?? 0) > app.clock.now() + AT_ONCE_MS) return []
   if (asking.size >= ASKED_AT_ONCE && !asking.has(server)) return []
   const running = asking.get(server) ?? fetchKeys(app, server).finally(() => asking.delete(server))
   asking.set(server, running)
@@ -67,17 +71,20 @@ async function fetchKeys(app: App, server: ServerName): Promise<readonly ServerK
   const direct = () => fromServer(app, server)
   const byNotary = notaries.map((notary) => () => fromNotary(app, notary, server))
   const ways = app.config.federation_api.prefer_direct_fetch ? [direct, ...byNotary] : [...byNotary, direct]
-  let [found, pauseMs]: [readonly ServerKey[], number] = [[], PAUSE_MS]
+  let [found, answered]: [readonly ServerKey[], boolean] = [[], false]
   for (const ask of ways) {
     try {
       found = (await ask()) ?? []
-      pauseMs = PAUSE_ANSWERED_MS
+      answered = true
       if (found.length > 0) break
     } catch (error) {
       app.log.debug({ server, err: error }, 'no keys')
     }
   }
-  app.live.serverKeys.pauseUntil.set(server, app.clock.now() + pauseMs)
+  const { spentUntil } = app.live.serverKeys
+  const now = app.clock.now()
+  const spent = Math.max(spentUntil.get(server) ?? 0, now) + ANSWERED_MS
+  spentUntil.set(server, answered ? spent : now + AT_ONCE_MS + PAUSE_MS)
   return found
 }
 

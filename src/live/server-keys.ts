@@ -7,8 +7,11 @@ export interface ServerKeyCache {
   readonly known: LRUCache<string, readonly ServerKey[]>
   /** By server: one question at a time. */
   readonly asking: Map<string, Promise<readonly ServerKey[]>>
-  /** By server: not asked again before this time, in milliseconds of the wall clock. */
-  readonly pauseUntil: LRUCache<string, number>
+  /**
+   * By server: until when it has been asked, as though its answers had been spread over time; milliseconds of the wall
+   * clock.
+   */
+  readonly spentUntil: LRUCache<string, number>
 }
 
 const SERVERS_MAX = 5_000
@@ -17,6 +20,6 @@ export function createServerKeyCache(): ServerKeyCache {
   return {
     known: new LRUCache({ maxSize: SERVERS_MAX, sizeCalculation: () => 1 }),
     asking: new Map(),
-    pauseUntil: new LRUCache({ maxSize: SERVERS_MAX, sizeCalculation: () => 1 }),
+    spentUntil: new LRUCache({ maxSize: SERVERS_MAX, sizeCalculation: () => 1 }),
   }
 }
