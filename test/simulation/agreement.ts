@@ -9,6 +9,8 @@ export interface Picture {
   readonly state: ReadonlyMap<string, string>
   readonly heads: readonly string[]
   readonly events: ReadonlyMap<string, HeldEvent>
+  /** Ids of those that it has beside its history, from states that it was told. */
+  readonly beside: ReadonlySet<string>
   /** Of the users in the room. */
   readonly servers: readonly string[]
   readonly members: ReadonlyMap<string, string>
@@ -44,6 +46,9 @@ export async function pictureOf(server: string, db: Database, roomId: string): P
   const events = await db.read<HeldEvent>(sql`SELECT event_id, type, sender, rejected, soft_failed, redacts,
     content,
     CASE WHEN redacted_by IS NULL THEN 0 ELSE 1 END AS redacted FROM events WHERE room = ${room} AND outlier = 0`)
+  const beside = await db.read<{ event_id: string }>(
+    sql`SELECT event_id FROM events WHERE room = ${room} AND outlier = 1 AND rejected = 0`,
+  )
   const servers = await db.read<{ server: string }>(
     sql`SELECT server FROM room_servers WHERE room = ${room} AND to_position IS NULL ORDER BY server`,
   )
@@ -62,6 +67,7 @@ export async function pictureOf(server: string, db: Database, roomId: string): P
     state: new Map(state.map((row) => [row.key, row.event_id])),
     heads: heads.map((row) => row.event_id),
     events: new Map(events.map((row) => [row.event_id, row])),
+    beside: new Set(beside.map((row) => row.event_id)),
     servers: servers.map((row) => row.server),
     members: new Map(members.map((row) => [row.user_id, row.membership])),
     wasAway: away.length > 0,
@@ -96,7 +102,9 @@ export function disagreements(pictures: readonly Picture[], before: ReadonlySet<
 }
 
 function eventDisagreements(id: string, pictures: readonly Picture[]): string[] {
-  const held = pictures.map(({ server, events }) => ({ server, event: events.get(id) }))
+  const held = pictures.flatMap(({ server, events, beside }) =>
+    beside.has(id) ? [] : [{ server, event: events.get(id) }],
+  )
   const accepted = held.filter(({ event }) => event?.rejected === 0 && event.soft_failed === 0)
   const found: string[] = []
   if (accepted.length === 0) return found
