@@ -6,7 +6,7 @@ import type { Batch, CommitOutcome } from '../db/database.ts'
 import { membersOfRoom, RoomIncomplete } from '../live/room-members.ts'
 import { ROOM_WANTED, type RoomTip } from '../live/room-tip.ts'
 import { type RoomRow, roomById, roomIsNew } from '../store/rooms.ts'
-import { loadTip, type RoomWriter, roomWriter } from './room-writer.ts'
+import { loadTip, type RoomWriter, roomWriter } from './rooms/room-writer.ts'
 import { enqueue } from './write.ts'
 
 /** Tries at the most when other processes keep changing the room first. */

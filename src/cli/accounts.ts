@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { createAccount } from '../actions/create-account.ts'
-import { setPassword } from '../actions/set-password.ts'
+import { createAccount } from '../actions/accounts/create-account.ts'
+import { setPassword } from '../actions/accounts/set-password.ts'
 import type { Config } from '../config/schema.ts'
 import type { UserId } from '../core/ids.ts'
 import { MatrixError } from '../core/matrix-error.ts'

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { deactivate } from '../actions/deactivate.ts'
-import { evacuateUser, type LeftRoom, type RoomToLeave, roomsOfEvacuation } from '../actions/evacuate-user.ts'
+import { deactivate } from '../actions/accounts/deactivate.ts'
+import { evacuateUser, type LeftRoom, type RoomToLeave, roomsOfEvacuation } from '../actions/accounts/evacuate-user.ts'
 import type { Config } from '../config/schema.ts'
 import { isHistoricalUserId, type ServerName, serverNameOf, type UserId } from '../core/ids.ts'
 import { openApp } from '../open-app.ts'

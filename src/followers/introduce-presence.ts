@@ -1,5 +1,5 @@
-import { presenceIsOn, presenceNotice } from '../actions/set-presence.ts'
-import { tellRoom, tellServer } from '../actions/tell-servers.ts'
+import { presenceIsOn, presenceNotice } from '../actions/ephemeral/set-presence.ts'
+import { tellRoom, tellServer } from '../actions/federation/tell-servers.ts'
 import type { App } from '../app.ts'
 import { serverNameOf } from '../core/ids.ts'
 import type { StoredLogRow } from '../store/log.ts'

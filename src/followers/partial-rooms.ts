@@ -1,4 +1,4 @@
-import { startCompleting } from '../actions/complete-room.ts'
+import { startCompleting } from '../actions/federation/complete-room.ts'
 import type { App } from '../app.ts'
 import { partialRooms } from '../store/room-takeover.ts'
 import type { Follower } from './follower.ts'

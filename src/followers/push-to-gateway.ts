@@ -1,4 +1,4 @@
-import { removePusher } from '../actions/set-pusher.ts'
+import { removePusher } from '../actions/accounts/set-pusher.ts'
 import { write } from '../actions/write.ts'
 import type { App } from '../app.ts'
 import { createPlaces } from '../live/places.ts'

@@ -1,4 +1,4 @@
-import { startInbox } from '../actions/receive-transaction.ts'
+import { startInbox } from '../actions/federation/receive-transaction.ts'
 import type { App } from '../app.ts'
 import { roomsWithStagedPdus } from '../store/pdus.ts'
 import type { Follower } from './follower.ts'

@@ -1,4 +1,4 @@
-import { resyncDeviceList } from '../actions/resync-device-list.ts'
+import { resyncDeviceList } from '../actions/keys/resync-device-list.ts'
 import { write } from '../actions/write.ts'
 import type { App } from '../app.ts'
 import { type ServerName, serverNameOf } from '../core/ids.ts'

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { hashToken } from '../actions/session-tokens.ts'
+import { hashToken } from '../actions/sessions/session-tokens.ts'
 import type { App } from '../app.ts'
 import { MatrixError, userLocked } from '../core/matrix-error.ts'
 import type { Appservice } from '../live/appservices.ts'

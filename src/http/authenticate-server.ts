@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { serverKey } from '../actions/server-keys.ts'
+import { serverKey } from '../actions/federation/server-keys.ts'
 import type { App } from '../app.ts'
 import type { ServerName } from '../core/ids.ts'
 import { canonicalJson, type JsonValue } from '../core/json.ts'

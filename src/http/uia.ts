@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { beginUia, type Proofs, purposeOf, type UiaRequest } from '../actions/begin-uia.ts'
-import { continueUia, finishUia, type OpenUia, passUiaStage } from '../actions/continue-uia.ts'
+import { beginUia, type Proofs, purposeOf, type UiaRequest } from '../actions/sessions/begin-uia.ts'
+import { continueUia, finishUia, type OpenUia, passUiaStage } from '../actions/sessions/continue-uia.ts'
 import type { App } from '../app.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type Errcode, MatrixError } from '../core/matrix-error.ts'

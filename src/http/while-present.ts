@@ -1,5 +1,11 @@
 import { Type } from '@sinclair/typebox'
-import { noticeAbsence, noticeHiding, noticePresence, type Presence, presenceIsOn } from '../actions/set-presence.ts'
+import {
+  noticeAbsence,
+  noticeHiding,
+  noticePresence,
+  type Presence,
+  presenceIsOn,
+} from '../actions/ephemeral/set-presence.ts'
 import type { App } from '../app.ts'
 
 /** What a client that syncs says of its user. */

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import type { ClaimedKeys, KeyClaim } from '../actions/claim-keys.ts'
-import type { QueriedKeys } from '../actions/query-keys.ts'
+import type { ClaimedKeys, KeyClaim } from '../actions/keys/claim-keys.ts'
+import type { QueriedKeys } from '../actions/keys/query-keys.ts'
 import type { KeyUsage } from '../core/cross-signing.ts'
 import { type OneTimeKey, readOneTimeKeys } from '../core/device-keys.ts'
 import { isHistoricalUserId } from '../core/ids.ts'

@@ -12,7 +12,7 @@ export interface RoomRow {
   readonly create_event: number | null
   readonly blocked: number
   readonly history_visibility: string | null
-  /** 1: most members are not known yet, see `actions/complete-room.ts`. */
+  /** 1: most members are not known yet, see `actions/federation/complete-room.ts`. */
   readonly partial_state: number
 }
 

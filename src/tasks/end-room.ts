@@ -1,4 +1,4 @@
-import { endRoom } from '../actions/evacuate-room.ts'
+import { endRoom } from '../actions/rooms/evacuate-room.ts'
 import { type JsonObject, own } from '../core/json.ts'
 import { ROOM_ENDING } from '../store/room-endings.ts'
 import type { TaskKind } from './run.ts'

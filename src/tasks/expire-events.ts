@@ -1,4 +1,4 @@
-import { expireEvents } from '../actions/expire-events.ts'
+import { expireEvents } from '../actions/rooms/expire-events.ts'
 import { EXPIRE_EVENTS } from '../store/expiry.ts'
 import type { TaskKind } from './run.ts'
 

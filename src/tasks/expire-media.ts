@@ -1,5 +1,5 @@
-import { ACCESS_NOTED_EVERY_MS } from '../actions/find-media.ts'
-import { removeMedia } from '../actions/remove-media.ts'
+import { ACCESS_NOTED_EVERY_MS } from '../actions/media/find-media.ts'
+import { removeMedia } from '../actions/media/remove-media.ts'
 import type { App } from '../app.ts'
 import { PREVIEW_AGE_MAX_MS } from '../live/previews.ts'
 import { type ListedMedia, unusedNames, unwantedLocal, unwantedPreviews, unwantedRemote } from '../store/media.ts'

@@ -1,4 +1,4 @@
-import { evacuateUser, roomsOfEvacuation } from '../actions/evacuate-user.ts'
+import { evacuateUser, roomsOfEvacuation } from '../actions/accounts/evacuate-user.ts'
 import type { UserId } from '../core/ids.ts'
 import { LEAVE_ROOMS } from '../store/tasks.ts'
 import { userById } from '../store/users.ts'

@@ -1,4 +1,4 @@
-import { enlistForPurge, purgeAfresh, purgeOldEvents } from '../actions/purge-events.ts'
+import { enlistForPurge, purgeAfresh, purgeOldEvents } from '../actions/rooms/purge-events.ts'
 import type { TaskKind } from './run.ts'
 
 const FIRST_AFTER_MS = 60_000

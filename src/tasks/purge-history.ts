@@ -1,4 +1,4 @@
-import { purgeHistory } from '../actions/purge-history.ts'
+import { purgeHistory } from '../actions/rooms/purge-history.ts'
 import type { JsonObject } from '../core/json.ts'
 import { type HistoryPurge, historyPurgeOf, PURGE_HISTORY } from '../store/history-purges.ts'
 import type { TaskKind } from './run.ts'

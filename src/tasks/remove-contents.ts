@@ -1,4 +1,4 @@
-import { REMOVE_CONTENTS } from '../actions/remove-media.ts'
+import { REMOVE_CONTENTS } from '../actions/media/remove-media.ts'
 import type { TaskKind } from './run.ts'
 
 /** Takes the bytes of forgotten files away, those that no other file has. */

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
-import { createRoom } from '../../src/actions/create-room.ts'
-import { join } from '../../src/actions/join.ts'
+import { join } from '../../src/actions/memberships/join.ts'
+import { createRoom } from '../../src/actions/rooms/create-room.ts'
 import type { RoomId, UserId } from '../../src/core/ids.ts'
 import { type Account, startTestServer, type TestServer } from '../helpers/server.ts'
 

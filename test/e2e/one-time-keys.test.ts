@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { claimLocalKeys } from '../../src/actions/claim-keys.ts'
+import { claimLocalKeys } from '../../src/actions/keys/claim-keys.ts'
 import type { App } from '../../src/app.ts'
 import type { Database } from '../../src/db/database.ts'
 import { eachEngine, freshPostgres } from '../helpers/databases.ts'

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { createAccount } from '../../src/actions/create-account.ts'
+import { createAccount } from '../../src/actions/accounts/create-account.ts'
 import { type Account, type Reply, TEST_PASSWORD, type TestServer } from './server.ts'
 
 const V3 = '/_matrix/client/v3'

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { startInbox } from '../../src/actions/receive-transaction.ts'
+import { startInbox } from '../../src/actions/federation/receive-transaction.ts'
 import type { RoomId } from '../../src/core/ids.ts'
 import { type JsonObject, type JsonValue, rawNumber } from '../../src/core/json.ts'
 import { roomVersion } from '../../src/core/room-version.ts'

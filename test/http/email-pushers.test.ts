@@ -1,6 +1,6 @@
 import { afterAll, afterEach, expect, test } from 'vitest'
-import { moderateAccount } from '../../src/actions/moderate-account.ts'
-import { removePusher } from '../../src/actions/set-pusher.ts'
+import { moderateAccount } from '../../src/actions/accounts/moderate-account.ts'
+import { removePusher } from '../../src/actions/accounts/set-pusher.ts'
 import { write } from '../../src/actions/write.ts'
 import type { App } from '../../src/app.ts'
 import type { UserId } from '../../src/core/ids.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { moderateAccount } from '../../src/actions/moderate-account.ts'
+import { moderateAccount } from '../../src/actions/accounts/moderate-account.ts'
 import { eachEngine } from '../helpers/databases.ts'
 import { startGateway, type TestGateway } from '../helpers/push-gateway.ts'
 import { startTestServer, type TestServer } from '../helpers/server.ts'

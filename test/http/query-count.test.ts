@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { createRoom } from '../../src/actions/create-room.ts'
+import { createRoom } from '../../src/actions/rooms/create-room.ts'
 import type { UserId } from '../../src/core/ids.ts'
 import { eachEngine } from '../helpers/databases.ts'
 import { type Account, startTestServer, type TestServer } from '../helpers/server.ts'

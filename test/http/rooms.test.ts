@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { createRoom as createRoomNow } from '../../src/actions/create-room.ts'
+import { createRoom as createRoomNow } from '../../src/actions/rooms/create-room.ts'
 import type { UserId } from '../../src/core/ids.ts'
 import { eachEngine, type TestDatabase } from '../helpers/databases.ts'
 import { type Account, startTestServer, type TestServer } from '../helpers/server.ts'

@@ -1,4 +1,4 @@
-import { builtFrom, membershipTemplate } from '../../src/actions/membership-template.ts'
+import { builtFrom, membershipTemplate } from '../../src/actions/memberships/membership-template.ts'
 import type { App } from '../../src/app.ts'
 import { buildEvent, type Event, parseEvent } from '../../src/core/event.ts'
 import type { EventId, RoomId, ServerName, UserId } from '../../src/core/ids.ts'

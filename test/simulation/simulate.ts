@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { changeMembership } from '../../src/actions/change-membership.ts'
+import { changeMembership } from '../../src/actions/memberships/change-membership.ts'
 import { type EventId, serverNameOf, type UserId } from '../../src/core/ids.ts'
 import { MatrixError } from '../../src/core/matrix-error.ts'
 import type { OpenedApp } from '../../src/open-app.ts'

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { expireEvents } from '../../src/actions/expire-events.ts'
+import { expireEvents } from '../../src/actions/rooms/expire-events.ts'
 import { write } from '../../src/actions/write.ts'
 import { sql } from '../../src/db/sql.ts'
 import { type Claim, claimTask, dueTasks, endTask, goOnWithTask, retryTask, taskDueBy } from '../../src/store/tasks.ts'

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { purgeAfresh, purgeOldEvents } from '../../src/actions/purge-events.ts'
-import { sendEvent } from '../../src/actions/send-event.ts'
+import { purgeAfresh, purgeOldEvents } from '../../src/actions/rooms/purge-events.ts'
+import { sendEvent } from '../../src/actions/rooms/send-event.ts'
 import { write } from '../../src/actions/write.ts'
 import type { App } from '../../src/app.ts'
 import type { UserId } from '../../src/core/ids.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { retryServer } from '../../actions/retry-server.ts'
+import { retryServer } from '../../actions/federation/retry-server.ts'
 import type { App } from '../../app.ts'
 import { isServerName, type ServerName } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

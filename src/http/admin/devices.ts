@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { deleteDevices } from '../../actions/delete-devices.ts'
-import { renameDevice } from '../../actions/rename-device.ts'
+import { deleteDevices } from '../../actions/sessions/delete-devices.ts'
+import { renameDevice } from '../../actions/sessions/rename-device.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type DeviceRow, deviceOf, devicesOf } from '../../store/devices.ts'

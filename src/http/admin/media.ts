@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { removeMedia } from '../../actions/remove-media.ts'
+import { removeMedia } from '../../actions/media/remove-media.ts'
 import type { App } from '../../app.ts'
 import { countMediaOf, type ListedMedia, mediaOf, unwantedLocal, unwantedRemote } from '../../store/media.ts'
 import { adminEndpoint, localUserId } from './administrator.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { beginHistoryPurge, type PurgeEnd } from '../../actions/purge-history.ts'
+import { beginHistoryPurge, type PurgeEnd } from '../../actions/rooms/purge-history.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { historyPurgeIsDone } from '../../store/history-purges.ts'
 import { adminEndpoint } from './administrator.ts'

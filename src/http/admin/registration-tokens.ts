@@ -3,7 +3,7 @@ import {
   changeRegistrationToken,
   issueRegistrationToken,
   revokeRegistrationToken,
-} from '../../actions/registration-tokens.ts'
+} from '../../actions/accounts/registration-tokens.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type RegistrationTokenRow, registrationToken, registrationTokens } from '../../store/registration-tokens.ts'
 import { RegistrationToken } from '../texts.ts'

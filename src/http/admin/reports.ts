@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { dropReport } from '../../actions/report.ts'
+import { dropReport } from '../../actions/rooms/report.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { countReports, type ReportRow, reportByNumber, reportsBefore } from '../../store/reports.ts'
 import { limitOf } from '../../views/relations.ts'

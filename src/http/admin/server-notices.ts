@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { sendServerNotice } from '../../actions/send-server-notice.ts'
+import { sendServerNotice } from '../../actions/rooms/send-server-notice.ts'
 import type { App } from '../../app.ts'
 import { isHistoricalUserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'

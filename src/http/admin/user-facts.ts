@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { checkUserNameFree } from '../../actions/create-account.ts'
-import { openUnseenSession } from '../../actions/log-in.ts'
+import { checkUserNameFree } from '../../actions/accounts/create-account.ts'
+import { openUnseenSession } from '../../actions/sessions/log-in.ts'
 import { canonicalEmail } from '../../core/email-address.ts'
 import { parseJson } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { editAccountData, setAccountData } from '../../actions/set-account-data.ts'
+import { editAccountData, setAccountData } from '../../actions/accounts/set-account-data.ts'
 import type { App } from '../../app.ts'
 import { isObject, type JsonObject, own, parseJson } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { moderateAccount, type Restriction } from '../../actions/moderate-account.ts'
+import { moderateAccount, type Restriction } from '../../actions/accounts/moderate-account.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import type { UserRow } from '../../store/users.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { dehydrateDevice, deleteDehydrated } from '../../actions/dehydrate-device.ts'
+import { dehydrateDevice, deleteDehydrated } from '../../actions/keys/dehydrate-device.ts'
 import { deviceKeysFault } from '../../core/device-keys.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

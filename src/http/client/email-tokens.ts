@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { confirmEmail, emailQuestion } from '../../actions/confirm-email.ts'
-import { requestEmailToken, type ThreepidPurpose } from '../../actions/request-email-token.ts'
+import { confirmEmail, emailQuestion } from '../../actions/accounts/confirm-email.ts'
+import { requestEmailToken, type ThreepidPurpose } from '../../actions/accounts/request-email-token.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
-import { type OpenUia, passUiaStage, uiaOfPage } from '../../actions/continue-uia.ts'
+import { type OpenUia, passUiaStage, uiaOfPage } from '../../actions/sessions/continue-uia.ts'
 import type { App } from '../../app.ts'
 import type { UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

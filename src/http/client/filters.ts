@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { storeFilter } from '../../actions/store-filter.ts'
+import { storeFilter } from '../../actions/accounts/store-filter.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { storedFilter } from '../../store/filters.ts'

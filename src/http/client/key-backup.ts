@@ -1,11 +1,11 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
-import { createBackup, deleteBackup, updateBackup } from '../../actions/change-backup.ts'
+import { createBackup, deleteBackup, updateBackup } from '../../actions/keys/change-backup.ts'
 import {
   deleteBackupKeys,
   type GivenKey,
   type KeyBackupData,
   storeBackupKeys,
-} from '../../actions/change-backup-keys.ts'
+} from '../../actions/keys/change-backup-keys.ts'
 import type { App } from '../../app.ts'
 import type { JsonValue } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

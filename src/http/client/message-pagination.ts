@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { backfillRoom } from '../../actions/backfill-room.ts'
+import { backfillRoom } from '../../actions/federation/backfill-room.ts'
 import { messages } from '../../views/messages.ts'
 import { endpoint } from '../endpoint.ts'
 import { MessageQuery, pageOfMessages } from '../message-query.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { issueOpenIdToken } from '../../actions/issue-openid-token.ts'
+import { issueOpenIdToken } from '../../actions/sessions/issue-openid-token.ts'
 import { endpoint } from '../endpoint.ts'
 import { checkOwner } from './account-data.ts'
 

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { peek, unpeek } from '../../actions/peek.ts'
+import { peek, unpeek } from '../../actions/memberships/peek.ts'
 import { resolveRoom } from '../../views/directory.ts'
 import { endpoint } from '../endpoint.ts'
 

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { noPhones, requestPhoneToken, submitPhoneToken } from '../../actions/prove-phone.ts'
-import { publicBase, type ThreepidPurpose } from '../../actions/request-email-token.ts'
+import { noPhones, requestPhoneToken, submitPhoneToken } from '../../actions/accounts/prove-phone.ts'
+import { publicBase, type ThreepidPurpose } from '../../actions/accounts/request-email-token.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { ClientSecret, PhoneNumber, SessionId, Token } from '../texts.ts'

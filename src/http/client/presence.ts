@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { setPresence as set } from '../../actions/set-presence.ts'
+import { setPresence as set } from '../../actions/ephemeral/set-presence.ts'
 import { presence } from '../../views/presence.ts'
 import { endpoint } from '../endpoint.ts'
 import { checkOwner } from './account-data.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { setProfile } from '../../actions/set-profile.ts'
+import { setProfile } from '../../actions/accounts/set-profile.ts'
 import { type JsonObject, own } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { profile } from '../../views/profile.ts'

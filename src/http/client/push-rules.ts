@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { editAccountData } from '../../actions/set-account-data.ts'
+import { editAccountData } from '../../actions/accounts/set-account-data.ts'
 import type { App } from '../../app.ts'
 import type { JsonObject, JsonValue } from '../../core/json.ts'
 import { type PushAction, type PushRuleset, pushRulesContent } from '../../core/push-rules.ts'

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { removePusher, setPusher } from '../../actions/set-pusher.ts'
+import { removePusher, setPusher } from '../../actions/accounts/set-pusher.ts'
 import type { App } from '../../app.ts'
 import { canonicalEmail } from '../../core/email-address.ts'
 import { isObject, type JsonObject } from '../../core/json.ts'

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { setFullyRead } from '../../actions/set-fully-read.ts'
-import { setReceipts } from '../../actions/set-receipts.ts'
+import { setFullyRead } from '../../actions/ephemeral/set-fully-read.ts'
+import { setReceipts } from '../../actions/ephemeral/set-receipts.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { joinedRoom, readableEvents } from '../../views/readable-event.ts'
 import { endpoint } from '../endpoint.ts'

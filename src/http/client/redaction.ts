@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { sendEvent } from '../../actions/send-event.ts'
+import { sendEvent } from '../../actions/rooms/send-event.ts'
 import type { App } from '../../app.ts'
 import { isEventId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { report } from '../../actions/report.ts'
+import { report } from '../../actions/rooms/report.ts'
 import { isHistoricalUserId, serverNameOf } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { roomById } from '../../store/rooms.ts'

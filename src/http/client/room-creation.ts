@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { createRoom as create, type Preset } from '../../actions/create-room.ts'
+import { createRoom as create, type Preset } from '../../actions/rooms/create-room.ts'
 import { mayBeUser, type UserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

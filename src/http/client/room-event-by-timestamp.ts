@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { reachTime } from '../../actions/reach-time.ts'
+import { reachTime } from '../../actions/federation/reach-time.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { eventNearTime } from '../../views/room.ts'
 import { endpoint } from '../endpoint.ts'

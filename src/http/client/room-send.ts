@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { sendEvent } from '../../actions/send-event.ts'
-import { sendState } from '../../actions/send-state.ts'
+import { sendEvent } from '../../actions/rooms/send-event.ts'
+import { sendState } from '../../actions/rooms/send-state.ts'
 import type { App } from '../../app.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { upgradeRoom as upgrade } from '../../actions/upgrade-room.ts'
+import { upgradeRoom as upgrade } from '../../actions/rooms/upgrade-room.ts'
 import { isHistoricalUserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'

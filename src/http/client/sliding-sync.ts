@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { forgetToDevice } from '../../actions/send-to-device.ts'
+import { forgetToDevice } from '../../actions/keys/send-to-device.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import type { ListWish, RoomConfig, StatePattern } from '../../core/sliding-sync.ts'
 import { type ExtensionWish, type SlidingRequest, slidingSync as view } from '../../views/sliding/sync.ts'

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { departTo } from '../../actions/visit-provider.ts'
+import { departTo } from '../../actions/sessions/visit-provider.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { redirectUrl } from '../../core/redirect-url.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { forgetToDevice } from '../../actions/send-to-device.ts'
+import { forgetToDevice } from '../../actions/keys/send-to-device.ts'
 import type { App } from '../../app.ts'
 import { type Filter, parseFilter, parseFilterText } from '../../core/filter.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import type { InviteByAddress } from '../../actions/invite-by-address.ts'
+import type { InviteByAddress } from '../../actions/memberships/invite-by-address.ts'
 import { canonicalEmail } from '../../core/email-address.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { IdAccessToken, IdServer } from '../texts.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { sendToDevice as send } from '../../actions/send-to-device.ts'
+import { sendToDevice as send } from '../../actions/keys/send-to-device.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { endpoint, LARGE_BODY_BYTES } from '../endpoint.ts'
 import { mapOf } from '../map-of.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { setTyping as setTypingAction } from '../../actions/set-typing.ts'
+import { setTyping as setTypingAction } from '../../actions/ephemeral/set-typing.ts'
 import { joinedRoom } from '../../views/readable-event.ts'
 import { endpoint } from '../endpoint.ts'
 import { checkOwner } from './account-data.ts'

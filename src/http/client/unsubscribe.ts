@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { isUnsubscription, UNSUBSCRIBE_PATH, unsubscribe } from '../../actions/unsubscribe.ts'
+import { isUnsubscription, UNSUBSCRIBE_PATH, unsubscribe } from '../../actions/accounts/unsubscribe.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { sendPage, withPages } from '../pages.ts'

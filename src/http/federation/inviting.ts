@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { receiveInvite } from '../../actions/receive-invite.ts'
+import { receiveInvite } from '../../actions/memberships/receive-invite.ts'
 import { isObject, own } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { roomVersion } from '../../core/room-version.ts'

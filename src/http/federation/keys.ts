@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { askForKeys } from '../../actions/server-keys.ts'
+import { askForKeys } from '../../actions/federation/server-keys.ts'
 import type { App } from '../../app.ts'
 import { isServerName, type ServerName } from '../../core/ids.ts'
 import { isObject, type JsonObject, own, parseJson } from '../../core/json.ts'

@@ -1,4 +1,4 @@
-import { acceptMembership } from '../../actions/accept-membership.ts'
+import { acceptMembership } from '../../actions/memberships/accept-membership.ts'
 import { roomForServer } from '../../views/federation/room-access.ts'
 import { shownState } from '../../views/federation/shown-state.ts'
 import { endpoint } from '../endpoint.ts'

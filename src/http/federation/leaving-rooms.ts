@@ -1,4 +1,4 @@
-import { acceptMembership } from '../../actions/accept-membership.ts'
+import { acceptMembership } from '../../actions/memberships/accept-membership.ts'
 import type { App } from '../../app.ts'
 import type { ServerName } from '../../core/ids.ts'
 import type { JsonValue } from '../../core/json.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { makeMembership } from '../../actions/make-membership.ts'
+import { makeMembership } from '../../actions/memberships/make-membership.ts'
 import { isHistoricalUserId, type ServerName, serverNameOf, type UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { type KnownRoom, roomForServer } from '../../views/federation/room-access.ts'

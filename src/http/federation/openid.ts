@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { hashToken } from '../../actions/session-tokens.ts'
+import { hashToken } from '../../actions/sessions/session-tokens.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { userOfOpenIdToken } from '../../store/openid-tokens.ts'
 import { endpoint } from '../endpoint.ts'

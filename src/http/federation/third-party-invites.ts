@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { redeemInvite } from '../../actions/redeem-invite.ts'
+import { redeemInvite } from '../../actions/memberships/redeem-invite.ts'
 import type { App } from '../../app.ts'
 import { isHistoricalUserId, serverNameOf, type UserId } from '../../core/ids.ts'
 import type { JsonObject } from '../../core/json.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { receiveTransaction } from '../../actions/receive-transaction.ts'
+import { receiveTransaction } from '../../actions/federation/receive-transaction.ts'
 import { isObject, type JsonValue, own } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { claimLocalKeys } from '../../actions/claim-keys.ts'
+import { claimLocalKeys } from '../../actions/keys/claim-keys.ts'
 import { serverNameOf } from '../../core/ids.ts'
 import { FOR_SERVERS, knownKeys } from '../../store/known-keys.ts'
 import { endpoint } from '../endpoint.ts'

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { openContent, type StoredMedia } from '../../actions/find-media.ts'
+import { openContent, type StoredMedia } from '../../actions/media/find-media.ts'
 import type { App } from '../../app.ts'
 import { contentDisposition } from '../../core/content-headers.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

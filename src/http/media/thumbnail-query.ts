@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import type { WantedThumbnail } from '../../actions/make-thumbnail.ts'
+import type { WantedThumbnail } from '../../actions/media/make-thumbnail.ts'
 
 /** Larger than any image is; more says the same. */
 const SIDE_MAX = 100_000_000

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { previewUrl } from '../../actions/preview-url.ts'
+import { previewUrl } from '../../actions/media/preview-url.ts'
 import type { App } from '../../app.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { endpoint } from '../endpoint.ts'

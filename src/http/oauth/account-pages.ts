@@ -1,4 +1,4 @@
-import { rememberStep, type SsoStep, stepOf } from '../../actions/sso-session.ts'
+import { rememberStep, type SsoStep, stepOf } from '../../actions/sessions/sso-session.ts'
 import type { App } from '../../app.ts'
 import type { UserId } from '../../core/ids.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

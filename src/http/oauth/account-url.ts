@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { RESET_STAGES, sessionOfReset } from '../../actions/approve-reset.ts'
+import { RESET_STAGES, sessionOfReset } from '../../actions/sessions/approve-reset.ts'
 import type { App } from '../../app.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { MatrixError } from '../../core/matrix-error.ts'

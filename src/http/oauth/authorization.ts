@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { type AuthorizationRequest, rememberStep, stepOf, type ToAddress } from '../../actions/sso-session.ts'
-import { departTo } from '../../actions/visit-provider.ts'
+import { type AuthorizationRequest, rememberStep, stepOf, type ToAddress } from '../../actions/sessions/sso-session.ts'
+import { departTo } from '../../actions/sessions/visit-provider.ts'
 import type { App } from '../../app.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { OAuthError } from '../../core/oauth/error.ts'

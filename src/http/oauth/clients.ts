@@ -1,4 +1,4 @@
-import { registerClient } from '../../actions/oauth-clients.ts'
+import { registerClient } from '../../actions/sessions/oauth-clients.ts'
 import { readClient } from '../../core/oauth/client.ts'
 import { endpoint } from '../endpoint.ts'
 import { readJson } from '../validate.ts'

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { beginDevice, requestOfDevice } from '../../actions/device-codes.ts'
-import { rememberStep } from '../../actions/sso-session.ts'
+import { beginDevice, requestOfDevice } from '../../actions/sessions/device-codes.ts'
+import { rememberStep } from '../../actions/sessions/sso-session.ts'
 import { MatrixError } from '../../core/matrix-error.ts'
 import { endpoint } from '../endpoint.ts'
 import { readForm, sendPage, withPages } from '../pages.ts'

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { removeMedia } from '../../../src/actions/remove-media.ts'
+import { removeMedia } from '../../../src/actions/media/remove-media.ts'
 import { write } from '../../../src/actions/write.ts'
 import type { UserId } from '../../../src/core/ids.ts'
 import type { Database } from '../../../src/db/database.ts'

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { purgeHistory } from '../../../src/actions/purge-history.ts'
+import { purgeHistory } from '../../../src/actions/rooms/purge-history.ts'
 import { sql } from '../../../src/db/sql.ts'
 import { purgeHistoryTask } from '../../../src/tasks/purge-history.ts'
 import { eachServer } from '../../helpers/each-server.ts'

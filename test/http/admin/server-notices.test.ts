@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { sendServerNotice } from '../../../src/actions/send-server-notice.ts'
+import { sendServerNotice } from '../../../src/actions/rooms/send-server-notice.ts'
 import type { UserId } from '../../../src/core/ids.ts'
 import { createUnderway } from '../../../src/live/underway.ts'
 import { startTestServer, type TestServer } from '../../helpers/server.ts'

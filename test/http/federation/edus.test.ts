@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { receiveEdu } from '../../../src/actions/receive-edu.ts'
+import { receiveEdu } from '../../../src/actions/federation/receive-edu.ts'
 import type { ServerName } from '../../../src/core/ids.ts'
 import { presenceOf } from '../../../src/store/presence.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { joinRemoteRoom } from '../../../src/actions/join-remote-room.ts'
+import { joinRemoteRoom } from '../../../src/actions/memberships/join-remote-room.ts'
 import type { RoomId, ServerName, UserId } from '../../../src/core/ids.ts'
 import { federationPath } from '../../../src/remote/ask-server.ts'
 import { createTestNetwork, settled, type TestNetwork } from '../../helpers/federation.ts'

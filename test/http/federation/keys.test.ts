@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { askForKeys, serverKey } from '../../../src/actions/server-keys.ts'
+import { askForKeys, serverKey } from '../../../src/actions/federation/server-keys.ts'
 import { write } from '../../../src/actions/write.ts'
 import type { ServerName } from '../../../src/core/ids.ts'
 import { canonicalJson, type JsonObject } from '../../../src/core/json.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { joinRemoteRoom } from '../../../src/actions/join-remote-room.ts'
-import { startInbox } from '../../../src/actions/receive-transaction.ts'
+import { startInbox } from '../../../src/actions/federation/receive-transaction.ts'
+import { joinRemoteRoom } from '../../../src/actions/memberships/join-remote-room.ts'
 import { buildEvent } from '../../../src/core/event.ts'
 import type { EventId, RoomId, ServerName, UserId } from '../../../src/core/ids.ts'
 import { ROOM_VERSIONS, roomVersion } from '../../../src/core/room-version.ts'
