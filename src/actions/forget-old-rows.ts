@@ -1,5 +1,14 @@
 import type { App } from '../app.ts'
-import { forgetOld } from '../store/retention.ts'
+import { breathe } from '../live/time.ts'
+import {
+  endOfSlice,
+  hasAny,
+  type OldRows,
+  oldRows,
+  oldRowsAmong,
+  oldRowsOfSlice,
+  type Walk,
+} from '../store/retention.ts'
 import { crowdedDevices, deleteOldestToDevice } from '../store/to-device.ts'
 import { write } from './write.ts'
 
@@ -10,8 +19,8 @@ const SERVER_TRANSACTIONS_KEPT_MS = 30 * 24 * 3_600_000
 /** Who logs in does so right after it registered; it registers again each time. */
 const OAUTH_CLIENTS_KEPT_MS = 24 * 3_600_000
 const STRANGERS_PRESENCE_KEPT_MS = 24 * 3_600_000
-/** Of each kind; what is left goes the next time. */
-const ROWS_AT_ONCE = 5_000
+/** Rows deleted by one batch, and rows looked at before others have their turn. */
+const ROWS_AT_ONCE = 500
 
 /** Messages that wait for one device: one that nobody uses any more would gather them for ever. */
 const MESSAGES_KEPT = 10_000
@@ -21,7 +30,7 @@ const MESSAGES_KEPT = 10_000
  * clients of OAuth 2.0 that have none, the presence of strangers, and the oldest messages to devices that do not fetch
  * them.
  */
-export async function forgetOldRows(app: App, messagesKept = MESSAGES_KEPT): Promise<void> {
+export async function forgetOldRows(app: App, messagesKept = MESSAGES_KEPT, rowsAtOnce = ROWS_AT_ONCE): Promise<void> {
   const nowMs = app.clock.now()
   const ages = {
     nowMs,
@@ -31,9 +40,27 @@ export async function forgetOldRows(app: App, messagesKept = MESSAGES_KEPT): Pro
     oauthClientsMs: nowMs - OAUTH_CLIENTS_KEPT_MS,
     presenceMs: nowMs - STRANGERS_PRESENCE_KEPT_MS,
   }
-  for (const step of forgetOld(ages, ROWS_AT_ONCE)) await write(app, { guards: [], writes: [step], log: [] })
+  for (const kind of oldRows(ages, rowsAtOnce)) while (await forgetSome(app, kind)) await breathe()
+  for (const walk of oldRowsAmong(ages)) await forgetAmong(app, walk, rowsAtOnce)
   for (const { user_id: userId, device_id: deviceId } of await crowdedDevices(app.db, messagesKept)) {
     const writes = [deleteOldestToDevice({ userId, deviceId }, messagesKept)]
     await write(app, { guards: [], writes, log: [] })
   }
+}
+
+async function forgetAmong(app: App, walk: Walk, rowsAtOnce: number): Promise<void> {
+  for (let after = walk.start; ; ) {
+    const last = await endOfSlice(app.db, walk, after, rowsAtOnce)
+    if (last === null) return
+    await forgetSome(app, oldRowsOfSlice(walk, after, last))
+    after = last
+    await breathe()
+  }
+}
+
+/** Looks before it writes: most of the time there is nothing, and a commit is a write of the disk. */
+async function forgetSome(app: App, rows: OldRows): Promise<boolean> {
+  if (!(await hasAny(app.db, rows))) return false
+  await write(app, { guards: [], writes: [rows.forget], log: [] })
+  return true
 }

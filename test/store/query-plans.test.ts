@@ -11,6 +11,7 @@ import { unusedNames, unwantedPreviews } from '../../src/store/media.ts'
 import { presenceAround, presenceOfMet, presenceSince } from '../../src/store/presence.ts'
 import { dueRoom, eventsOlderThan } from '../../src/store/purge.ts'
 import { redactionsOf } from '../../src/store/redactions.ts'
+import { oldRows } from '../../src/store/retention.ts'
 import { insertLogin } from '../../src/store/sessions.ts'
 import { stateAt, wasWorldReadableAfter } from '../../src/store/state.ts'
 
@@ -99,4 +100,11 @@ test('who logs in or out is not looked for among all pushers', () => {
 test('whether a room was open is asked of its openings, not of all that ever changed there', async () => {
   const plan = await planOfQuery((db) => wasWorldReadableAfter(db, 1, 1))
   expect(plan.match(/state_changes_visibility \(room=\?/g)).toHaveLength(2)
+})
+
+test('what is forgotten for its age is found by an index where other servers could fill the table', () => {
+  const ages = { nowMs: 9, clientTransactionsMs: 8, serverTransactionsMs: 7, redactedMs: 6, oauthClientsMs: 5 }
+  const plans = oldRows({ ...ages, presenceMs: 4 }, 10).map(({ any }) => planOf(any))
+  const found = ['transactions_age', 'received_transactions_age', 'received_messages_age', 'redacted_originals_age']
+  for (const index of found) expect(plans.filter((plan) => plan.includes(`INDEX ${index} `)).length).toBe(1)
 })

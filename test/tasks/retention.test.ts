@@ -7,7 +7,7 @@ import { write } from '../../src/actions/write.ts'
 import type { UserId } from '../../src/core/ids.ts'
 import type { JsonObject } from '../../src/core/json.ts'
 import { logPosition, sql } from '../../src/db/sql.ts'
-import { oldestLogRow } from '../../src/store/log.ts'
+import { oldestLogRow, slowestCursor } from '../../src/store/log.ts'
 import { storePresence } from '../../src/store/presence.ts'
 import { leaveRoomsTask } from '../../src/tasks/leave-rooms.ts'
 import { pruneOnce } from '../../src/tasks/prune-log.ts'
@@ -53,6 +53,8 @@ eachServer({}, (server) => {
     const time = handTime(0)
     const app = { ...server.app, ...time, config: { ...config, global: { ...config.global, database } } }
     const last = server.app.db.safePosition()
+    // A follower that has not come so far yet keeps what it needs.
+    const needed = Math.min(last, (await slowestCursor(server.app.db)) ?? last)
     let payload: JsonObject = {}
     for (let run = 0; run < 4 * 410; run++) {
       const next = await pruneOnce(app, { payload }, 0)
@@ -60,7 +62,7 @@ eachServer({}, (server) => {
       time.pass(6 * HOUR_MS)
     }
     expect((payload.marks as unknown[]).length).toBeLessThan(500)
-    expect((await oldestLogRow(server.app.db)) ?? last + 1).toBeGreaterThan(last)
+    expect((await oldestLogRow(server.app.db)) ?? last + 1).toBeGreaterThan(needed)
   })
 
   test('transactions, originals of redacted events and what has expired are forgotten in time', async () => {
@@ -77,7 +79,7 @@ eachServer({}, (server) => {
     }
     expect(await count()).toEqual([expect.any(Number), 1, 1])
     const time = handTime(server.app.clock.now())
-    const run = () => forgetOldRows({ ...server.app, ...time })
+    const run = () => forgetOldRows({ ...server.app, ...time }, undefined, 1)
     await run()
     expect(await count()).toEqual([expect.any(Number), 1, 1])
     expect((await alice.call('PUT', path, { body: 'again' })).body.event_id).toBe(eventId)
@@ -96,7 +98,7 @@ eachServer({}, (server) => {
       VALUES (987654, '@in:far.example', 'join', '@in:far.example', 1)`
     const writes = [...rows.map((row, index) => storePresence(row, logPosition(index))), joined]
     await write(app, { guards: [], writes, log: rows.map((row) => ({ kind: 'presence', subject: row.user_id })) })
-    await forgetOldRows(app)
+    await forgetOldRows(app, undefined, 1)
     const left = await app.db.read<{ user_id: string }>(sql`SELECT user_id FROM presence ORDER BY user_id`)
     expect(left.map((row) => row.user_id)).toEqual([ids[3], ids[2], ids[0]])
   })
@@ -130,7 +132,7 @@ eachServer({}, (server) => {
     for (let n = 0; n < 2; n++) await upload()
     const all = await changes()
     expect(all).toHaveLength(6)
-    await forgetOldRows(server.app)
+    await forgetOldRows(server.app, undefined, 1)
     expect(await changes()).toEqual(all.slice(3))
   })
 

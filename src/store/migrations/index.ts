@@ -18,6 +18,7 @@ import { expiry } from './0017-expiry.ts'
 import { oauthDevices } from './0018-oauth-devices.ts'
 import { visibilityChanges } from './0019-visibility-changes.ts'
 import { retention } from './0020-retention.ts'
+import { receivedTimes } from './0021-received-times.ts'
 
 /** Every migration, in order of its number. Forward only. */
 export const MIGRATIONS = [
@@ -41,4 +42,5 @@ export const MIGRATIONS = [
   oauthDevices,
   visibilityChanges,
   retention,
+  receivedTimes,
 ]
