@@ -1,15 +1,10 @@
-import { checkOwner } from '../actions/claim-database.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { copyRows, openCopySource, openCopyTarget } from '../db/copy.ts'
 import { migrate } from '../db/migrate.ts'
-import { systemClock, systemTimers } from '../live/time.ts'
-import { SERVER_NAME_QUERY } from '../store/meta.ts'
 import { MIGRATIONS } from '../store/migrations/index.ts'
 import { stayBehind } from '../store/search-index.ts'
 import { CommandError, EXIT } from './exit-codes.ts'
-import { statusOfMigrations } from './migrations.ts'
-
-const time = { clock: systemClock, timers: systemTimers }
+import { ownerIs, statusOfMigrations, time } from './migrations.ts'
 
 /**
  * Copies the database of the configuration into an empty one; answers the number of rows by table. A file is named
@@ -29,11 +24,7 @@ export async function copyDatabase(
   }
   const from = config.global.database.connection_string
   const migrated = (connectionString: string) =>
-    migrate({ connectionString }, MIGRATIONS, process.cwd(), time, { inspect })
-  const inspect = async (read: (query: string) => Promise<readonly Record<string, unknown>[]>) => {
-    const [row] = await read(SERVER_NAME_QUERY)
-    if (row !== undefined) checkOwner(String(row.value), config.global.server_name)
-  }
+    migrate({ connectionString }, MIGRATIONS, process.cwd(), time, { inspect: ownerIs(config) })
   const source = await openCopySource(from, dir)
   try {
     const target = await openCopyTarget(to, process.cwd(), time, migrated)

@@ -1,12 +1,13 @@
 import type { Logger } from 'pino'
 import { checkOwner } from '../actions/claim-database.ts'
 import type { Config } from '../config/schema.ts'
-import { type MigrationStatus, migrate, migrationStatus } from '../db/migrate.ts'
+import { type MigrateOptions, type MigrationStatus, migrate, migrationStatus } from '../db/migrate.ts'
 import { systemClock, systemTimers } from '../live/time.ts'
 import { SERVER_NAME_QUERY } from '../store/meta.ts'
 import { MIGRATIONS } from '../store/migrations/index.ts'
 
-const time = { clock: systemClock, timers: systemTimers }
+/** Of the system, for what runs outside of a server. */
+export const time = { clock: systemClock, timers: systemTimers }
 
 interface Wish {
   /** The last migration to apply. */
@@ -27,13 +28,18 @@ export async function migrateToLatest(config: Config, dir: string, log: Logger, 
   const applied = await migrate(databaseOptions(config), migrations, dir, time, {
     alone,
     onProgress,
-    async inspect(read) {
-      const [row] = await read(SERVER_NAME_QUERY)
-      if (row !== undefined) checkOwner(String(row.value), config.global.server_name)
-    },
+    inspect: ownerIs(config),
   })
   for (const one of applied) log.info(`migration ${one.number} ${one.name}: done`)
   return applied.map((one) => `${one.number} ${one.name}`)
+}
+
+/** Looks whose a database is before it is written to. Errors: WrongServerName. */
+export function ownerIs({ global }: Config): NonNullable<MigrateOptions['inspect']> {
+  return async (read) => {
+    const [row] = await read(SERVER_NAME_QUERY)
+    if (row !== undefined) checkOwner(String(row.value), global.server_name)
+  }
 }
 
 /** What `migrateToLatest` would do; writes nothing. */

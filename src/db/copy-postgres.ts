@@ -1,16 +1,14 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { type CopySource, type CopyTarget, TargetInUse } from './copy.ts'
 import { UnstorableText } from './errors.ts'
-import { keepServersOut } from './migrate-postgres.ts'
-import { clientConfig } from './postgres.ts'
-import { asUnavailable } from './postgres-values.ts'
+import { connectAlone, keepServersOut } from './migrate-postgres.ts'
 import type { Row, SqlValue } from './sql.ts'
 import type { Time } from './sqlite.ts'
 
 const ROWS_MAX = 500
 
 export async function postgresSource(uri: string): Promise<CopySource> {
-  const client = await connect(uri)
+  const client = await connectAlone(uri)
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   return {
     async tables() {
@@ -42,7 +40,7 @@ export async function postgresTarget(
   migrated: (connectionString: string) => Promise<unknown>,
 ): Promise<CopyTarget> {
   await migrated(uri)
-  const client = await connect(uri)
+  const client = await connectAlone(uri)
   try {
     await keepServersOut(client, time)
     const { rows: owners } = await client.query(`SELECT 1 FROM meta WHERE key = 'server_name'`)
@@ -71,16 +69,6 @@ export async function postgresTarget(
     },
     close: () => client.end(),
   }
-}
-
-async function connect(uri: string): Promise<pg.Client> {
-  const client = new pg.Client(clientConfig(uri))
-  // A connection that breaks shows in the query that was under way.
-  client.on('error', () => undefined)
-  await client.connect().catch((error: unknown) => {
-    throw asUnavailable(error)
-  })
-  return client
 }
 
 async function countIn(client: pg.Client, table: string): Promise<number> {

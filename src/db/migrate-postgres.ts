@@ -11,14 +11,20 @@ const MIGRATION_LOCK = 7_236_019_482
 const PATIENCE_MS = 2000
 const RETRY_MS = 100
 
-/** Errors: DatabaseUnavailable. */
-export async function postgresSchema(uri: string, time: Time): Promise<SchemaConnection> {
+/** A connection beside those of a server. Errors: DatabaseUnavailable. */
+export async function connectAlone(uri: string): Promise<pg.Client> {
   const client = new pg.Client(clientConfig(uri))
   // A connection that breaks shows in the query that was under way.
   client.on('error', () => undefined)
   await client.connect().catch((error: unknown) => {
     throw asUnavailable(error)
   })
+  return client
+}
+
+/** Errors: DatabaseUnavailable. */
+export async function postgresSchema(uri: string, time: Time): Promise<SchemaConnection> {
+  const client = await connectAlone(uri)
   return {
     dialect: 'postgres',
     async lock() {
