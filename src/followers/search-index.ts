@@ -4,6 +4,7 @@ import { parseJson } from '../core/json.ts'
 import { SEARCHABLE_TYPES, searchableText } from '../core/searchable.ts'
 import { wordsOf } from '../core/words.ts'
 import type { Sql } from '../db/sql.ts'
+import { withPauses } from '../live/with-pauses.ts'
 import { cursorOf, dropCursor, moveCursor } from '../store/cursors.ts'
 import { note, noted } from '../store/meta.ts'
 import {
@@ -132,13 +133,9 @@ async function readHistory(app: App, state: State): Promise<void> {
 /** The entries of the events, with a pause for others after each slice of work. */
 async function entriesOf(app: App, events: readonly IndexableRow[]): Promise<Sql[]> {
   const entries: IndexEntry[] = []
-  let startedMs = app.clock.monotonic()
-  for (const { event, room, type, content } of events) {
+  for await (const { event, room, type, content } of withPauses(app, events, SLICE_MS)) {
     const words = wordsOf(searchableText(type, parseJson(content)))
     if (words.length > 0) entries.push({ event, room, words: [...new Set(words)] })
-    if (app.clock.monotonic() - startedMs < SLICE_MS) continue
-    await app.timers.sleep(0)
-    startedMs = app.clock.monotonic()
   }
   return entries.length === 0 ? [] : indexEvents(entries)
 }

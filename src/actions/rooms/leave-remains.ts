@@ -1,5 +1,6 @@
 import type { App } from '../../app.ts'
 import { roomVersion } from '../../core/room-version.ts'
+import { withPauses } from '../../live/with-pauses.ts'
 import type { Left, Remains } from '../../store/redactions.ts'
 import { leftOf } from './redact-event.ts'
 
@@ -12,16 +13,12 @@ export async function remainsOf(
   rows: readonly (Left & { readonly event: number; readonly version: string | null })[],
 ): Promise<Remains[]> {
   const remains: Remains[] = []
-  let startedMs = app.clock.monotonic()
-  for (const { event, version, content, envelope } of rows) {
+  for await (const { event, version, content, envelope } of withPauses(app, rows, SLICE_MS)) {
     const known = roomVersion(version ?? '')
     remains.push({
       event,
       left: known === undefined ? { content: '{}', envelope } : leftOf(known, { content, envelope }),
     })
-    if (app.clock.monotonic() - startedMs < SLICE_MS) continue
-    await app.timers.sleep(0)
-    startedMs = app.clock.monotonic()
   }
   return remains
 }
